@@ -1,0 +1,136 @@
+"""Every error a user can meet, with its exit code.
+
+An error says what was found, what is expected and what to do next. The command line prints it as
+``error: ...`` lines and leaves with ``exit_code``; the library raises it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SHOWN_PROBLEMS = 20
+
+
+class TenfoldError(Exception):
+    """Base of all errors that tenfold raises on purpose."""
+
+    exit_code = 1
+    kind = "internal"
+
+    def lines(self) -> list[str]:
+        """The message as the lines a terminal shows, without the ``error:`` prefix."""
+        return [str(self)]
+
+    def as_json(self) -> dict[str, object]:
+        """The message as data, for ``--errors json``."""
+        return {"kind": self.kind, "exit_code": self.exit_code, "problems": [{"message": str(self)}]}
+
+
+class UsageError(TenfoldError):
+    """The command, an option or a recipe says something that cannot be meant."""
+
+    exit_code = 2
+    kind = "usage"
+
+
+class ResourceError(TenfoldError):
+    """The machine refuses: disk full, no permission, out of memory, a package is missing."""
+
+    exit_code = 4
+    kind = "environment"
+
+
+class BusyError(TenfoldError):
+    """Another process is writing to the same run directory."""
+
+    exit_code = 5
+    kind = "busy"
+
+
+class IntegrityError(TenfoldError):
+    """A hash, a version, a setting or a set of classes does not match what was recorded."""
+
+    exit_code = 6
+    kind = "integrity"
+
+
+class Stopped(TenfoldError):
+    """The user (130) or the system (143) asked us to stop; the work so far is kept."""
+
+    kind = "stopped"
+
+    def __init__(self, message: str, exit_code: int = 130) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with an input file.
+
+    ``row`` counts lines of the file from 1, header included; ``column`` counts from 1.
+    """
+
+    file: str | Path
+    found: str
+    expected: str
+    row: int | None = None
+    column: int | None = None
+    column_name: str | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        place = printable(self.file)
+        if self.row is not None:
+            place += f":{self.row}"
+        if self.column is not None:
+            place += f":{self.column}"
+            if self.column_name:
+                place += f"({printable(self.column_name)})"
+        text = f"{place}: found {printable(self.found)}, expected {printable(self.expected)}"
+        return f"{text}; {self.hint}" if self.hint else text
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "file": printable(self.file),
+            "row": self.row,
+            "column": self.column,
+            "column_name": self.column_name,
+            "found": self.found,
+            "expected": self.expected,
+            "hint": self.hint,
+            "message": str(self),
+        }
+
+
+class DataError(TenfoldError):
+    """An input file is not what it should be; nothing was written."""
+
+    exit_code = 3
+    kind = "data"
+
+    def __init__(self, *problems: Problem, total: int | None = None) -> None:
+        self.problems: Sequence[Problem] = problems
+        self.total = len(problems) if total is None else total
+        super().__init__("\n".join(self.lines()))
+
+    def lines(self) -> list[str]:
+        shown = [str(problem) for problem in self.problems[:SHOWN_PROBLEMS]]
+        hidden = self.total - len(shown)
+        return [*shown, f"... and {hidden:,} more"] if hidden > 0 else shown
+
+    def as_json(self) -> dict[str, object]:
+        shown = [problem.as_json() for problem in self.problems[:SHOWN_PROBLEMS]]
+        return {"kind": self.kind, "exit_code": self.exit_code, "problems": shown, "total": self.total}
+
+
+def printable(value: object) -> str:
+    """``value`` as text that cannot move the cursor, start a colour or break a line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in str(value))
+
+
+def missing_extra(package: str, extra: str, purpose: str) -> ResourceError:
+    """The error for an optional dependency that is not installed."""
+    return ResourceError(f"{purpose} needs the package {package!r}, which is not installed; run: pip install 'tenfold[{extra}]'")

@@ -1,0 +1,57 @@
+"""Things found by name: adding one is adding a file.
+
+A registry belongs to a package. Each public module in the package (a file that does not start with
+an underscore and is not excluded) holds one factory with the module's name in CamelCase:
+``augment/affine.py`` defines ``Affine`` and is found as ``affine``; ``sources/kaggle_csv.py``
+defines ``KaggleCsv`` and is found as ``kaggle-csv``. Listing the names imports nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from tenfold.errors import UsageError
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """The factories in the modules of one package.
+
+    Args:
+        package: dotted name of the package whose files are the entries.
+        noun: what an entry is, for messages ("augmentation").
+        exclude: module names that are helpers, not entries.
+    """
+
+    def __init__(self, package: str, noun: str, exclude: frozenset[str] = frozenset()) -> None:
+        self.package = package
+        self.noun = noun
+        self.exclude = exclude
+
+    def names(self) -> list[str]:
+        """All entries, sorted, without importing any of them."""
+        spec = importlib.util.find_spec(self.package)
+        assert spec is not None and spec.submodule_search_locations is not None, self.package
+        modules = (module.name for module in pkgutil.iter_modules(spec.submodule_search_locations))
+        return sorted(m.replace("_", "-") for m in modules if not m.startswith("_") and m not in self.exclude)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def get(self, name: str) -> T:
+        """The factory called ``name``.
+
+        Raises:
+            UsageError: no such entry; the message lists those there are.
+        """
+        if name not in self.names():
+            raise UsageError(f"unknown {self.noun} {name!r}; expected one of: {', '.join(self.names())}")
+        module_name = name.replace("-", "_")
+        module = importlib.import_module(f"{self.package}.{module_name}")
+        factory: T = getattr(module, "".join(part.capitalize() for part in module_name.split("_")))
+        return factory

@@ -1,0 +1,1 @@
+"""The values that cross rooms. Shape letters everywhere: N images, C channels, H x W pixels, K classes, B batch."""

@@ -1,0 +1,93 @@
+"""What a model said about some rows: the only thing that evaluation, reports and submissions see."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.atomic import write_bytes
+from tenfold.errors import IntegrityError
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Class probabilities for N images.
+
+    Attributes:
+        ids: (N,) int64 or text, the ids of the images.
+        probabilities: float32 (N, K), finite, rows sum to 1.
+        labels: int64 (N,) true classes, or None where unknown.
+    """
+
+    ids: NDArray[Any]
+    probabilities: NDArray[np.float32]
+    labels: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        if self.probabilities.ndim != 2 or len(self.probabilities) != n or self.probabilities.dtype != np.float32:
+            raise ValueError(f"probabilities must be float32 ({n}, K), got {self.probabilities.dtype} {self.probabilities.shape}")
+        if self.labels is not None and self.labels.shape != (n,):
+            raise ValueError(f"labels must have shape ({n},), got {self.labels.shape}")
+        if not np.isfinite(self.probabilities).all():
+            bad = int((~np.isfinite(self.probabilities)).any(axis=1).sum())
+            raise IntegrityError(
+                f"{bad:,} of {n:,} predictions hold NaN or infinity; the model is damaged or diverged while training"
+            )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """(N,) the most probable class of each image."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """(N,) the probability of the predicted class."""
+        return self.probabilities.max(axis=1)
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """(N,) whether the prediction equals the label.
+
+        Raises:
+            ValueError: the labels are unknown.
+        """
+        if self.labels is None:
+            raise ValueError("these predictions have no labels")
+        return self.predicted == self.labels
+
+    @property
+    def accuracy(self) -> float:
+        """Share of correct predictions, 0..1."""
+        return float(self.correct.mean())
+
+    def save(self, path: Path) -> str:
+        """Write as .npz, atomically; returns the SHA-256 of the file."""
+        arrays = {"ids": self.ids, "probabilities": self.probabilities}
+        if self.labels is not None:
+            arrays["labels"] = self.labels
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **arrays)
+        return write_bytes(path, buffer.getbuffer())
+
+    @classmethod
+    def load(cls, path: Path) -> Predictions:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            IntegrityError: the file is missing or not such a file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                labels = arrays.get("labels")
+                return cls(arrays["ids"], arrays["probabilities"], labels)
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise IntegrityError(f"{path} is not a readable predictions file: {error}") from error

@@ -1,0 +1,236 @@
+"""A recipe: everything that decides what a training produces, as TOML.
+
+The seed, the data, the model, the augmentation, the training schedule and the ensemble. Two recipes
+with the same :meth:`Recipe.key` train the same networks on the same rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from tenfold.errors import UsageError
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class _OpenTable(BaseModel):
+    """A table whose further keys belong to the thing that ``kind`` names; that thing checks them."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+    kind: str
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The keys besides ``kind``."""
+        return dict(self.model_extra or {})
+
+
+class DataSettings(_Table):
+    """Where rows come from and which of them train."""
+
+    train: str = "mnist"
+    test: str | None = None
+    validation: Share = 0.1
+    """Share of the training rows held out, stratified; 0 trains on all of them."""
+    bag: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the remaining rows that each member draws, another draw for each."""
+    limit: Annotated[int, Field(gt=0)] | None = None
+    """Use only this many training rows, stratified: for quick trials."""
+
+
+class EarlyStopping(_Table):
+    """Stop when the monitored validation figure has not improved for ``patience`` epochs."""
+
+    monitor: Literal["loss", "accuracy"] = "loss"
+    patience: Annotated[int, Field(ge=0)] = 10
+    min_delta: Annotated[float, Field(ge=0)] = 0.001
+
+
+class TrainSettings(_Table):
+    """How one member is trained."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    optimizer: Literal["adamw", "adam", "nadam", "sgd", "muon"] = "adamw"
+    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    momentum: Share = 0.9
+    schedule: Literal["one-cycle", "cosine", "constant", "exponential", "plateau"] = "one-cycle"
+    warmup: Share = 0.2
+    """Share of all steps in which the rate rises (one-cycle)."""
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """Factor per epoch (exponential) or per plateau."""
+    plateau_patience: Annotated[int, Field(ge=0)] = 3
+    label_smoothing: Share = 0.0
+    weight_average: Share = 0.0
+    """Share of the last steps over which weights are averaged; 0 keeps the last weights."""
+    clean_epochs: Annotated[int, Field(ge=0)] = 0
+    """Last epochs that see the images without augmentation."""
+    early_stopping: EarlyStopping | None = None
+    keep: Literal["last", "best"] = "last"
+    """Which weights a member ends with: those of the last epoch, or of the best by validation."""
+    checkpoint_minutes: Annotated[float, Field(gt=0)] = 2.0
+
+
+class EnsembleSettings(_Table):
+    """How many members there are, and how they vote."""
+
+    members: Annotated[int, Field(ge=1, le=10_000)] = 1
+    vote: Literal["mean", "log-mean"] = "mean"
+    """``mean`` of the probabilities (soft vote), or of their logarithms (geometric mean)."""
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, Mapping) else value
+
+
+class Recipe(_Table):
+    """One experiment. See the class's fields for every key that a TOML file may have."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    claim: str = ""
+    """What a run of this recipe shows, for people; the ``expected`` table says it in numbers."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    data: DataSettings = DataSettings()
+    model: Annotated[tuple[ModelSettings, ...], BeforeValidator(_one_or_many), Field(min_length=1)]
+    """One table, or several: member i is built from table i modulo their number."""
+    augment: tuple[AugmentSettings, ...] = ()
+    train: TrainSettings = TrainSettings()
+    ensemble: EnsembleSettings = EnsembleSettings()
+    expected: dict[str, float | str] = {}
+
+    def model_of(self, member: int) -> ModelSettings:
+        """The model table that member number ``member`` is built from."""
+        return self.model[member % len(self.model)]
+
+    def key(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of everything that decides the result (name and claims don't)."""
+        content = self.model_dump(mode="json", exclude={"name", "claim", "expected"})
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def to_toml(self) -> str:
+        """The recipe as TOML, defaults included, keys in the order of the fields."""
+        return _to_toml(self.model_dump(mode="json"))
+
+
+class ModelSettings(_OpenTable):
+    """Which model; the other keys are its own (``layers`` for a network)."""
+
+    kind: str = "network"
+
+
+class AugmentSettings(_OpenTable):
+    """One augmentation step; the other keys are its own."""
+
+
+Recipe.model_rebuild()
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file and apply ``--set`` overrides such as ``train.epochs=3``.
+
+    Raises:
+        UsageError: not TOML, an unknown key, a wrong type; the message names the key and what it allows.
+    """
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the recipe {path}: {error}") from error
+    return parse_recipe(text, overrides, where=str(path), default_name=Path(path).stem)
+
+
+def parse_recipe(text: str, overrides: Sequence[str] = (), *, where: str = "recipe", default_name: str = "recipe") -> Recipe:
+    """A recipe from TOML ``text``. See :func:`load_recipe`."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{where} is not valid TOML: {error}") from error
+    table.setdefault("name", default_name)
+    for override in overrides:
+        _apply(table, override)
+    try:
+        return Recipe.model_validate(table)
+    except ValidationError as error:
+        raise UsageError("\n".join(f"{where}: {_explain(dict(item))}" for item in error.errors())) from error
+
+
+def _apply(table: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"--set {override!r}: expected key=value, for example --set train.epochs=3")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()  # a bare word such as cosine is meant as text
+    *path, last = key.strip().split(".")
+    for part in path:
+        child = table.setdefault(part, {})
+        if not isinstance(child, dict):
+            raise UsageError(f"--set {override!r}: {part!r} is not a table in this recipe")
+        table = child
+    table[last] = parsed
+
+
+def _explain(item: dict[str, Any]) -> str:
+    """One pydantic error as key, what was found, what is allowed."""
+    location = [str(part) for part in item["loc"]]
+    key = ".".join(location)
+    if item["type"] == "extra_forbidden":
+        allowed = _keys_at(location[:-1])
+        close = get_close_matches(location[-1], allowed, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"unknown key {key!r}{hint} Allowed here: {', '.join(allowed)}"
+    if item["type"] == "missing":
+        return f"the key {key!r} is missing"
+    return f"{key} = {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def _keys_at(location: Sequence[str]) -> list[str]:
+    model: Any = Recipe
+    for part in location:
+        field = getattr(model, "model_fields", {}).get(part)
+        annotation = field.annotation if field else None
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+    return list(model.model_fields) if model is not None else []
+
+
+def _to_toml(table: Mapping[str, Any], prefix: str = "") -> str:
+    """The small part of TOML that recipes need; ``None`` is left out."""
+    lines, tables = [], []
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        if value is None:
+            continue
+        if isinstance(value, Mapping):
+            tables.append(f"\n[{name}]\n{_to_toml(value, name + '.')}")
+        elif isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
+            tables.extend(f"\n[[{name}]]\n{_to_toml(v, name + '.')}" for v in value)
+        else:
+            lines.append(f"{_toml_key(key)} = {_toml_value(value)}\n")
+    return "".join(lines + tables)
+
+
+def _toml_key(key: str) -> str:
+    return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else json.dumps(key)
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml_value, value)) + "]"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

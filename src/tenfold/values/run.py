@@ -1,0 +1,229 @@
+"""A run: one directory per training, to which stages only add files.
+
+::
+
+    recipe.toml         what was asked
+    environment.json    versions, device, threads, instruction set
+    data.json           sources with their hashes, fingerprints, what the checks found
+    members/NN/         weights.safetensors, history.jsonl (a line an epoch), member.json
+    checkpoints/NN/     while training only
+    predictions/        validation.npz, test.npz
+    bundle/             model.onnx, manifest.json, card.md
+    report.html, submission.csv, summary.json
+    manifest.json       SHA-256 of every file above, written last: its presence means "complete"
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tenfold.atomic import make_directory, refused, sha256_of, write_json, write_text
+from tenfold.errors import BusyError, IntegrityError, UsageError
+from tenfold.values.predictions import Predictions
+from tenfold.values.recipe import Recipe, parse_recipe
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+LARGEST_JSON = 64 << 20
+_NOT_LISTED = ("checkpoints/", ".lock", MANIFEST)
+
+
+class Run:
+    """A run directory, opened for reading; see :meth:`create` and :meth:`lock` for writing.
+
+    Raises:
+        UsageError: ``path`` is not a run directory.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        if not (self.path / "recipe.toml").is_file():
+            raise UsageError(f"{self.path} is not a run directory (it has no recipe.toml); `tenfold runs` lists the runs")
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @classmethod
+    def create(cls, folder: Path, recipe: Recipe) -> Run:
+        """Make ``folder/<time>_<recipe>_<key>/`` with the recipe inside.
+
+        Raises:
+            ResourceError: the folder cannot be written to.
+        """
+        make_directory(folder)
+        stem = f"{time.strftime('%Y%m%d-%H%M%S')}_{recipe.name}_{recipe.key()[:8]}"
+        for attempt in range(1000):
+            path = folder / (f"{stem}-{attempt}" if attempt else stem)
+            if not path.exists():
+                break
+        make_directory(path, exist_ok=False)
+        write_text(path / "recipe.toml", recipe.to_toml())
+        return cls(path)
+
+    # what is inside
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe as it was trained."""
+        return parse_recipe((self.path / "recipe.toml").read_text("utf-8"), where=str(self.path / "recipe.toml"))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run went to its end."""
+        return (self.path / MANIFEST).is_file()
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, device, threads and instruction set, as recorded at the start."""
+        return self.read_json("environment.json")
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Sources, fingerprints and findings of the checks."""
+        return self.read_json("data.json")
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The headline figures: accuracies with intervals, times, memory."""
+        return self.read_json("summary.json")
+
+    def member_path(self, member: int) -> Path:
+        """The folder of member number ``member``, counted from 0."""
+        return self.path / "members" / f"{member:02d}"
+
+    def checkpoint_path(self, member: int) -> Path:
+        """Where member number ``member`` keeps its checkpoints while it trains."""
+        return self.path / "checkpoints" / f"{member:02d}"
+
+    def finished_members(self) -> list[int]:
+        """The members whose weights are final."""
+        folder = self.path / "members"
+        return sorted(int(p.parent.name) for p in folder.glob("[0-9]*/member.json")) if folder.is_dir() else []
+
+    def history(self, member: int) -> list[dict[str, Any]]:
+        """One dict an epoch: epoch, train_loss, train_accuracy, validation_loss, validation_accuracy, learning_rate, seconds."""
+        path = self.member_path(member) / "history.jsonl"
+        if not path.is_file():
+            path = self.checkpoint_path(member) / "history.jsonl"
+        if not path.is_file():
+            return []
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+    def predictions(self, name: str) -> Predictions:
+        """The stored predictions called ``name`` ("validation" or "test")."""
+        return Predictions.load(self.path / "predictions" / f"{name}.npz")
+
+    def has_predictions(self, name: str) -> bool:
+        """Whether predictions called ``name`` are stored."""
+        return (self.path / "predictions" / f"{name}.npz").is_file()
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """A JSON object of this run, by its path inside the directory.
+
+        Raises:
+            IntegrityError: missing, too large, or not a JSON object.
+        """
+        return read_json_object(self.path / name)
+
+    # completing and verifying
+
+    def files(self) -> list[str]:
+        """Paths (with ``/``) of the files a manifest covers, sorted."""
+        found = (p for p in self.path.rglob("*") if p.is_file() and not p.is_symlink())
+        names = (p.relative_to(self.path).as_posix() for p in found)
+        return sorted(n for n in names if not n.startswith(_NOT_LISTED) and not n.endswith(".tmp"))
+
+    def seal(self) -> None:
+        """Write the manifest: the run is complete."""
+        files = {
+            name: {"sha256": sha256_of(self.path / name), "bytes": (self.path / name).stat().st_size} for name in self.files()
+        }
+        write_json(self.path / MANIFEST, {"format_version": FORMAT_VERSION, "recipe_key": self.recipe.key(), "files": files})
+
+    def verify(self) -> list[str]:
+        """What differs from the manifest, one sentence each; empty when all is well.
+
+        Raises:
+            IntegrityError: there is no readable manifest.
+        """
+        if not self.is_complete:
+            raise IntegrityError(
+                f"{self.path} has no {MANIFEST}: the run is not complete. Go on with: tenfold run --resume {self.path}"
+            )
+        manifest = self.read_json(MANIFEST)
+        if manifest.get("format_version") != FORMAT_VERSION:
+            raise IntegrityError(
+                f"{self.path / MANIFEST}: found format_version {manifest.get('format_version')!r}, "
+                f"this release reads {FORMAT_VERSION}"
+            )
+        recorded = manifest.get("files")
+        if not isinstance(recorded, dict):
+            raise IntegrityError(f"{self.path / MANIFEST}: found no table of files; the manifest is damaged")
+        faults = []
+        present = set(self.files())
+        for name, entry in recorded.items():
+            if name not in present:
+                faults.append(f"{name} is missing")
+            elif not isinstance(entry, dict) or sha256_of(self.path / name) != entry.get("sha256"):
+                faults.append(f"{name}: SHA-256 differs from manifest")
+        faults.extend(f"{name} is not in the manifest" for name in sorted(present - set(recorded)))
+        return faults
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the only writer of this directory; released by the system even after ``kill -9``.
+
+        Raises:
+            BusyError: another process holds it; the message names pid, host and start time.
+        """
+        import fcntl
+
+        path = self.path / ".lock"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise refused(path, error) from error
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.read(descriptor, 1000).decode("utf-8", "replace").strip() or "another process"
+                raise BusyError(f"{self.path} is in use by {holder}; wait for it or stop it") from None
+            started = time.strftime("%Y-%m-%d %H:%M:%S")
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {started}".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """A JSON object from a file that may have been damaged.
+
+    Raises:
+        IntegrityError: missing, larger than 64 MiB, nested too deep, or not a JSON object.
+    """
+    try:
+        if path.stat().st_size > LARGEST_JSON:
+            raise IntegrityError(f"{path}: found {path.stat().st_size:,} bytes, expected at most {LARGEST_JSON:,}")
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise IntegrityError(f"{path} is not readable JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise IntegrityError(f"{path}: found a JSON {type(value).__name__}, expected an object")
+    return value
+
+
+def list_runs(folder: Path) -> list[Run]:
+    """The run directories directly below ``folder``, oldest first."""
+    if not folder.is_dir():
+        return []
+    return [Run(p) for p in sorted(folder.iterdir()) if (p / "recipe.toml").is_file()]
