@@ -1,0 +1,109 @@
+"""The command line: a thin face of the library.
+
+One file per command. File ``x.py`` holds either a function ``x`` (a command) or a Typer called
+``app`` (a command with sub-commands). A command parses, makes one public call and prints; whatever
+needs numpy or torch is imported inside the function, so that ``--help`` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from tenfold import __version__
+from tenfold.cli import _console
+from tenfold.errors import Stopped, TenfoldError
+
+
+def build_app() -> typer.Typer:
+    """The Typer application with every command found in this package."""
+    app = typer.Typer(
+        name="tenfold",
+        help="Handwritten digits and other small images: explore, train, compare, explain, submit, read, serve.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_global_options)
+    for module_name in sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")):
+        module = importlib.import_module(f"{__name__}.{module_name}")
+        name = module_name.replace("_", "-")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name)(getattr(module, module_name))
+    return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"tenfold {__version__}")
+        raise typer.Exit()
+
+
+def _global_options(
+    errors: Annotated[str, typer.Option(help="How errors are printed: text or json.", metavar="text|json")] = "text",
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results only, no progress.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    if errors not in ("text", "json"):
+        raise typer.BadParameter(f"found {errors!r}, expected text or json", param_hint="--errors")
+    _console.settings = _console.Settings(errors=errors, debug=debug, quiet=quiet)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code. Bad input never shows a traceback."""
+    try:
+        code = build_app()(args=arguments, standalone_mode=False)
+        sys.stdout.flush()
+    except TenfoldError as error:
+        if _console.settings.debug:
+            raise
+        _report(error)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        _report(Stopped("stopped"))
+        code = 128 + signal.SIGINT
+    except BrokenPipeError:  # `tenfold ... | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
+    except MemoryError:
+        code = 4
+        print("error: out of memory; close other programs, or use fewer workers or a smaller batch", file=sys.stderr)
+    except (typer.Abort, typer.Exit) as error:
+        code = getattr(error, "exit_code", 130)
+    except Exception as error:
+        if not _is_click_error(error):
+            if _console.settings.debug:
+                raise
+            code = 1
+            print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
+            print("This is a bug in tenfold. Run again with `tenfold --debug ...` and report what it prints.", file=sys.stderr)
+        else:
+            error.show()  # type: ignore[attr-defined]
+            code = 2
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _is_click_error(error: Exception) -> bool:
+    return hasattr(error, "show") and hasattr(error, "exit_code")
+
+
+def _report(error: TenfoldError) -> None:
+    if _console.settings.errors == "json":
+        print(json.dumps({"error": error.as_json()}), file=sys.stderr)
+        return
+    for line in error.lines():
+        print(f"error: {line}" if not line.startswith("... and") else line, file=sys.stderr)
