@@ -1,0 +1,56 @@
+# Two commands do everything: `make run` and `make test`. Nothing but Python >= 3.11 is needed.
+
+# The newest Python that every pinned package supports; `make run PYTHON=/path/to/python` overrides.
+PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(shell command -v $(p) 2>/dev/null)))
+# More options for pip, such as an index that holds a smaller build of torch.
+PIP_ARGS ?=
+# More options for pytest, such as `-k csv`.
+PYTEST_ARGS ?=
+
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+STAMP := $(VENV)/installed
+TORCH := $(shell sed -n '/^torch==/p' constraints.txt)
+
+# One thread a process: the tests run in two, and training takes one thread a member anyway.
+PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 $(PYTEST_ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-all lint docs clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with pinned versions of everything
+
+run: setup ## train the default recipe on MNIST: report, submission and model
+	@$(VENV)/bin/tenfold run
+
+test: lint ## format, lint, types, and all tests but the slow ones
+	$(PYTEST) -m "not slow"
+
+test-all: lint ## the slow tests too
+	$(PYTEST)
+
+lint: setup ## format, lint and types only
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+docs: setup ## write docs/commands.md anew from the help texts
+	$(VENV)/bin/python docs/generate_commands.py
+
+clean: ## remove .venv and every cache; runs stay
+	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# torch goes first and alone: the index then offers its newest matching build before anything else asks for one.
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "tenfold needs Python 3.11 or newer, and none was found; install one, or run: make $(MAKECMDGOALS) PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tenfold needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -V 2>&1); run: make $(MAKECMDGOALS) PYTHON=/path/to/python"; exit 1; }
+	@test -x $(VENV)/bin/python || { echo "Making $(VENV) with $$($(PYTHON) -V) ..."; $(PYTHON) -m venv $(VENV); } || { rm -rf $(VENV); echo "python -m venv failed; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Installing $(TORCH) (about 200 MB) ..."
+	@$(PIP) install $(PIP_ARGS) -c constraints.txt $(TORCH)
+	@echo "Installing tenfold and the rest ..."
+	@$(PIP) install $(PIP_ARGS) -c constraints.txt -e '.[train,dev]'
+	@touch $@
