@@ -1,0 +1,1 @@
+"""What predictions are worth: figures and the images behind them."""
