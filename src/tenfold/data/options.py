@@ -1,0 +1,37 @@
+"""What a reader may be told about a source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["train", "test"]
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read a source; every reader ignores what does not concern it.
+
+    Attributes:
+        header: tables: whether line 1 names the columns.
+        scale: tables: the value that means 255; pixels become ``round(255 * value / scale)``.
+        allow_float_integers: tables: take ``12.0`` and ``1e2`` for the integers they are.
+        shape: (C, H, W) of an image, where the source does not say; pixels in that order.
+        max_input_bytes: largest input, counted after decompression.
+        skip_bad: folders: leave out unreadable images and list them, instead of refusing all.
+        follow_links: folders: follow symbolic links that lead out of the folder.
+        allow_empty_classes: folders: accept a class without images.
+        class_names: K names; labels must be 0..K-1. Without it tables have the classes 0..9.
+    """
+
+    header: bool = True
+    scale: float | None = None
+    allow_float_integers: bool = False
+    shape: tuple[int, int, int] | None = None
+    max_input_bytes: int = 4 * GIB
+    skip_bad: bool = False
+    follow_links: bool = False
+    allow_empty_classes: bool = False
+    class_names: tuple[str, ...] | None = None
