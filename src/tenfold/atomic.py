@@ -49,7 +49,7 @@ def write_chunks(path: Path, chunks: Iterable[bytes | memoryview], *, overwrite:
         ResourceError: the operating system refused.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     digest = hashlib.sha256()
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -102,6 +102,8 @@ def make_directory(path: Path, *, exist_ok: bool = True) -> Path:
     """
     path = Path(path)
     try:
+        if exist_ok and path.is_dir():
+            return path
         if not path.parent.exists():
             make_directory(path.parent)
         path.mkdir(exist_ok=exist_ok)

@@ -21,11 +21,11 @@ class TenfoldError(Exception):
 
     def lines(self) -> list[str]:
         """The message as the lines a terminal shows, without the ``error:`` prefix."""
-        return [str(self)]
+        return [printable(line) for line in str(self).split("\n")]
 
     def as_json(self) -> dict[str, object]:
         """The message as data, for ``--errors json``."""
-        return {"kind": self.kind, "exit_code": self.exit_code, "problems": [{"message": str(self)}]}
+        return {"kind": self.kind, "exit_code": self.exit_code, "problems": [{"message": line} for line in self.lines()]}
 
 
 class UsageError(TenfoldError):

@@ -1,0 +1,138 @@
+"""What this computation runs on, as far as it can decide a result or a time."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from tenfold import __version__
+
+_CGROUP = Path("/sys/fs/cgroup")
+_INSTRUCTION_SETS = {  # name as torch.backends.cpu has it -> flags of /proc/cpuinfo that it takes
+    "AVX512": {"avx512f", "avx512dq", "avx512bw", "avx512vl"},
+    "AVX2": {"avx2", "fma"},
+    "SVE256": {"sve"},
+}
+
+
+def describe(*, load_torch: bool = False) -> dict[str, object]:
+    """Versions, machine and device, as a JSON object: what ``environment.json`` records.
+
+    Args:
+        load_torch: import torch to ask it for devices; without it the device is None unless torch
+            is loaded already.
+    """
+    device, why = device_and_reason() if load_torch or "torch" in sys.modules else (None, "torch was not asked")
+    return {
+        "tenfold": __version__,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "numpy": version("numpy"),
+        "torch": version("torch"),
+        "onnxruntime": version("onnxruntime"),
+        "cpu": cpu_model(),
+        "cores": cores(),
+        "memory_bytes": memory_bytes(),
+        "instruction_set": instruction_set(),
+        "device": device,
+        "device_reason": why,
+    }
+
+
+def version(distribution: str) -> str | None:
+    """The installed version of a package, or None; imports nothing."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def device_and_reason() -> tuple[str | None, str]:
+    """Where training would run ("cuda", "mps", "cpu", or None without torch), and why."""
+    if importlib.util.find_spec("torch") is None:
+        return None, "torch is not installed"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda", f"CUDA is there: {torch.cuda.get_device_name()}"
+    if torch.backends.mps.is_available():
+        return "mps", "Apple's Metal is there"
+    return "cpu", "neither CUDA nor Metal is there"
+
+
+def cores() -> int:
+    """How many logical cores this process may use: affinity and container quota count, not the machine's total."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_quota()
+    return max(1, min(available, int(quota))) if quota is not None else available
+
+
+def memory_bytes() -> int | None:
+    """The memory this process may use, in bytes: the machine's, or the container's limit if lower; None where unknown."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
+    limit = (_read(_CGROUP / "memory.max") or "").strip()
+    return min(total, int(limit)) if limit.isdigit() else total
+
+
+def instruction_set() -> str:
+    """The vector instructions that decide the bits of a result, as torch names them when it is loaded."""
+    if (torch := sys.modules.get("torch")) is not None:
+        capability: str = torch.backends.cpu.get_cpu_capability()
+        return capability
+    flags = set(_cpuinfo("flags").split()) | set(_cpuinfo("Features").split())
+    return next((name for name, needed in _INSTRUCTION_SETS.items() if needed <= flags), "DEFAULT")
+
+
+def cpu_model() -> str:
+    """The processor's name, as the system gives it."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def commit() -> str | None:
+    """The git commit of the source this package runs from, or None if it is not a checkout."""
+    return _head_commit(Path(__file__).resolve().parents[2] / ".git")
+
+
+def _head_commit(git: Path) -> str | None:
+    """The commit in ``HEAD``, read without git itself, which need not be installed."""
+    if git.is_file():  # a worktree: a line that says where the folder is
+        git = (git.parent / (_read(git) or "").removeprefix("gitdir:").strip()).resolve()
+    head = (_read(git / "HEAD") or "").strip()
+    if not head.startswith("ref:"):
+        return head or None
+    name = head.removeprefix("ref:").strip()
+    common = (git / (_read(git / "commondir") or ".").strip()).resolve()
+    if loose := _read(common / name):
+        return loose.strip()
+    for line in (_read(common / "packed-refs") or "").splitlines():
+        if line.endswith(f" {name}"):
+            return line.split()[0]
+    return None
+
+
+def _cgroup_quota() -> float | None:
+    quota, _, period = (_read(_CGROUP / "cpu.max") or "").partition(" ")
+    return int(quota) / int(period) if quota.isdigit() and period.strip().isdigit() else None
+
+
+def _cpuinfo(field: str) -> str:
+    for line in (_read(Path("/proc/cpuinfo")) or "").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == field:
+            return value.strip()
+    return ""
+
+
+def _read(path: Path) -> str | None:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return path.read_text("utf-8")
+    return None

@@ -1,0 +1,213 @@
+"""K01-K03: under its final name a file is always complete, whatever fails and whenever we die."""
+
+import errno
+import hashlib
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from _faulty_os import FaultyOs
+from tenfold import atomic
+from tenfold.errors import ResourceError, TenfoldError, UsageError
+
+OLD, NEW = b"old" * 1000, b"new" * 1000
+CHUNKS = [NEW[:1500], memoryview(NEW)[1500:]]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def refusal(code: int) -> Callable[..., Any]:
+    def fault(name: str, real: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        if name == "close":  # the descriptor is gone even when close reports an error
+            real(*args)
+        raise OSError(code, os.strerror(code))
+
+    return fault
+
+
+def short_write(name: str, real: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    return real(args[0], args[1][:7]) if name == "write" else real(*args)
+
+
+def faults_of(path: Path, fault: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, **options: Any) -> Iterator[FaultyOs]:
+    """Run a write with the fault at call 1, 2, ... until a write meets none."""
+    for at in range(1, 100):
+        faulty = FaultyOs(at, fault, for_ever=options.get("for_ever", False))
+        if options.get("overwrite", True):
+            path.write_bytes(OLD)
+        else:
+            path.unlink(missing_ok=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(atomic, "os", faulty)
+            try:
+                digest = atomic.write_chunks(path, CHUNKS, overwrite=options.get("overwrite", True))
+            except TenfoldError as error:
+                assert isinstance(error, ResourceError) and error.exit_code == 4
+                assert str(path) in str(error)
+                faulty.error = str(error)  # type: ignore[attr-defined]
+            else:
+                assert digest == hashlib.sha256(NEW).hexdigest()
+                assert path.read_bytes() == NEW
+        yield faulty
+        if not faulty.struck:
+            return
+    raise AssertionError("the write never ended")
+
+
+@pytest.mark.parametrize("for_ever", [False, True], ids=["once", "for-ever"])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EACCES], ids=errno.errorcode.get)
+def test_k01_a_refused_call_leaves_the_old_file_or_the_new_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, for_ever: bool
+) -> None:
+    path = tmp_path / "file"
+    struck = 0
+    for faulty in faults_of(path, refusal(code), monkeypatch, for_ever=for_ever):
+        assert path.read_bytes() in (OLD, NEW)
+        assert names(tmp_path) == ["file"]
+        if faulty.struck:
+            struck += 1
+            assert os.strerror(code) in faulty.error  # type: ignore[attr-defined]
+            if "replace" not in faulty.log:
+                assert path.read_bytes() == OLD
+    assert struck >= 8  # open, two writes, fsync, close, replace; open, fsync and close of the folder
+
+
+def test_k01_without_overwriting_a_refused_call_leaves_the_whole_file_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    for _ in faults_of(path, refusal(errno.EIO), monkeypatch, overwrite=False):
+        assert not path.exists() or path.read_bytes() == NEW
+        assert set(names(tmp_path)) <= {"file"}
+
+
+def test_k01_a_short_write_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in faults_of(tmp_path / "file", short_write, monkeypatch, for_ever=True):
+        assert (tmp_path / "file").read_bytes() == NEW
+
+
+def test_k01_a_fault_of_the_maker_of_the_content_changes_nothing(tmp_path: Path) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"half"
+        raise RuntimeError("boom")
+
+    (tmp_path / "file").write_bytes(OLD)
+    with pytest.raises(RuntimeError, match="boom"):
+        atomic.write_chunks(tmp_path / "file", chunks())
+    assert names(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_bytes() == OLD
+
+
+def test_k01_a_temporary_file_that_cannot_be_removed_does_not_hide_the_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(name: str, real: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        raise OSError(errno.ENOSPC if name == "fsync" else errno.EACCES, "refused")
+
+    class FsyncThenUnlink(FaultyOs):
+        def __getattr__(self, name: str) -> Any:
+            return (lambda *args: fault(name, os.fsync, args)) if name in ("fsync", "unlink") else getattr(os, name)
+
+    monkeypatch.setattr(atomic, "os", FsyncThenUnlink(1, fault))
+    with pytest.raises(ResourceError, match="the disk is full"):
+        atomic.write_bytes(tmp_path / "file", b"x")
+    assert not (tmp_path / "file").exists()
+
+
+def test_k02_death_at_any_call_leaves_the_old_file_or_the_new(tmp_path: Path) -> None:
+    child = subprocess.run(
+        [sys.executable, Path(__file__).with_name("_deaths.py"), tmp_path], capture_output=True, text=True, check=True
+    )
+    seen = json.loads(child.stdout)
+    assert {state for *_, state in seen} == {"old", "new"}
+    assert sum(code == 137 for *_, code, _ in seen) >= 16
+    assert [(code, state) for *_, code, state in seen if code != 137] == [(0, "new"), (0, "new")]
+
+
+def test_k03_data_is_on_the_disk_before_the_name_and_the_name_before_we_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watching = FaultyOs(1000, short_write)
+    monkeypatch.setattr(atomic, "os", watching)
+    atomic.write_chunks(tmp_path / "file", CHUNKS)
+    assert watching.log == ["open", "write", "write", "fsync", "close", "replace", "open", "fsync", "close"]
+
+
+def test_an_existing_file_is_kept_unless_overwriting_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "submission.csv"
+    atomic.write_text(path, "first\n", overwrite=False)
+    with pytest.raises(UsageError, match="--force"):
+        atomic.write_text(path, "second\n", overwrite=False)
+    assert path.read_text() == "first\n"
+    assert names(tmp_path) == ["submission.csv"]
+    atomic.write_text(path, "third\r\n")
+    assert path.read_bytes() == b"third\r\n"
+
+
+def test_the_mode_is_that_of_any_other_file(tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+    atomic.write_bytes(tmp_path / "file", b"")
+    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("file", "other")}
+    assert len(modes) == 1
+
+
+def test_a_long_name_fits(tmp_path: Path) -> None:
+    path = tmp_path / ("漢" * 84)  # 252 of the 255 bytes that a name may have
+    atomic.write_bytes(path, b"x")
+    assert path.read_bytes() == b"x"
+
+
+def test_json_is_sorted_readable_and_has_no_nan(tmp_path: Path) -> None:
+    atomic.write_json(tmp_path / "a.json", {"b": 1, "a": "ü"})
+    assert (tmp_path / "a.json").read_text("utf-8") == '{\n  "a": "ü",\n  "b": 1\n}\n'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        atomic.write_json(tmp_path / "b.json", {"a": float("nan")})
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_sha256_of_a_file_and_of_one_that_is_not_there(tmp_path: Path) -> None:
+    digest = atomic.write_bytes(tmp_path / "file", NEW)
+    assert atomic.sha256_of(tmp_path / "file") == digest == hashlib.sha256(NEW).hexdigest()
+    with pytest.raises(ResourceError, match=r"cannot read .*none"):
+        atomic.sha256_of(tmp_path / "none")
+
+
+def test_folders_are_made_with_their_parents(tmp_path: Path) -> None:
+    assert atomic.make_directory(tmp_path / "a" / "b" / "c").is_dir()
+    assert atomic.make_directory(tmp_path / "a" / "b").is_dir()
+    with pytest.raises(ResourceError, match="File exists"):
+        atomic.make_directory(tmp_path / "a", exist_ok=False)
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ResourceError, match="cannot create the folder"):
+            atomic.make_directory(path)
+
+
+def test_a_folder_that_is_there_is_enough_even_below_one_that_may_not_be_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As /home is on many clusters (mode 711); tests may run as root, so the refusal is made."""
+    (tmp_path / "me").mkdir()
+    monkeypatch.setattr(atomic, "os", FaultyOs(1, refusal(errno.EACCES), for_ever=True))
+    assert atomic.make_directory(tmp_path / "me") == tmp_path / "me"
+
+
+def test_where_folders_cannot_be_synced_nothing_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = FaultyOs(1000, short_write)
+    watching.name = "nt"  # type: ignore[attr-defined]
+    monkeypatch.setattr(atomic, "os", watching)
+    atomic.sync_directory(tmp_path)
+    assert watching.log == []
+
+
+def test_an_unknown_refusal_is_told_in_the_words_of_the_system(tmp_path: Path) -> None:
+    assert str(atomic.refused(tmp_path, OSError("odd"))) == f"cannot write {tmp_path}: odd"

@@ -1,0 +1,66 @@
+"""What a user reads when something is wrong."""
+
+import pytest
+
+from tenfold.errors import (
+    BusyError,
+    DataError,
+    IntegrityError,
+    Problem,
+    ResourceError,
+    Stopped,
+    TenfoldError,
+    UsageError,
+    missing_extra,
+    printable,
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (TenfoldError("x"), 1),
+        (UsageError("x"), 2),
+        (DataError(Problem("f.csv", "a", "b")), 3),
+        (ResourceError("x"), 4),
+        (BusyError("x"), 5),
+        (IntegrityError("x"), 6),
+        (Stopped("x"), 130),
+        (Stopped("x", 143), 143),
+    ],
+)
+def test_each_error_has_the_exit_code_that_is_documented(error: TenfoldError, code: int) -> None:
+    assert error.exit_code == code
+    assert error.as_json()["exit_code"] == code
+
+
+def test_a_problem_names_file_row_column_found_expected_and_hint() -> None:
+    problem = Problem("train.csv", "'256'", "an integer 0..255", row=3, column=7, column_name="pixel5", hint="clip it")
+    assert str(problem) == "train.csv:3:7(pixel5): found '256', expected an integer 0..255; clip it"
+    assert problem.as_json()["row"] == 3
+    assert str(Problem("train.csv", "'x'", "a digit", row=3, column=1)) == "train.csv:3:1: found 'x', expected a digit"
+    assert str(Problem("train.csv", "0 bytes", "a header")) == "train.csv: found 0 bytes, expected a header"
+
+
+def test_at_most_twenty_problems_are_shown_and_the_rest_counted() -> None:
+    error = DataError(*(Problem("f.csv", str(i), "digit") for i in range(25)), total=1254)
+    assert len(error.lines()) == 21
+    assert error.lines()[-1] == "... and 1,234 more"
+    assert error.as_json()["total"] == 1254
+
+
+def test_a_message_of_several_lines_is_several_lines_and_several_problems() -> None:
+    error = UsageError("one\ntwo")
+    assert error.lines() == ["one", "two"]
+    assert error.as_json()["problems"] == [{"message": "one"}, {"message": "two"}]
+
+
+@pytest.mark.parametrize("evil", ["\x1b[31mred", "a\rb", "a\u202eb", "\x00", "\udc80"])
+def test_no_input_can_steer_the_terminal(evil: str) -> None:
+    assert printable(evil).isprintable()
+    assert str(Problem(evil, evil, "x", row=1, column=1, column_name=evil)).isprintable()
+    assert all(line.isprintable() for line in UsageError(f"no such file: {evil}").lines())
+
+
+def test_a_missing_package_comes_with_the_command_that_installs_it() -> None:
+    assert "pip install 'tenfold[train]'" in str(missing_extra("torch", "train", "training"))
