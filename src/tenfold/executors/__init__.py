@@ -1,0 +1,67 @@
+"""Run N independent tasks: here, or in processes.
+
+A task is a function, named ``"package.module:function"``, and a JSON object of arguments. The
+function gets a :class:`Context` first and returns a JSON object. Nothing but JSON crosses a process
+border, so a worker can be a process, another machine, or the same process in a test.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tenfold.registry import Registry
+
+Json = dict[str, Any]
+OnEvent = Callable[[int, Json], None]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a running task can say and ask.
+
+    Attributes:
+        emit: report progress, as a JSON object.
+        should_stop: whether to stop at the next safe point; the task then raises ``Stopped``.
+    """
+
+    emit: Callable[[Json], None]
+    should_stop: Callable[[], bool]
+
+
+class Executor(ABC):
+    """A way to run tasks.
+
+    Args:
+        workers: how many tasks run at once.
+    """
+
+    def __init__(self, workers: int = 1) -> None:
+        self.workers = max(1, workers)
+
+    @abstractmethod
+    def map(self, function: str, tasks: Sequence[Mapping[str, Any]], on_event: OnEvent) -> list[Json]:
+        """Run ``function`` on each of ``tasks``; results in the order of the tasks.
+
+        Args:
+            function: ``"package.module:name"``.
+            tasks: the arguments, JSON objects.
+            on_event: called in this process with (index of the task, what it emitted).
+
+        Raises:
+            TenfoldError: the first task that failed, after the others were stopped cleanly.
+            Stopped: SIGINT or SIGTERM came; every running task has stopped at a safe point.
+        """
+
+
+EXECUTORS: Registry[Callable[..., Executor]] = Registry("tenfold.executors", "executor")
+
+
+def resolve(function: str) -> Callable[..., Json]:
+    """The function that ``"package.module:name"`` names."""
+    module, _, name = function.partition(":")
+    found: Callable[..., Json] = getattr(importlib.import_module(module), name)
+    return found

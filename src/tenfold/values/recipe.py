@@ -12,9 +12,9 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from tenfold.errors import UsageError
 
@@ -30,6 +30,14 @@ class _OpenTable(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
     kind: str
+
+    @model_validator(mode="after")
+    def _is_plain(self) -> Self:
+        try:
+            json.dumps(self.model_extra, allow_nan=False, default=str)
+        except (ValueError, RecursionError):
+            raise ValueError("every number must be finite, and tables not nested too deep") from None
+        return self
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -54,7 +62,7 @@ class EarlyStopping(_Table):
     """Stop when the monitored validation figure has not improved for ``patience`` epochs."""
 
     monitor: Literal["loss", "accuracy"] = "loss"
-    patience: Annotated[int, Field(ge=0)] = 10
+    patience: Annotated[int, Field(ge=1)] = 10
     min_delta: Annotated[float, Field(ge=0)] = 0.001
 
 
@@ -63,7 +71,7 @@ class TrainSettings(_Table):
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
     batch_size: Annotated[int, Field(ge=1)] = 128
-    optimizer: Literal["adamw", "adam", "nadam", "sgd", "muon"] = "adamw"
+    optimizer: Literal["adamw", "adam", "nadam", "sgd"] = "adamw"
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     momentum: Share = 0.9
@@ -72,7 +80,7 @@ class TrainSettings(_Table):
     """Share of all steps in which the rate rises (one-cycle)."""
     decay: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Factor per epoch (exponential) or per plateau."""
-    plateau_patience: Annotated[int, Field(ge=0)] = 3
+    plateau_patience: Annotated[int, Field(ge=1)] = 3
     label_smoothing: Share = 0.0
     weight_average: Share = 0.0
     """Share of the last steps over which weights are averaged; 0 keeps the last weights."""
@@ -155,7 +163,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 def parse_recipe(text: str, overrides: Sequence[str] = (), *, where: str = "recipe", default_name: str = "recipe") -> Recipe:
     """A recipe from TOML ``text``. See :func:`load_recipe`."""
     try:
-        table = tomllib.loads(text)
+        table = _loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{where} is not valid TOML: {error}") from error
     table.setdefault("name", default_name)
@@ -167,15 +175,22 @@ def parse_recipe(text: str, overrides: Sequence[str] = (), *, where: str = "reci
         raise UsageError("\n".join(f"{where}: {_explain(dict(item))}" for item in error.errors())) from error
 
 
+def _loads(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise tomllib.TOMLDecodeError("nested too deep") from None
+
+
 def _apply(table: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
-    if not equals or not key.strip():
+    *path, last = key.strip().split(".")
+    if not equals or not all((*path, last)):
         raise UsageError(f"--set {override!r}: expected key=value, for example --set train.epochs=3")
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
+        parsed = _loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value.strip()  # a bare word such as cosine is meant as text
-    *path, last = key.strip().split(".")
     for part in path:
         child = table.setdefault(part, {})
         if not isinstance(child, dict):
@@ -191,10 +206,12 @@ def _explain(item: dict[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         allowed = _keys_at(location[:-1])
         close = get_close_matches(location[-1], allowed, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = f"; did you mean {close[0]!r}?" if close else "."
         return f"unknown key {key!r}{hint} Allowed here: {', '.join(allowed)}"
     if item["type"] == "missing":
         return f"the key {key!r} is missing"
+    if item["type"] == "value_error":
+        return f"{key}: {item['ctx']['error']}"
     return f"{key} = {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}"
 
 
@@ -212,7 +229,7 @@ def _to_toml(table: Mapping[str, Any], prefix: str = "") -> str:
     """The small part of TOML that recipes need; ``None`` is left out."""
     lines, tables = [], []
     for key, value in table.items():
-        name = f"{prefix}{key}"
+        name = f"{prefix}{_toml_key(key)}"
         if value is None:
             continue
         if isinstance(value, Mapping):
@@ -225,12 +242,16 @@ def _to_toml(table: Mapping[str, Any], prefix: str = "") -> str:
 
 
 def _toml_key(key: str) -> str:
-    return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else json.dumps(key)
+    return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else _toml_value(key)
 
 
 def _toml_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # the one character only JSON takes bare
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml_value, value)) + "]"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_toml_key(k)} = {_toml_value(v)}" for k, v in value.items()) + "}"
+    return repr(value)

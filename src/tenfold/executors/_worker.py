@@ -1,0 +1,58 @@
+"""A worker process: ``python -m tenfold.executors._worker``.
+
+The first line on standard input is the task; a further line, or the end of the input (the parent
+died), asks to stop at the next safe point. Events and the result go to standard output, a JSON
+object a line; whatever the task itself prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from typing import Any
+
+from tenfold.errors import TenfoldError
+from tenfold.executors import Context, resolve
+
+
+def main() -> None:
+    """Run the one task that standard input describes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends Ctrl-C to every process: the parent decides
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    request = json.loads(sys.stdin.readline())
+
+    def wait_for_stop() -> None:
+        sys.stdin.readline()
+        stop.set()
+
+    threading.Thread(target=wait_for_stop, daemon=True).start()
+
+    def send(kind: str, content: Any) -> None:
+        try:
+            channel.write(json.dumps({kind: content}) + "\n")
+            channel.flush()
+        except BrokenPipeError:
+            stop.set()  # nobody listens any more
+
+    try:
+        context = Context(lambda event: send("event", event), stop.is_set)
+        send("result", resolve(request["function"])(context, **request["task"]))
+    except TenfoldError as error:
+        send("error", {"message": str(error), "exit_code": error.exit_code})
+    except MemoryError:
+        send("error", {"message": "out of memory; use fewer workers or a smaller batch", "exit_code": 4})
+    except BaseException:
+        send("error", {"message": traceback.format_exc(), "exit_code": 1})
+    channel.flush()
+    os._exit(0)  # the thread above still waits for input; nothing is left to clean up
+
+
+if __name__ == "__main__":
+    main()

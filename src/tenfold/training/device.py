@@ -1,0 +1,35 @@
+"""Which device trains, and why."""
+
+from __future__ import annotations
+
+import torch
+
+from tenfold.errors import UsageError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device called ``name``; ``auto`` takes CUDA or MPS where present, else the CPU.
+
+    Raises:
+        UsageError: unknown, or not on this machine.
+    """
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(d for d in ("cuda", "mps", "cpu") if present[d]))
+    if name not in present:
+        raise UsageError(f"unknown device {name!r}; expected one of: {', '.join(DEVICES)}")
+    if not present[name]:
+        raise UsageError(f"no {name} device on this machine; there are: {', '.join(d for d, there in present.items() if there)}")
+    return torch.device(name)
+
+
+def prepare(device: torch.device) -> None:
+    """Settings of this process that training relies on: one thread, no denormals, tf32 on CUDA."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True

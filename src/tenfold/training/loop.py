@@ -1,0 +1,215 @@
+"""The training loop: one member, from its state to its final weights."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from tenfold.errors import Stopped, UsageError
+from tenfold.training.schedule import learning_rate
+from tenfold.training.seeding import derive, generator
+from tenfold.training.state import TrainingState, load_weights, weights_of
+from tenfold.values.recipe import Recipe
+
+Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled images on the device: images uint8 (N, C, H, W), labels int64 (N,)."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def fit(
+    state: TrainingState,
+    train: Rows,
+    held: Rows,
+    recipe: Recipe,
+    member: int,
+    augment: Augment,
+    *,
+    save: Callable[[], None],
+    emit: Callable[[dict[str, Any]], None],
+    should_stop: Callable[[], bool],
+) -> None:
+    """Train ``state`` to the end of the recipe, from wherever it stands.
+
+    Every draw is a function of (seed, member, epoch, step), so a training that was saved and went on
+    ends with the same bits as one that was never interrupted.
+
+    Args:
+        state: the network in training; changed in place.
+        train: rows to learn from.
+        held: rows held out for validation; may be empty.
+        recipe: what to do.
+        member: number of this member; part of every seed.
+        augment: changes a batch.
+        save: writes a checkpoint; called at each epoch's end, every few minutes and before stopping.
+        emit: gets a dict about twice a second.
+        should_stop: asked before each step.
+
+    Raises:
+        Stopped: ``should_stop`` said so; the state is saved.
+        UsageError: the loss became infinite or not a number.
+    """
+    settings, position = recipe.train, state.position
+    batch = min(settings.batch_size, len(train))
+    steps = len(train) // batch
+    clock = _Clock(settings.checkpoint_minutes * 60)
+    while position.epoch < settings.epochs and not position.stopped_early:
+        epoch = position.epoch
+        order = torch.randperm(len(train), generator=generator(recipe.seed, member, epoch, "order"))
+        clean = epoch >= settings.epochs - settings.clean_epochs
+        state.network.train()
+        while position.step < steps:
+            if should_stop():
+                save()
+                raise Stopped("stopped; the checkpoint is written")
+            step = position.step
+            progress = (epoch * steps + step) / (settings.epochs * steps)
+            rate = learning_rate(settings, progress, epoch) * position.rate_factor
+            rows = order[step * batch : (step + 1) * batch]
+            images = to_input(train.images[rows])
+            if not clean:
+                images = augment(images, generator(recipe.seed, member, epoch, step, "augment"))
+            torch.manual_seed(derive(recipe.seed, member, epoch, step, "dropout"))
+            _step(state, images, train.labels[rows], rate, settings.label_smoothing)
+            if settings.weight_average and progress >= 1 - settings.weight_average:
+                state.update_average()
+            position.step += 1
+            if event := clock.tick(batch):
+                emit({"epoch": epoch, "step": position.step, "steps": steps, "epochs": settings.epochs, **event})
+            if clock.checkpoint_due():
+                save()
+        _end_epoch(state, steps * batch, held, rate, recipe)
+        emit({"history": position.history[-1], "epochs": settings.epochs})
+        save()
+
+
+def _step(state: TrainingState, images: torch.Tensor, labels: torch.Tensor, rate: float, smoothing: float) -> None:
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate
+    logits = state.network(images)
+    loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    state.optimizer.step()
+    state.running += torch.stack([loss.detach().double() * len(labels), (logits.detach().argmax(1) == labels).sum().double()])
+
+
+def _end_epoch(state: TrainingState, seen: int, held: Rows, rate: float, recipe: Recipe) -> None:
+    """Evaluate, remember the best weights, lower the rate on a plateau, stop early."""
+    position, settings = state.position, recipe.train
+    train_loss, train_correct = state.running.tolist()
+    if not math.isfinite(train_loss):
+        raise UsageError(
+            f"training diverged: the loss is {train_loss} in epoch {position.epoch + 1}; lower train.learning_rate "
+            f"({settings.learning_rate}) with --set train.learning_rate=..."
+        )
+    row: dict[str, Any] = {
+        "epoch": position.epoch + 1,
+        "train_loss": train_loss / seen,
+        "train_accuracy": train_correct / seen,
+        "validation_loss": None,
+        "validation_accuracy": None,
+        "learning_rate": rate,
+    }
+    if len(held):
+        probabilities = predict_proba(state.network, held.images, weights=state.current_weights())
+        row["validation_accuracy"] = float((probabilities.argmax(1) == held.labels).double().mean())
+        row["validation_loss"] = float(F.nll_loss(probabilities.clamp_min(1e-12).log().double(), held.labels))
+        _compare_with_best(state, row, recipe)
+    position.history.append(row)
+    position.epoch += 1
+    position.step = 0
+    state.running.zero_()
+
+
+def _compare_with_best(state: TrainingState, row: dict[str, Any], recipe: Recipe) -> None:
+    position, settings = state.position, recipe.train
+    stopping = settings.early_stopping
+    monitor = stopping.monitor if stopping else "accuracy"
+    sign = -1 if monitor == "loss" else 1
+    value = sign * row[f"validation_{monitor}"]
+    if value > max((sign * r[f"validation_{monitor}"] for r in position.history), default=-math.inf):
+        position.best_epoch = row["epoch"]
+        if settings.keep == "best":
+            state.best = {name: tensor.clone() for name, tensor in state.current_weights().items()}
+    if stopping:
+        if position.reference is None or value > position.reference + stopping.min_delta:
+            position.reference, position.waited = value, 0
+        else:
+            position.waited += 1
+        position.stopped_early = position.waited >= stopping.patience
+    if settings.schedule == "plateau":
+        lowest = min((r["validation_loss"] for r in position.history), default=math.inf)
+        position.plateau_waited = 0 if row["validation_loss"] < lowest else position.plateau_waited + 1
+        if position.plateau_waited >= settings.plateau_patience:
+            position.rate_factor *= settings.decay
+            position.plateau_waited = 0
+
+
+def to_input(images: torch.Tensor) -> torch.Tensor:
+    """uint8 (B, C, H, W) as the float32 in 0..1, channels last, that networks take."""
+    return images.to(torch.float32).div_(255).contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def predict_proba(
+    network: nn.Module, images: torch.Tensor, *, weights: dict[str, torch.Tensor] | None = None, batch: int = 256
+) -> torch.Tensor:
+    """Class probabilities, float32 (N, K), of uint8 images (N, C, H, W), in evaluation mode.
+
+    Args:
+        network: left in training mode, with its own weights, afterwards.
+        images: on the network's device.
+        weights: used instead of the network's own.
+        batch: images at a time.
+    """
+    own = {name: tensor.clone() for name, tensor in weights_of(network).items()} if weights is not None else None
+    if weights is not None:
+        load_weights(network, weights)
+    network.eval()
+    try:
+        parts = [network(to_input(part)).softmax(1) for part in torch.split(images, batch)]
+    finally:
+        network.train()
+        if own is not None:
+            network.load_state_dict(own, strict=False)
+    return torch.cat(parts)
+
+
+class _Clock:
+    """When to report and when to save; never decides what is computed."""
+
+    def __init__(self, checkpoint_seconds: float) -> None:
+        now = time.monotonic()
+        self._reported, self._saved, self._images = now, now, 0
+        self._checkpoint_seconds = checkpoint_seconds
+
+    def tick(self, images: int) -> dict[str, float] | None:
+        self._images += images
+        elapsed = time.monotonic() - self._reported
+        if elapsed < 0.5:
+            return None
+        event = {"images_per_second": self._images / elapsed}
+        self._reported, self._images = time.monotonic(), 0
+        return event
+
+    def checkpoint_due(self) -> bool:
+        due = time.monotonic() - self._saved > self._checkpoint_seconds
+        if due:
+            self._saved = time.monotonic()
+        return due

@@ -1,0 +1,188 @@
+"""One ensemble member: a pure function of (data, recipe, index), the unit of work of every executor."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from tenfold.atomic import make_directory, write_json, write_text
+from tenfold.augment import build as build_augmentation
+from tenfold.data.cache import open_stored
+from tenfold.data.splits import stratified_split
+from tenfold.errors import IntegrityError
+from tenfold.executors import Context
+from tenfold.models import build as build_model
+from tenfold.training.checkpoint import load_newest, load_weights_file, save_checkpoint, save_weights
+from tenfold.training.device import pick_device, prepare
+from tenfold.training.loop import Rows, fit, predict_proba
+from tenfold.training.optimizer import build_optimizer
+from tenfold.training.seeding import derive
+from tenfold.training.state import TrainingState, load_weights
+from tenfold.values.dataset import Dataset
+from tenfold.values.predictions import Predictions
+from tenfold.values.recipe import Recipe
+from tenfold.values.run import Run
+
+
+def train_member(context: Context, run: str, member: int, train: str, rows: str, test: str | None, device: str) -> dict[str, Any]:
+    """Train one member, write its weights, history and predictions into the run.
+
+    Args:
+        context: how to report and when to stop.
+        run: the run directory.
+        member: number of the member, from 0.
+        train: folder of the stored training set.
+        rows: .npz file with the rows that train and those that are held out.
+        test: folder of the stored test set, or None.
+        device: "cpu", "cuda" or "mps".
+
+    Returns:
+        The content of the member's ``member.json``.
+    """
+    here = Run(run)
+    recipe, chosen = here.recipe, pick_device(device)
+    prepare(chosen)
+    began, cpu_began = time.monotonic(), time.process_time()
+    dataset = open_stored(Path(train))
+    with np.load(rows, allow_pickle=False) as split:
+        train_rows, held_rows = bag_of(recipe, member, dataset, split["train"]), split["held"]
+    state = new_state(recipe, member, dataset.image_shape, len(dataset.class_names), chosen)
+    folder = here.checkpoint_path(member)
+    if earlier := _restore(state, folder, context):
+        context.emit({"resumed": {"epoch": state.position.epoch, "step": state.position.step}})
+    held = _on_device(dataset, held_rows, chosen)
+    fit(
+        state,
+        _on_device(dataset, train_rows, chosen),
+        held,
+        recipe,
+        member,
+        build_augmentation(recipe.augment),
+        save=lambda: _save(state, folder, earlier, began, cpu_began),
+        emit=context.emit,
+        should_stop=context.should_stop,
+    )
+    load_weights(state.network, state.best if recipe.train.keep == "best" and state.best else state.current_weights())
+    if len(held):
+        _save_predictions(state.network, held.images, dataset.take(held_rows), here.member_path(member), "validation")
+    if test is not None:
+        unseen = open_stored(Path(test))
+        images = _as_tensor(unseen.images).to(chosen)
+        _save_predictions(state.network, images, unseen, here.member_path(member), "test")
+    return _finish(here, member, state, earlier, began, cpu_began)
+
+
+def new_state(
+    recipe: Recipe, member: int, image_shape: tuple[int, int, int], classes: int, device: torch.device
+) -> TrainingState:
+    """The state of a member before its first step; its initial weights depend on (seed, member) only."""
+    torch.manual_seed(derive(recipe.seed, member, "weights"))
+    network = build_model(recipe.model_of(member), image_shape, classes)
+    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return TrainingState(network, build_optimizer(network, recipe.train), device)
+
+
+def bag_of(recipe: Recipe, member: int, dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The share of ``rows`` that this member draws, stratified; all of them when ``data.bag`` is 1."""
+    if recipe.data.bag == 1:
+        return rows
+    assert dataset.labels is not None
+    drawn, _ = stratified_split(dataset.labels[rows], 1 - recipe.data.bag, derive(recipe.seed, member, "bag"))
+    return rows[drawn]
+
+
+def load_member(run: Run, member: int, image_shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """The trained network of a finished member, on the CPU, in evaluation mode.
+
+    Raises:
+        IntegrityError: the member is not finished, or its weights do not match their hash.
+    """
+    record = run.read_json(f"members/{member:02d}/member.json")
+    weights = load_weights_file(run.member_path(member) / "weights.safetensors", str(record.get("weights_sha256")))
+    network = build_model(run.recipe.model_of(member), image_shape, classes)
+    try:
+        load_weights(network, weights)
+    except IntegrityError as error:
+        raise IntegrityError(f"member {member} of {run.path}: {error}") from error
+    return network.eval()
+
+
+def _restore(state: TrainingState, folder: Path, context: Context) -> dict[str, float]:
+    """Go back to the newest good checkpoint; returns the time already spent, empty for a fresh start."""
+    found, damaged = load_newest(folder) if folder.is_dir() else (None, [])
+    for name in damaged:
+        context.emit({"warning": f"checkpoint {name} is damaged; going on from the one before"})
+    if found is None:
+        return {}
+    state.unpack(*found)
+    try:
+        spent: dict[str, float] = json.loads((folder / "timing.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        spent = {"seconds": 0.0, "core_seconds": 0.0}  # times are for people; losing them loses nothing
+    return spent
+
+
+def _timing(earlier: dict[str, float], began: float, cpu_began: float) -> dict[str, float]:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return {
+        "seconds": earlier.get("seconds", 0.0) + time.monotonic() - began,
+        "core_seconds": earlier.get("core_seconds", 0.0) + time.process_time() - cpu_began,
+        "peak_rss_bytes": usage.ru_maxrss * unit,
+    }
+
+
+def _save(state: TrainingState, folder: Path, earlier: dict[str, float], began: float, cpu_began: float) -> None:
+    save_checkpoint(folder, *state.pack())
+    write_text(folder / "history.jsonl", _lines(state.position.history))
+    write_json(folder / "timing.json", _timing(earlier, began, cpu_began))
+
+
+def _finish(
+    run: Run, member: int, state: TrainingState, earlier: dict[str, float], began: float, cpu_began: float
+) -> dict[str, Any]:
+    folder = make_directory(run.member_path(member))
+    sha256 = save_weights(
+        folder / "weights.safetensors", {k: v for k, v in state.network.state_dict().items() if v.is_floating_point()}
+    )
+    write_text(folder / "history.jsonl", _lines(state.position.history))
+    write_json(folder / "timing.json", _timing(earlier, began, cpu_began))
+    record = {
+        "member": member,
+        "parameters": sum(p.numel() for p in state.network.parameters()),
+        "epochs": state.position.epoch,
+        "best_epoch": state.position.best_epoch,
+        "stopped_early": state.position.stopped_early,
+        "model": run.recipe.model_of(member).model_dump(mode="json"),
+        "weights_sha256": sha256,
+    }
+    write_json(folder / "member.json", record)  # last: its presence means that the member is finished
+    return record
+
+
+def _lines(history: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row, sort_keys=True) + "\n" for row in history)
+
+
+def _save_predictions(network: nn.Module, images: torch.Tensor, dataset: Dataset, folder: Path, name: str) -> None:
+    probabilities = predict_proba(network, images).cpu().numpy()
+    Predictions(dataset.ids, probabilities, dataset.labels).save(make_directory(folder) / f"{name}.npz")
+
+
+def _on_device(dataset: Dataset, rows: NDArray[np.int64], device: torch.device) -> Rows:
+    assert dataset.labels is not None
+    images, labels = _as_tensor(dataset.images[rows]), torch.from_numpy(np.array(dataset.labels[rows]))
+    return Rows(images.to(device), labels.to(device))
+
+
+def _as_tensor(images: NDArray[np.uint8]) -> torch.Tensor:
+    return torch.from_numpy(images if images.flags.writeable else images.copy())

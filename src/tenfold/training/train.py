@@ -1,0 +1,143 @@
+"""A run's members, from the rows they see to their combined vote."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.atomic import make_directory, write_bytes
+from tenfold.data.splits import duplicate_groups, stratified_split
+from tenfold.errors import IntegrityError, UsageError
+from tenfold.executors import EXECUTORS, OnEvent
+from tenfold.training.seeding import derive
+from tenfold.values.dataset import Dataset
+from tenfold.values.predictions import Predictions
+from tenfold.values.recipe import Recipe
+from tenfold.values.run import Run
+
+# a member is trained by one thread, and a change in any of these changes its bits
+BIT_DECIDING = ("torch", "instruction_set", "device")
+
+
+def check_recipe(recipe: Recipe, train: Dataset) -> None:
+    """Find what cannot work before any time is spent.
+
+    Raises:
+        UsageError: the data has no labels or one class, a model or augmentation does not fit, the
+            settings contradict each other.
+    """
+    from tenfold.augment import build as build_augmentation
+    from tenfold.models import build as build_model
+
+    if train.labels is None:
+        raise UsageError("the training data has no labels; expected a labelled set such as Kaggle's train.csv")
+    if len(np.unique(train.labels)) < 2:
+        raise UsageError("the training data has fewer than two classes; there is nothing to tell apart")
+    needs_held = [
+        name
+        for name, wanted in {
+            "train.early_stopping": recipe.train.early_stopping is not None,
+            "train.keep = 'best'": recipe.train.keep == "best",
+            "train.schedule = 'plateau'": recipe.train.schedule == "plateau",
+        }.items()
+        if wanted
+    ]
+    if needs_held and recipe.data.validation == 0:
+        raise UsageError(f"{' and '.join(needs_held)} need held-out rows, but data.validation is 0; set data.validation=0.1")
+    for settings in recipe.model:
+        build_model(settings, train.image_shape, len(train.class_names))
+    build_augmentation(recipe.augment)
+
+
+def split_rows(recipe: Recipe, train: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(rows that train, rows held out): stratified, exact duplicates on one side, a function of the seed alone."""
+    assert train.labels is not None
+    rows = np.arange(len(train), dtype=np.int64)
+    if recipe.data.limit is not None and recipe.data.limit < len(rows):
+        rows, _ = stratified_split(train.labels, 1 - recipe.data.limit / len(rows), derive(recipe.seed, "limit"))
+    if recipe.data.validation == 0:
+        return rows, rows[:0]
+    groups = duplicate_groups(train.images[rows])
+    learn, held = stratified_split(train.labels[rows], recipe.data.validation, derive(recipe.seed, "validation"), groups)
+    return rows[learn], rows[held]
+
+
+def save_split(run: Run, learn: NDArray[np.int64], held: NDArray[np.int64]) -> None:
+    """Write the split into the run, for every worker and for whoever asks later."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, train=learn, held=held)
+    write_bytes(run.path / "split.npz", buffer.getbuffer())
+
+
+def train_members(
+    run: Run, train: Path, test: Path | None, *, executor: str, workers: int, device: str, on_event: OnEvent
+) -> None:
+    """Train the members that are not finished yet, wherever ``executor`` puts them.
+
+    Args:
+        run: with its recipe and split.
+        train: folder of the stored training set.
+        test: folder of the stored test set, or None.
+        executor: a registered executor.
+        workers: members trained at once.
+        device: "cpu", "cuda" or "mps".
+        on_event: gets (member, event).
+    """
+    missing = sorted(set(range(run.recipe.ensemble.members)) - set(run.finished_members()))
+    common = {"run": str(run.path), "train": str(train), "rows": str(run.path / "split.npz"), "device": device}
+    tasks = [{**common, "member": member, "test": None if test is None else str(test)} for member in missing]
+    EXECUTORS.get(executor)(workers).map(
+        "tenfold.training.member:train_member", tasks, lambda index, event: on_event(missing[index], event)
+    )
+
+
+def combine(run: Run, name: str) -> Predictions | None:
+    """The ensemble's vote on "validation" or "test", written to ``predictions/``; None if no member has it.
+
+    One member is in memory at a time.
+    """
+    total: NDArray[np.float64] | None = None
+    members = run.finished_members()
+    for member in members:
+        path = run.member_path(member) / f"{name}.npz"
+        if not path.is_file():
+            return None
+        one = Predictions.load(path)
+        vote = np.log(np.maximum(one.probabilities, 1e-12)) if run.recipe.ensemble.vote == "log-mean" else one.probabilities
+        total = vote.astype(np.float64) if total is None else total + vote
+    assert total is not None
+    mean = total / len(members)
+    if run.recipe.ensemble.vote == "log-mean":
+        mean = np.exp(mean - mean.max(axis=1, keepdims=True))
+    mean /= mean.sum(axis=1, keepdims=True)
+    combined = Predictions(one.ids, mean.astype(np.float32), one.labels)
+    make_directory(run.path / "predictions")
+    combined.save(run.path / "predictions" / f"{name}.npz")
+    return combined
+
+
+def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What has changed, since a run began, that would change its bits."""
+    return [
+        f"{key}: the run has {recorded.get(key)!r}, here is {now.get(key)!r}"
+        for key in BIT_DECIDING
+        if recorded.get(key) != now.get(key)
+    ]
+
+
+def check_same_environment(run: Run, now: Mapping[str, Any]) -> None:
+    """Refuse to go on where the bits could not be the same.
+
+    Raises:
+        IntegrityError: naming each difference.
+    """
+    if changed := differences(run.environment, now):
+        raise IntegrityError(
+            f"{run.path} cannot be continued with the same bits - {'; '.join(changed)}. "
+            "Pass --allow-inexact-resume to go on all the same; the run is then marked as not reproducible"
+        )
