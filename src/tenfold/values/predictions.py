@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,11 +72,12 @@ class Predictions:
 
     def save(self, path: Path) -> str:
         """Write as .npz, atomically; returns the SHA-256 of the file."""
-        arrays = {"ids": self.ids, "probabilities": self.probabilities}
+        ids = self.ids.astype(str) if self.ids.dtype == object else self.ids  # objects would be pickled
+        arrays: dict[str, Any] = {"ids": ids, "probabilities": self.probabilities}
         if self.labels is not None:
             arrays["labels"] = self.labels
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **arrays)
+        np.savez(buffer, **arrays)
         return write_bytes(path, buffer.getbuffer())
 
     @classmethod
@@ -86,8 +88,7 @@ class Predictions:
             IntegrityError: the file is missing or not such a file.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                labels = arrays.get("labels")
-                return cls(arrays["ids"], arrays["probabilities"], labels)
-        except (OSError, ValueError, KeyError, EOFError) as error:
+            with open(path, "rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
+                return cls(arrays["ids"], arrays["probabilities"], arrays.get("labels"))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
             raise IntegrityError(f"{path} is not a readable predictions file: {error}") from error

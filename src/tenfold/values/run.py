@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -26,14 +27,14 @@ from pathlib import Path
 from typing import Any
 
 from tenfold.atomic import make_directory, refused, sha256_of, write_json, write_text
-from tenfold.errors import BusyError, IntegrityError, UsageError
+from tenfold.errors import BusyError, IntegrityError, ResourceError, UsageError
 from tenfold.values.predictions import Predictions
-from tenfold.values.recipe import Recipe, parse_recipe
+from tenfold.values.recipe import Recipe, load_recipe
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 LARGEST_JSON = 64 << 20
-_NOT_LISTED = ("checkpoints/", ".lock", MANIFEST)
+_NOT_LISTED = (".lock", MANIFEST)
 
 
 class Run:
@@ -60,11 +61,14 @@ class Run:
         """
         make_directory(folder)
         stem = f"{time.strftime('%Y%m%d-%H%M%S')}_{recipe.name}_{recipe.key()[:8]}"
-        for attempt in range(1000):
+        for attempt in itertools.count():
             path = folder / (f"{stem}-{attempt}" if attempt else stem)
-            if not path.exists():
+            try:
+                make_directory(path, exist_ok=False)
                 break
-        make_directory(path, exist_ok=False)
+            except ResourceError:
+                if not path.exists():  # else another run of the same second has the name
+                    raise
         write_text(path / "recipe.toml", recipe.to_toml())
         return cls(path)
 
@@ -72,8 +76,15 @@ class Run:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """The recipe as it was trained."""
-        return parse_recipe((self.path / "recipe.toml").read_text("utf-8"), where=str(self.path / "recipe.toml"))
+        """The recipe as it was trained.
+
+        Raises:
+            IntegrityError: the file is damaged.
+        """
+        try:
+            return load_recipe(self.path / "recipe.toml")
+        except UsageError as error:
+            raise IntegrityError(str(error)) from error
 
     @property
     def is_complete(self) -> bool:
@@ -115,7 +126,7 @@ class Run:
             path = self.checkpoint_path(member) / "history.jsonl"
         if not path.is_file():
             return []
-        return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        return [_json_object(line, f"{path}:{row}") for row, line in enumerate(_read_text(path).splitlines(), 1)]
 
     def predictions(self, name: str) -> Predictions:
         """The stored predictions called ``name`` ("validation" or "test")."""
@@ -139,7 +150,7 @@ class Run:
         """Paths (with ``/``) of the files a manifest covers, sorted."""
         found = (p for p in self.path.rglob("*") if p.is_file() and not p.is_symlink())
         names = (p.relative_to(self.path).as_posix() for p in found)
-        return sorted(n for n in names if not n.startswith(_NOT_LISTED) and not n.endswith(".tmp"))
+        return sorted(n for n in names if n not in _NOT_LISTED and not n.startswith("checkpoints/") and not n.endswith(".tmp"))
 
     def seal(self) -> None:
         """Write the manifest: the run is complete."""
@@ -198,8 +209,11 @@ class Run:
                 holder = os.read(descriptor, 1000).decode("utf-8", "replace").strip() or "another process"
                 raise BusyError(f"{self.path} is in use by {holder}; wait for it or stop it") from None
             started = time.strftime("%Y-%m-%d %H:%M:%S")
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {started}".encode(), 0)
+            try:
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {started}".encode(), 0)
+            except OSError as error:
+                raise refused(path, error) from error
             yield
         finally:
             os.close(descriptor)
@@ -211,19 +225,37 @@ def read_json_object(path: Path) -> dict[str, Any]:
     Raises:
         IntegrityError: missing, larger than 64 MiB, nested too deep, or not a JSON object.
     """
+    return _json_object(_read_text(path), str(path))
+
+
+def _read_text(path: Path) -> str:
     try:
         if path.stat().st_size > LARGEST_JSON:
             raise IntegrityError(f"{path}: found {path.stat().st_size:,} bytes, expected at most {LARGEST_JSON:,}")
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise IntegrityError(f"{path} is not readable JSON: {error}") from error
+
+
+def _json_object(text: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise IntegrityError(f"{where} is not readable JSON: {error}") from error
     if not isinstance(value, dict):
-        raise IntegrityError(f"{path}: found a JSON {type(value).__name__}, expected an object")
+        raise IntegrityError(f"{where}: found a JSON {type(value).__name__}, expected an object")
     return value
 
 
 def list_runs(folder: Path) -> list[Run]:
-    """The run directories directly below ``folder``, oldest first."""
+    """The run directories directly below ``folder``, oldest first.
+
+    Raises:
+        ResourceError: the folder may not be read.
+    """
     if not folder.is_dir():
         return []
-    return [Run(p) for p in sorted(folder.iterdir()) if (p / "recipe.toml").is_file()]
+    try:
+        return [Run(p) for p in sorted(folder.iterdir()) if (p / "recipe.toml").is_file()]
+    except OSError as error:
+        raise refused(folder, error, "list the folder") from error
