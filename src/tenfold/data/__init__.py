@@ -1,0 +1,1 @@
+"""Data in: sources become datasets, which are checked, split and stored."""

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import difflib
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
+from tenfold.data.cache import keep, key_of, recall
+from tenfold.data.files import first_bytes, hash_file, looks_like, open_regular
 from tenfold.data.options import ReadOptions, Role
-from tenfold.data.sources import SOURCES, Source
-from tenfold.errors import DataError, Problem
-from tenfold.values.dataset import Dataset
+from tenfold.data.sources import SOURCES
+from tenfold.errors import DataError, Problem, ResourceError
+from tenfold.values.dataset import Dataset, Origin
 
 DEFAULT = ReadOptions()
+_COMPARED_NAMES = 10_000
 
 
 def load(source: str | Path, role: Role = "train", options: ReadOptions = DEFAULT, *, cache: bool = True) -> Dataset:
@@ -18,7 +24,7 @@ def load(source: str | Path, role: Role = "train", options: ReadOptions = DEFAUL
 
     Args:
         source: a data set's name ("mnist") or a path. A name wins; write ``./mnist`` for a path of that name.
-        role: "train" insists on labels; "test" takes them if they are there.
+        role: "train" insists on labels of two classes or more; "test" takes labels if they are there.
         options: how to read it.
         cache: keep a parsed copy of slow formats, and use it.
 
@@ -26,11 +32,23 @@ def load(source: str | Path, role: Role = "train", options: ReadOptions = DEFAUL
         DataError: missing, of no known format, or not what it should be; nothing was written.
         ResourceError: the operating system refused.
     """
-    name = str(source)
-    if name in named_sources():
-        return SOURCES.get(name).read(None, role, options)
+    if isinstance(source, str) and source in SOURCES.names() and SOURCES.get(source).named:
+        return SOURCES.get(source).read(None, role, options)
     path = Path(source)
-    return _format_of(path).read(path, role, options)
+    name = format_of(path)
+    reader = SOURCES.get(name)
+    inputs = reader.inputs(path, role) if cache else ()
+    if inputs:
+        origin = tuple(Origin(str(file), hash_file(file, options.max_input_bytes)) for file in inputs)
+        known = recall(key_of(origin, name, reader.version, role, options), origin)
+        if known is not None:
+            return known
+    dataset = reader.read(path, role, options)
+    if role == "train":
+        _insist_on_classes(path, dataset)
+    if inputs:
+        keep(key_of(dataset.origin, name, reader.version, role, options), dataset)
+    return dataset
 
 
 def named_sources() -> list[str]:
@@ -38,14 +56,48 @@ def named_sources() -> list[str]:
     return [name for name in SOURCES if SOURCES.get(name).named]
 
 
-def _format_of(path: Path) -> type[Source]:
-    if not path.exists():
-        names = [*named_sources(), *(p.name for p in path.parent.iterdir())] if path.parent.is_dir() else named_sources()
-        near = difflib.get_close_matches(path.name, names, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else None
-        raise DataError(Problem(path, "no such file", f"a path, or one of: {', '.join(named_sources())}", hint=hint))
-    for name in SOURCES:
-        candidate = SOURCES.get(name)
-        if not candidate.named and candidate.recognises(path):
-            return candidate
-    raise DataError(Problem(path, "no known format", f"one of: {', '.join(SOURCES)}"))
+def format_of(path: Path) -> str:
+    """The name of the source that reads ``path``.
+
+    Raises:
+        DataError: there is nothing, nothing that can be read, or nothing of a known format.
+        ResourceError: the operating system refused.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise _missing(path) from None
+    except OSError as error:
+        raise ResourceError(f"cannot read {path}: {error.strerror}") from error
+    if not path.is_dir():
+        open_regular(path).close()
+    try:
+        for name in SOURCES:
+            reader = SOURCES.get(name)
+            if not reader.named and reader.recognises(path):
+                return name
+    except OSError as error:
+        raise ResourceError(f"cannot read {path}: {error.strerror}") from error
+    found = looks_like(first_bytes(path)) or "a file of no known format"
+    formats = ", ".join(name for name in SOURCES if not SOURCES.get(name).named)
+    raise DataError(Problem(path, found, f"one of the formats {formats}"))
+
+
+def _missing(path: Path) -> DataError:
+    """The error for a path that is not there: perhaps it is a slip of the pen."""
+    names = named_sources()
+    expected = f"a path, or a data set's name: {', '.join(names)}" if names else "a path"
+    try:
+        names += [entry.name for entry in islice(path.parent.iterdir(), _COMPARED_NAMES)]
+    except (OSError, ValueError):
+        pass
+    near = difflib.get_close_matches(path.name, names, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else None
+    return DataError(Problem(path, "no such file or folder", expected, hint=hint))
+
+
+def _insist_on_classes(path: Path, dataset: Dataset) -> None:
+    present = [] if dataset.labels is None else [dataset.class_names[label] for label in np.unique(dataset.labels)]
+    if len(present) < 2:
+        found = f"only images of class {present[0]!r}" if present else "no labels"
+        raise DataError(Problem(path, found, "labels of at least 2 classes to train on"))

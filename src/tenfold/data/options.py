@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
+
+from tenfold.errors import UsageError
 
 Role = Literal["train", "test"]
 
@@ -35,3 +38,11 @@ class ReadOptions:
     follow_links: bool = False
     allow_empty_classes: bool = False
     class_names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):
+            raise UsageError(f"--scale: found {self.scale}, expected a number above 0")
+        if self.shape is not None and (len(self.shape) != 3 or min(self.shape) < 1):
+            raise UsageError(f"--shape: found {self.shape}, expected three numbers above 0: channels, height, width")
+        if self.class_names is not None and len(set(self.class_names)) != len(self.class_names):
+            raise UsageError("class names: found one twice, expected each once")

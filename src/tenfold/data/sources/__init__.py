@@ -23,9 +23,11 @@ class Source(ABC):
 
     Attributes:
         named: the source is a data set known by its name; ``read`` then takes no path.
+        version: raise it when ``read`` gives another outcome than before: parsed copies are then made anew.
     """
 
     named: ClassVar[bool] = False
+    version: ClassVar[int] = 1
 
     @classmethod
     @abstractmethod

@@ -1,0 +1,187 @@
+"""What the columns of a table of pixels are: which is the label, and which pixel is where."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.data.options import ReadOptions, Role
+from tenfold.errors import DataError, Problem
+
+LABEL = "label"
+_PIXEL = re.compile(r"pixel([0-9]{1,8})")
+_CELL = re.compile(r"([0-9]{1,4})x([0-9]{1,4})")
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_OTHER_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'"}
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Where things are in a line.
+
+    Attributes:
+        names: a name for each of the F fields.
+        label: index of the label field, or None.
+        pixels: int64 (P,), the field of each pixel, in the order of ``shape``.
+        shape: (C, H, W) with C * H * W = P.
+        notes: what the user should know.
+    """
+
+    names: tuple[str, ...]
+    label: int | None
+    pixels: NDArray[np.int64]
+    shape: tuple[int, int, int]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> int:
+        return len(self.names)
+
+    def pixel_columns(self) -> slice | NDArray[np.int64]:
+        """An index for ``values[:, index]``; a slice where the pixels stand side by side, because that is quicker."""
+        first = int(self.pixels[0])
+        if np.array_equal(self.pixels, np.arange(first, first + len(self.pixels))):
+            return slice(first, first + len(self.pixels))
+        return self.pixels
+
+
+def layout_of_header(line: bytes, path: Path, role: Role, options: ReadOptions) -> Layout:
+    """The layout that the first line of a table declares.
+
+    Args:
+        line: without its line end.
+        path: for messages.
+        role: a "train" table must have labels.
+        options: ``shape``, where the image is not one square.
+
+    Raises:
+        DataError: a column is missing, unknown or there twice, or this is not a header at all.
+    """
+
+    def fault(found: str, expected: str, column: int | None = None, hint: str | None = None) -> DataError:
+        name = names[column - 1] if column else None
+        return DataError(Problem(path, found, expected, row=1, column=column, column_name=name, hint=hint))
+
+    names: tuple[str, ...] = ()
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise fault("text that is not UTF-8 (looks like Latin-1)", "UTF-8", hint="save the table as UTF-8") from None
+    names = tuple(_unquoted(name) for name in text.split(","))
+    if all(_NUMBER.fullmatch(name) for name in names):
+        raise fault("numbers only: line 1 looks like data", "column names", hint="pass --no-header")
+    if len(names) == 1:
+        for separator, shown in _OTHER_SEPARATORS.items():
+            if separator in text:
+                raise fault(f"1 column; looks separated by {shown}", "columns separated by ','")
+    seen: dict[str, int] = {}
+    for column, name in enumerate(names, start=1):
+        if name in seen:
+            raise fault(f"{_shown(name)} in columns {seen[name]} and {column}", "each column name once", column)
+        seen[name] = column
+
+    label = next((index for index, name in enumerate(names) if name.lower() == LABEL), None)
+    if label is None and role == "train":
+        raise fault(f"no column {LABEL!r}", "labels to train on", hint="is this the test file?")
+    order: dict[tuple[int, int], int] = {}
+    for column, name in enumerate(names, start=1):
+        if column - 1 == label:
+            continue
+        place = _pixel_place(name)
+        if place is None:
+            raise fault(f"a column named {_shown(name)}", f"{LABEL!r}, and pixel0, pixel1, ... and nothing else", column)
+        if place in order:
+            raise fault(f"{_shown(name)}, the same pixel as column {order[place] + 1}", "each pixel once", column)
+        order[place] = column - 1
+    if not order:
+        raise fault("no pixel columns", "pixel0, pixel1, ...")
+    missing = _first_gap(sorted(order))
+    if missing is not None:
+        raise fault(f"no column {missing!r}", "every pixel from the first to the last", hint="the images would be shifted")
+    pixels = np.array([order[place] for place in sorted(order)], dtype=np.int64)
+
+    shape = options.shape or _square(len(pixels))
+    if shape is None or math.prod(shape) != len(pixels):
+        last = int(pixels[-1])
+        found, expected, hint = _wrong_count(len(pixels), names[last], options.shape)
+        raise fault(found, expected, last + 1, hint)
+    notes = []
+    if label is not None and role == "test":
+        notes.append(f"the test table has a column {LABEL!r}; it is used for evaluation only")
+    if not np.array_equal(pixels, np.sort(pixels)):
+        notes.append("the pixel columns are in another order; they were put right by their names")
+    return Layout(names, label, pixels, shape, tuple(notes))
+
+
+def layout_of_fields(fields: int, path: Path, role: Role, options: ReadOptions) -> Layout:
+    """The layout of a table without a header: pixels in order, after the label if there is one.
+
+    Raises:
+        DataError: the number of fields fits no image.
+    """
+    for label in (0, None):
+        pixels = fields if label is None else fields - 1
+        shape = options.shape or _square(pixels)
+        if shape and pixels > 0 and math.prod(shape) == pixels and not (label is None and role == "train"):
+            names = tuple(f"pixel{index}" for index in range(pixels))
+            columns = np.arange(fields - pixels, fields, dtype=np.int64)
+            return Layout((LABEL, *names) if label == 0 else names, label, columns, shape)
+    pixels = fields - 1 if role == "train" else fields
+    found, expected, hint = _wrong_count(pixels, f"pixel{pixels - 1}", options.shape)
+    raise DataError(Problem(path, found, expected, row=1, hint=hint))
+
+
+def _unquoted(name: str) -> str:
+    name = name.strip()
+    return name[1:-1] if len(name) > 1 and name[0] == name[-1] == '"' else name
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= 40 else name[:37] + "...") if name else "an empty name"
+
+
+def _pixel_place(name: str) -> tuple[int, int] | None:
+    """Sort key of a pixel column: ``pixel5`` is (-1, 5), ``2x3`` (row, column) is (2, 3)."""
+    if match := _PIXEL.fullmatch(name):
+        return -1, int(match[1])
+    if match := _CELL.fullmatch(name):
+        return int(match[1]), int(match[2])
+    return None
+
+
+def _first_gap(places: list[tuple[int, int]]) -> str | None:
+    """The name of the first pixel column that is not there; counting may start at 0 or at 1."""
+    if places[0][0] == -1:
+        start = min(places[0][1], 1)
+        return next((f"pixel{n}" for n, place in enumerate(places, start) if place != (-1, n)), None)
+    base = min(places[0][0], 1)
+    width = max(column for _, column in places) - base + 1
+    wanted = ((base + n // width, base + n % width) for n in range(len(places)))
+    return next((f"{row}x{column}" for (row, column), place in zip(wanted, places, strict=True) if place != (row, column)), None)
+
+
+def _square(pixels: int) -> tuple[int, int, int] | None:
+    side = math.isqrt(pixels)
+    return (1, side, side) if side * side == pixels else None
+
+
+def _wrong_count(pixels: int, last_name: str, shape: tuple[int, int, int] | None) -> tuple[str, str, str]:
+    """(found, expected, hint) for a number of pixels that fits no image."""
+    if shape is not None:
+        return f"{pixels} pixels", f"{math.prod(shape)} = {' x '.join(map(str, shape))}", "correct --shape, or the table"
+    found = f"{pixels} pixels: give --shape C,H,W"
+    side = math.isqrt(pixels)
+    if pixels == side * side + 1:
+        return found, f"{side * side} for an image of {side}x{side}", f"is column {last_name!r} one too many?"
+    if pixels == (side + 1) ** 2 - 1:
+        first_is_0 = last_name == f"pixel{pixels - 1}"
+        lost = f"pixel{pixels}" if first_is_0 else "pixel0"
+        return found, f"{pixels + 1} for an image of {side + 1}x{side + 1}", f"is column {lost!r} missing?"
+    if pixels % 3 == 0 and (colour := _square(pixels // 3)):
+        return found, "a square image", f"for colour images: --shape 3,{colour[1]},{colour[2]}"
+    return found, "a square image, or --shape", "the numbers of --shape multiply to the number of pixel columns"

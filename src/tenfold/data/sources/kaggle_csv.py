@@ -1,0 +1,190 @@
+"""Tables of pixels as Kaggle hands them out; nothing that is not beyond doubt is accepted.
+
+Plain readers are dangerous here: one field too many in the first row and pandas takes the label for
+an index and shifts every image by one pixel, without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.data.files import ByteStream, first_bytes, looks_like, open_archive, open_regular, open_stream
+from tenfold.data.options import ReadOptions, Role
+from tenfold.data.sources import Source
+from tenfold.data.sources._csv_digits import parse_digits
+from tenfold.data.sources._csv_fault import LONGEST_LINE, CarefulReader
+from tenfold.data.sources._csv_header import Layout, layout_of_fields, layout_of_header
+from tenfold.errors import DataError, Problem
+from tenfold.values.dataset import Dataset, Origin
+
+BLOCK = 256 * 1024  # what the steps of parse_digits keep in a core's cache
+GROWTH = 1.125
+DIGITS = tuple("0123456789")
+
+
+class KaggleCsv(Source):
+    """Table with a column per pixel: .csv, .csv.gz, Kaggle's zip, or a folder with train.csv and test.csv."""
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        if path.is_dir():
+            return any((path / name).exists() for role in ("train", "test") for name in _table_names(role))
+        name = path.name.lower()
+        if name.endswith(".zip"):
+            return True
+        return name.endswith((".csv", ".csv.gz")) or first_bytes(path).startswith((b"label,", b"pixel0,"))
+
+    @classmethod
+    def inputs(cls, path: Path, role: Role) -> Sequence[Path]:
+        return [_table_file(path, role)]
+
+    @classmethod
+    def read(cls, path: Path | None, role: Role, options: ReadOptions) -> Dataset:
+        assert path is not None
+        path = _table_file(path, role)
+        member = _zip_member(path, role) if path.suffix.lower() == ".zip" else None
+        class_names = options.class_names or DIGITS
+        with open_stream(path, options.max_input_bytes, member=member) as stream:
+            layout, images, labels = _read_table(stream, role, options, len(class_names))
+        return Dataset(
+            images=images.reshape(-1, *layout.shape),
+            labels=labels,
+            ids=np.arange(1, len(images) + 1, dtype=np.int64),
+            class_names=class_names,
+            origin=(Origin(str(path), stream.sha256),),
+            notes=layout.notes,
+        )
+
+
+def _table_names(role: str) -> tuple[str, ...]:
+    return f"{role}.csv", f"{role}.csv.gz"
+
+
+def _table_file(path: Path, role: Role) -> Path:
+    """``path`` itself, or the table for ``role`` if it is a folder."""
+    if not path.is_dir():
+        return path
+    for name in _table_names(role):
+        if (path / name).exists():
+            return path / name
+    raise DataError(Problem(path, f"a folder without {role}.csv", " or ".join(_table_names(role))))
+
+
+def _zip_member(path: Path, role: Role) -> str:
+    """The name of the table for ``role`` in a zip archive: train.csv or test.csv, or the only table there."""
+    with open_regular(path) as file, open_archive(path, file) as archive:
+        tables = [name for name in archive.namelist() if name.lower().endswith(".csv") and "__MACOSX" not in name]
+    named = [name for name in tables if PurePosixPath(name).name.lower() == f"{role}.csv"]
+    chosen = named or (tables if len(tables) == 1 else [])
+    if len(chosen) != 1:
+        found = f"{len(chosen)} files named {role}.csv" if chosen else f"a zip archive without {role}.csv"
+        inside = ", ".join(tables[:10]) or "no tables at all"
+        raise DataError(Problem(path, found, f"one {role}.csv inside", hint=f"it holds {inside}"))
+    return chosen[0]
+
+
+def _read_table(
+    stream: ByteStream, role: Role, options: ReadOptions, classes: int
+) -> tuple[Layout, NDArray[np.uint8], NDArray[np.int64] | None]:
+    """The layout, the pixels (N, P) and the labels (N,) of a table."""
+    blocks = _line_blocks(stream)
+    layout, first, row = _open_table(stream.path, next(blocks, b""), role, options)
+    careful = CarefulReader(stream.path, layout, options, classes)
+    columns = layout.pixel_columns()
+    images = np.empty((0, len(layout.pixels)), np.uint8)
+    labels: list[NDArray[np.int64]] = []
+    count = 0
+    for block in _chain(first, blocks):
+        if len(block) > LONGEST_LINE and b"\n" not in block:
+            careful.too_long(block, row)
+            break
+        block = block.replace(b"\r\n", b"\n") if b"\r" in block else block
+        values = parse_digits(block, layout.fields) if options.scale is None else None
+        if values is None or not _in_range(values, layout, classes):
+            values = careful.parse(block, row)
+        else:
+            careful.refuse_blank_before(row)
+        row += block.count(b"\n")
+        if careful.total:
+            continue  # only looking for more faults now
+        end = count + len(values)
+        if end > len(images):
+            images.resize((max(end, int(GROWTH * len(images))), images.shape[1]), refcheck=False)
+        images[count:end] = values[:, columns]
+        if layout.label is not None:
+            labels.append(values[:, layout.label].astype(np.int64))
+        count = end
+    careful.raise_if_any()
+    if count == 0:
+        raise DataError(Problem(stream.path, "no data rows", "at least one image after the header"))
+    images.resize((count, images.shape[1]), refcheck=False)
+    return layout, images, np.concatenate(labels) if labels else None
+
+
+def _in_range(values: NDArray[np.uint16], layout: Layout, classes: int) -> bool:
+    return bool(values.max() <= 255 and (layout.label is None or values[:, layout.label].max() < classes))
+
+
+def _open_table(path: Path, block: bytes, role: Role, options: ReadOptions) -> tuple[Layout, bytes, int]:
+    """The layout, what follows the header in the first block, and the number of the line where that begins."""
+    if not block:
+        raise DataError(Problem(path, "nothing: the file is empty", "a table with one image a line"))
+    found = looks_like(block[:512])
+    if found is not None:
+        raise DataError(Problem(path, *_foreign(path, found)))
+    block = block.removeprefix(b"\xef\xbb\xbf")
+    line, newline, rest = block.partition(b"\n")
+    line = line.removesuffix(b"\r")
+    if b"\r" in line:
+        raise DataError(Problem(path, "lines that end in CR only", "LF or CR LF", row=1, hint="convert: tr '\\r' '\\n'"))
+    if not line.strip():
+        raise DataError(Problem(path, "a blank line", "column names", row=1))
+    if len(line) >= LONGEST_LINE:
+        raise DataError(Problem(path, f"a line of more than {LONGEST_LINE:,} characters", "column names", row=1))
+    if b"\0" in line:
+        column = line[: line.index(b"\0")].count(b",") + 1
+        raise DataError(Problem(path, "a NUL byte", "text", row=1, column=column))
+    if options.header:
+        return layout_of_header(line, path, role, options), rest, 2
+    return layout_of_fields(line.count(b",") + 1, path, role, options), line + newline + rest, 1
+
+
+def _foreign(path: Path, found: str) -> tuple[str, str]:
+    """(found, expected) for content that is no table."""
+    if found == "UTF-16":
+        return "text that is not UTF-8 (looks like UTF-16)", "UTF-8; save the table as UTF-8"
+    name = path.name.removesuffix(".gz").removesuffix(".zip").removesuffix(".csv")
+    advice = {
+        "gzip data": f"is gzip data; rename to {name}.csv.gz",
+        "a zip archive": f"is a zip archive; rename to {name}.zip",
+        "HTML": "looks like HTML; was it saved from a page that wanted a login?",
+        "a Git LFS pointer": "is a Git LFS pointer; fetch the data with: git lfs pull",
+    }
+    return f"no table: it {advice.get(found, f'is {found}')}", "comma-separated text"
+
+
+def _line_blocks(stream: ByteStream) -> Iterator[bytes]:
+    """Blocks of whole lines. The last may lack its newline; a line that is too long ends the stream."""
+    pending: list[bytes] = []
+    length = 0
+    while chunk := stream.read(BLOCK):
+        cut = chunk.rfind(b"\n") + 1
+        if cut:
+            yield b"".join([*pending, chunk[:cut]])
+            pending, length = [], 0
+        pending.append(chunk[cut:])
+        length += len(chunk) - cut
+        if length > LONGEST_LINE:
+            break
+    if length:
+        yield b"".join(pending)
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from rest
