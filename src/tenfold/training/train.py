@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,24 +101,32 @@ def combine(run: Run, name: str) -> Predictions | None:
 
     One member is in memory at a time.
     """
-    total: NDArray[np.float64] | None = None
-    members = run.finished_members()
-    for member in members:
-        path = run.member_path(member) / f"{name}.npz"
-        if not path.is_file():
-            return None
-        one = Predictions.load(path)
-        vote = np.log(np.maximum(one.probabilities, 1e-12)) if run.recipe.ensemble.vote == "log-mean" else one.probabilities
-        total = vote.astype(np.float64) if total is None else total + vote
-    assert total is not None
-    mean = total / len(members)
-    if run.recipe.ensemble.vote == "log-mean":
-        mean = np.exp(mean - mean.max(axis=1, keepdims=True))
-    mean /= mean.sum(axis=1, keepdims=True)
-    combined = Predictions(one.ids, mean.astype(np.float32), one.labels)
+    paths = [run.member_path(member) / f"{name}.npz" for member in run.finished_members()]
+    if not paths or not all(path.is_file() for path in paths):
+        return None
+    first = Predictions.load(paths[0])
+    voted = vote((Predictions.load(path).probabilities for path in paths), run.recipe.ensemble.vote)
+    combined = Predictions(first.ids, voted, first.labels)
     make_directory(run.path / "predictions")
     combined.save(run.path / "predictions" / f"{name}.npz")
     return combined
+
+
+def vote(members: Iterable[NDArray[np.float32]], how: str) -> NDArray[np.float32]:
+    """Combine the probabilities (N, K) of members, taken one by one.
+
+    ``mean`` is the soft vote; ``log-mean`` the normalised geometric mean, which trusts a member that
+    excludes a class more than one that is sure of it.
+    """
+    total, count = np.zeros(()), 0
+    for probabilities in members:
+        total = total + (np.log(np.maximum(probabilities, 1e-12)) if how == "log-mean" else probabilities.astype(np.float64))
+        count += 1
+    mean = total / count
+    if how == "log-mean":
+        mean = np.exp(mean - mean.max(axis=1, keepdims=True))
+    mean /= mean.sum(axis=1, keepdims=True)
+    return mean.astype(np.float32)
 
 
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -124,8 +124,11 @@ class Recipe(_Table):
         return self.model[member % len(self.model)]
 
     def key(self) -> str:
-        """16 hexadecimal digits of the SHA-256 of everything that decides the result (name and claims don't)."""
-        content = self.model_dump(mode="json", exclude={"name", "claim", "expected"})
+        """16 hexadecimal digits of the SHA-256 of everything that decides the result.
+
+        Names and claims don't; nor do the sources, since data are known by their fingerprint.
+        """
+        content = self.model_dump(mode="json", exclude={"name": True, "claim": True, "expected": True, "data": {"train", "test"}})
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

@@ -1,0 +1,134 @@
+"""What people see while members train: bars on a terminal, a line now and then elsewhere, nothing with --quiet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from tenfold.cli import _console
+from tenfold.pipeline import Listener
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from tenfold.data.checks import Finding
+
+LINE_SECONDS = 10.0
+
+
+def listener() -> Listener:
+    """The listener that suits where the output goes."""
+    if _console.settings.quiet:
+        return Listener()
+    return Bars() if sys.stderr.isatty() else Lines()
+
+
+class Lines(Listener):
+    """Plain lines: a member's epoch when it ends, and a sign of life every ten seconds."""
+
+    def __init__(self) -> None:
+        self._members = 0
+        self._latest: dict[int, dict[str, Any]] = {}
+        self._spoken = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Print the line."""
+        print(text, flush=True)
+
+    def findings(self, findings: list[Finding]) -> None:
+        """Print what is worth a look; a leak loudly."""
+        for finding in findings:
+            if finding.severity == "leak":
+                self.say(f"\n!!! LEAKAGE: {finding.message}\n")
+            else:
+                mark = {"note": "ok ", "warning": "note:", "error": "ERROR:"}[finding.severity]
+                self.say(f"check {finding.name}: {mark.strip()} {finding.message}")
+
+    def training_starts(self, members: int, workers: int) -> None:
+        """Say how many."""
+        self._members = members
+        self.say(f"training {members} member{'s' * (members > 1)}, {workers} at a time, one thread each")
+
+    def event(self, member: int, event: dict[str, Any]) -> None:
+        """Print an epoch's end, a warning, or a sign of life."""
+        if "history" in event:
+            self.say(f"member {member + 1}/{self._members} {epoch_line(event)}")
+        elif "warning" in event:
+            self.say(f"member {member + 1}: warning: {event['warning']}")
+        elif "resumed" in event:
+            self.say(f"member {member + 1}: goes on after epoch {event['resumed']['epoch']}, step {event['resumed']['step']}")
+        else:
+            self._latest[member] = event
+            self._sign_of_life()
+
+    def _sign_of_life(self) -> None:
+        if time.monotonic() - self._spoken < LINE_SECONDS:
+            return
+        self._spoken = time.monotonic()
+        for member, event in sorted(self._latest.items()):
+            self.say(f"member {member + 1}/{self._members} epoch {event['epoch'] + 1}/{event['epochs']} {share(event):.0%} {rate(event)}")
+        self._latest.clear()
+
+
+class Bars(Lines):
+    """One bar a member: epoch, images/s, loss, validation accuracy, time left."""
+
+    _progress: Progress
+    _tasks: dict[int, TaskID]
+
+    def training_starts(self, members: int, workers: int) -> None:
+        """Draw the bars' frame."""
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        super().training_starts(members, workers)
+        self._tasks = {}
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        self._progress = Progress(*columns, console=Console(stderr=True))
+        self._progress.start()
+
+    def event(self, member: int, event: dict[str, Any]) -> None:
+        """Move a bar."""
+        if "warning" in event or "resumed" in event:
+            super().event(member, event)
+            return
+        if member not in self._tasks:
+            self._tasks[member] = self._progress.add_task(f"member {member + 1}/{self._members}", total=1.0, figures="")
+        if "history" in event:
+            done = event["history"]["epoch"] / event["epochs"]
+            self._progress.update(self._tasks[member], completed=done, figures=epoch_line(event))
+        else:
+            done = (event["epoch"] + share(event)) / event["epochs"]
+            self._progress.update(self._tasks[member], completed=done, figures=f"epoch {event['epoch'] + 1} {rate(event)}")
+
+    def training_ends(self) -> None:
+        """Take the bars down, leaving their last state."""
+        self._progress.stop()
+
+
+def epoch_line(event: dict[str, Any]) -> str:
+    """An epoch's figures in one line."""
+    row = event["history"]
+    line = f"epoch {row['epoch']}/{event['epochs']} loss {row['train_loss']:.4f}"
+    if row["validation_accuracy"] is not None:
+        line += f" validation {row['validation_accuracy']:.4f}"
+    return line
+
+
+def share(event: dict[str, Any]) -> float:
+    """How much of the epoch is done, 0..1."""
+    return float(event["step"] / event["steps"])
+
+
+def rate(event: dict[str, Any]) -> str:
+    """Training speed, for people."""
+    return f"{event['images_per_second']:,.0f} images/s"

@@ -1,0 +1,94 @@
+"""What `train` and `run` share: from options to a finished run and its last lines."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from tenfold.cli import _console
+from tenfold.errors import UsageError
+
+if TYPE_CHECKING:
+    from tenfold.data.options import ReadOptions
+    from tenfold.values.run import Run
+
+Recipe = Annotated[str, typer.Argument(help="A recipe file, or the name of one that comes with tenfold.", metavar="[RECIPE.toml]")]
+Train = Annotated[str | None, typer.Option(help="Training data: a path or a data set's name.", metavar="SOURCE")]
+Test = Annotated[str | None, typer.Option(help="Test data, with or without labels.", metavar="SOURCE")]
+Out = Annotated[Path, typer.Option(help="Folder for run directories.")]
+Resume = Annotated[Path | None, typer.Option(help="Go on with this run directory.", metavar="RUN")]
+Override = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe key; may be repeated.", metavar="KEY=VALUE")]
+Workers = Annotated[int | None, typer.Option(help="Members trained at once; default: one a core.", min=1)]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+ExecutorName = Annotated[str, typer.Option("--executor", help="Where members run: processes or local.")]
+Inexact = Annotated[bool, typer.Option("--allow-inexact-resume", help="Resume where the bits cannot be the same.")]
+
+
+def execute(
+    stages: Literal["train", "run"],
+    recipe: str,
+    *,
+    train: str | None,
+    test: str | None,
+    out: Path,
+    resume: Path | None,
+    overrides: list[str],
+    workers: int | None,
+    device: str,
+    executor: str,
+    inexact: bool,
+    options: ReadOptions,
+) -> None:
+    """Start or resume, then print where everything is."""
+    from tenfold import pipeline
+    from tenfold.cli._progress import listener
+    from tenfold.recipes import find_recipe
+    from tenfold.values.recipe import load_recipe
+    from tenfold.values.run import Run
+
+    began = time.monotonic()
+    if resume is not None and (train or test or overrides):
+        raise UsageError("--resume goes on with a run as it was begun; leave out --train, --test and --set")
+    settings = pipeline.Settings(out, options, executor, workers, device, inexact)
+    hears = listener()
+    if resume is not None:
+        finished = pipeline.resume(Run(resume), stages, settings, hears)
+    else:
+        sources = {"data.train": train, "data.test": test}
+        given = [f"{key}={_quoted(value)}" for key, value in sources.items() if value is not None]
+        loaded = load_recipe(find_recipe(recipe), [*overrides, *given])
+        if train is not None and test is None:  # the recipe's own test set belongs to its own training set
+            loaded = loaded.model_copy(update={"data": loaded.data.model_copy(update={"test": None})})
+        finished = pipeline.start(loaded, stages, settings, hears)
+    _print_result(finished, time.monotonic() - began)
+
+
+def _quoted(value: str) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _print_result(run: Run, seconds: float) -> None:
+    summary = run.summary
+    _console.say()
+    for name in ("test", "validation"):
+        if figures := summary.get(name):
+            print(f"{name} accuracy  {_share(figures)}")
+    minutes, rest = divmod(round(seconds), 60)
+    print(f"time       {minutes} min {rest} s, {summary['core_seconds']:,.0f} core-seconds of training")
+    labels = {"report.html": "report", "submission.csv": "submission", "submission.leaked.csv": "submission", "bundle": "bundle"}
+    for name, label in labels.items():
+        if (run.path / name).exists():
+            print(f"{label:<10} {run.path / name}")
+    print(f"run        {run.path}")
+    if summary["leaked"]:
+        print("\n!!! LEAKAGE: test images are among the training images; no figure on this test set means anything")
+
+
+def _share(figures: dict[str, Any]) -> str:
+    interval = f"95 % interval {figures['low']:.4f} to {figures['high']:.4f}"
+    return f"{figures['accuracy']:.4f}  ({interval}; {figures['errors']:,} errors in {figures['n']:,})"
