@@ -1,0 +1,63 @@
+"""The model card: what a bundle is good for, and what not, for the person who is handed one.
+
+After Mitchell et al. 2019, "Model Cards for Model Reporting" (arXiv:1810.03993).
+"""
+
+from __future__ import annotations
+
+from tenfold.bundle.manifest import Estimate, Manifest
+
+
+def model_card(manifest: Manifest) -> str:
+    """The card as Markdown, from nothing but the manifest."""
+    channels, height, width = manifest.image_shape
+    colour = {1: "grey", 3: "RGB"}.get(channels, f"{channels}-channel")
+    members = "one network" if manifest.members == 1 else f"{manifest.members} networks that vote ({manifest.vote})"
+    figures = [_line(name, estimate) for name, estimate in sorted(manifest.metrics.items())]
+    return "\n".join(
+        [
+            f"# {_plain(manifest.recipe)}",
+            "",
+            f"A classifier of {colour} images of {width} x {height} pixels: {members}, {manifest.parameters:,} parameters.",
+            "",
+            "## Intended use",
+            "",
+            f"Tell which one of {len(manifest.class_names)} classes an image shows: "
+            f"{', '.join(map(_plain, manifest.class_names))}.",
+            "",
+            "## Training data",
+            "",
+            f"{_plain(manifest.trained_on)} (fingerprint `{manifest.data_fingerprint[:16]}`), "
+            f"recipe `{manifest.recipe}` with key `{manifest.recipe_key}`, tenfold {manifest.tenfold}.",
+            "",
+            "## How good it is",
+            "",
+            *(figures or ["It was not measured."]),
+            "",
+            "The intervals are for images like those it was measured on; elsewhere it will do worse.",
+            "",
+            "## Limits",
+            "",
+            f"- It reads only images made like its training data: exactly {width} x {height} pixels, bright ink on a dark "
+            "background, one centred object. Photos and scans must be brought to that form first.",
+            "- It always answers with one of its classes, also for an image that shows none of them.",
+            "- Its probabilities are not calibrated.",
+            "",
+            "## Files",
+            "",
+            f"`model.onnx`: input `images` uint8 (N, {channels}, {height}, {width}), output `probabilities` float32 "
+            f"(N, {len(manifest.class_names)}), SHA-256 `{manifest.model.sha256}`. `manifest.json`: all of this for programs.",
+            "",
+        ]
+    )
+
+
+def _line(name: str, estimate: Estimate) -> str:
+    interval = f"95 % interval {estimate.low:.2%} to {estimate.high:.2%}"
+    return f"- {_plain(name)}: **{estimate.value:.2%}** ({interval}) of {estimate.images:,} images"
+
+
+def _plain(text: str) -> str:
+    """``text`` with nothing that Markdown or HTML would act on, in one line."""
+    escaped = "".join(f"&#{ord(c)};" if c in "&<>`*_[]()#|\\!" else c for c in text)
+    return " ".join(escaped.split())

@@ -1,0 +1,111 @@
+"""A finished run's networks -> its bundle, published only if it says what the networks say."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.atomic import make_directory, write_bytes, write_json, write_text
+from tenfold.bundle.card import model_card
+from tenfold.bundle.loaded import Bundle
+from tenfold.bundle.manifest import CARD, MANIFEST, MODEL, Estimate, Manifest, ModelFile
+from tenfold.bundle.onnx_graph import export_onnx
+from tenfold.errors import IntegrityError
+from tenfold.values.dataset import Dataset
+from tenfold.values.run import Run
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MARGIN = 1e-4
+"""Where the best two classes are closer than this, rounding may decide between them."""
+TOLERANCE = 1e-5
+
+
+def export_bundle(
+    run: Run,
+    members: Iterable[nn.Module],
+    sample: Dataset,
+    reference: NDArray[np.float32],
+    *,
+    metrics: Mapping[str, Estimate],
+    data_fingerprint: str,
+) -> Path:
+    """Write ``run.path/bundle/`` and return it. The manifest comes last: without it there is no bundle.
+
+    Args:
+        run: what was trained.
+        members: its networks, taken one by one (see :func:`~tenfold.bundle.onnx_graph.export_onnx`).
+        sample: images of the kind it was trained on, on which parity is checked.
+        reference: (N, K) the ensemble's probabilities for ``sample``, computed with torch.
+        metrics: what is known of its quality, such as "test accuracy".
+        data_fingerprint: of the training set.
+
+    Raises:
+        IntegrityError: ONNX Runtime and torch disagree, or weights are not finite; nothing was published.
+        ResourceError: the operating system refused, or the ensemble is too large for one file.
+    """
+    count = _Count(members)
+    vote = run.recipe.ensemble.vote
+    model = export_onnx(count, sample.image_shape, len(sample.class_names), vote)
+    manifest = Manifest(
+        model=ModelFile(sha256=hashlib.sha256(model).hexdigest(), bytes=len(model)),
+        image_shape=sample.image_shape,
+        class_names=sample.class_names,
+        vote=vote,
+        members=count.members,
+        parameters=count.parameters,
+        metrics=dict(metrics),
+        recipe=run.recipe.name,
+        recipe_key=run.recipe.key(),
+        trained_on=Path(run.recipe.data.train).name,
+        data_fingerprint=data_fingerprint,
+    )
+    check_parity(reference, Bundle(manifest, model).predict_proba(sample.images))
+    folder = make_directory(run.path / "bundle")
+    write_bytes(folder / MODEL, model)
+    write_text(folder / CARD, model_card(manifest))
+    write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+    return folder
+
+
+def check_parity(reference: NDArray[np.float32], probabilities: NDArray[np.float32]) -> None:
+    """Whether two computations of the same probabilities (N, K) agree.
+
+    The classes must be equal wherever the margin exceeds 1e-4, and no probability may differ by more
+    than 1e-5.
+
+    Raises:
+        IntegrityError: they do not, or ``reference`` is no fair sample (empty, another shape).
+    """
+    if not len(reference) or reference.shape != probabilities.shape:
+        raise IntegrityError(f"cannot compare probabilities {probabilities.shape} with the reference {reference.shape}")
+    ranked = np.sort(reference, axis=1)
+    clear = ranked[:, -1] - ranked[:, -2] > MARGIN
+    other = int((clear & (reference.argmax(axis=1) != probabilities.argmax(axis=1))).sum())
+    difference = float(np.abs(reference - probabilities).max())
+    if other or not difference <= TOLERANCE:
+        raise IntegrityError(
+            f"the exported model disagrees with the trained networks: {other:,} of {len(reference):,} images get another "
+            f"class, probabilities differ by up to {difference:.1e} (allowed {TOLERANCE:.0e}); the bundle was not published"
+        )
+
+
+class _Count:
+    """Counts networks and parameters while they pass, so that no more than one need be in memory."""
+
+    def __init__(self, members: Iterable[nn.Module]) -> None:
+        self._source = members
+        self.members = 0
+        self.parameters = 0
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        for member in self._source:
+            self.members += 1
+            self.parameters += sum(p.numel() for p in member.parameters())
+            yield member

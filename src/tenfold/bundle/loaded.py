@@ -1,0 +1,171 @@
+"""A bundle at work: images in, probabilities out, with ONNX Runtime, numpy and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from tenfold.atomic import refused
+from tenfold.bundle.inspection import check_model_bytes
+from tenfold.bundle.manifest import MANIFEST, MODEL, Manifest, read_manifest
+from tenfold.errors import IntegrityError, printable
+from tenfold.values.dataset import Dataset
+from tenfold.values.predictions import Predictions
+
+BATCH = 64
+"""Images at a time: the activations of a small network then stay in the processor's cache."""
+
+
+class Bundle:
+    """A model that predicts. Make one with :meth:`open`.
+
+    Attributes:
+        manifest: what it takes, what it says, and how good it is.
+    """
+
+    def __init__(self, manifest: Manifest, model: bytes, threads: int | None = None) -> None:
+        """Check ``model`` against ``manifest`` and load it.
+
+        Raises:
+            IntegrityError: another hash, something that no bundle of ours holds, or another signature.
+        """
+        self.manifest = manifest
+        if len(model) != manifest.model.bytes or hashlib.sha256(model).hexdigest() != manifest.model.sha256:
+            raise IntegrityError(
+                f"{MODEL}: SHA-256 differs from manifest; the file was changed or damaged. Copy the bundle again"
+            )
+        check_model_bytes(model)
+        self._session = _session(model, threads or usable_cores())
+        self._check_signature()
+
+    @classmethod
+    def open(cls, path: Path | str, threads: int | None = None) -> Bundle:
+        """The bundle in the folder ``path``, which is a bundle itself or a run with one inside.
+
+        Args:
+            path: the folder.
+            threads: how many compute one batch; by default as many as there are usable cores.
+
+        Raises:
+            IntegrityError: no bundle there, or one that is not what its manifest says.
+            ResourceError: the operating system refused.
+        """
+        folder = bundle_folder(path)
+        manifest = read_manifest(folder / MANIFEST)
+        return cls(manifest, _read_model(folder / MODEL, manifest.model.bytes), threads)
+
+    def __repr__(self) -> str:
+        m = self.manifest
+        return f"Bundle({m.recipe!r}, {m.members} member(s), {m.image_shape} uint8 -> {len(m.class_names)} classes)"
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the images it takes."""
+        return self.manifest.image_shape
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The K names that the columns of probabilities stand for."""
+        return self.manifest.class_names
+
+    def predict_proba(self, images: NDArray[np.uint8], batch: int = BATCH) -> NDArray[np.float32]:
+        """Class probabilities (N, K) of ``images``, uint8 (N, C, H, W), computed ``batch`` at a time.
+
+        Raises:
+            ValueError: another dtype or shape.
+        """
+        if images.dtype != np.uint8 or images.shape[1:] != self.image_shape:
+            raise ValueError(f"images must be uint8 (N, {_by(self.image_shape, ', ')}), got {images.dtype} {images.shape}")
+        probabilities = np.empty((len(images), len(self.class_names)), np.float32)
+        for start in range(0, len(images), batch):
+            rows = slice(start, start + batch)
+            probabilities[rows] = self._session.run(None, {"images": images[rows]})[0]
+        return probabilities
+
+    def predict(self, dataset: Dataset) -> Predictions:
+        """Predictions for ``dataset``, with its ids and labels.
+
+        Raises:
+            IntegrityError: its images have another shape, or its labels mean other classes.
+        """
+        if dataset.image_shape != self.image_shape:
+            raise IntegrityError(
+                f"the images are {_by(dataset.image_shape)} (channels x height x width), "
+                f"but this model was trained on {_by(self.image_shape)}"
+            )
+        if dataset.labels is not None and dataset.class_names != self.class_names:
+            raise IntegrityError(
+                f"the data has the classes {printable(', '.join(dataset.class_names))}; "
+                f"this model was trained on {printable(', '.join(self.class_names))}"
+            )
+        return Predictions(dataset.ids, self.predict_proba(dataset.images), dataset.labels)
+
+    def _check_signature(self) -> None:
+        def described(arguments: list[onnxruntime.NodeArg]) -> list[tuple[str, str, list[int | str]]]:
+            return [(a.name, a.type, a.shape) for a in arguments]
+
+        expected_input = [("images", "tensor(uint8)", ["N", *self.image_shape])]
+        expected_output = [("probabilities", "tensor(float)", ["N", len(self.class_names)])]
+        for found, expected in (
+            (described(self._session.get_inputs()), expected_input),
+            (described(self._session.get_outputs()), expected_output),
+        ):
+            if found != expected:
+                raise IntegrityError(f"{MODEL}: found the signature {printable(found)}, expected {expected}")
+
+
+def bundle_folder(path: Path | str) -> Path:
+    """``path`` if it holds a bundle's manifest, else its sub-folder ``bundle``.
+
+    Raises:
+        IntegrityError: there is no bundle in either.
+    """
+    path = Path(path)
+    # a run has a manifest of its own, hence the order
+    for folder in (path / "bundle", path):
+        if (folder / MANIFEST).is_file():
+            return folder
+    raise IntegrityError(f"{path} holds no bundle: found no {MANIFEST} in it; expected a bundle, or a run directory that has one")
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _read_model(path: Path, size: int) -> bytes:
+    if path.is_symlink():
+        raise IntegrityError(f"{path} is a symbolic link; a bundle's files are its own. Copy the bundle again")
+    try:
+        found = path.stat().st_size
+        if found != size:
+            raise IntegrityError(f"{path}: found {found:,} bytes, expected {size:,}; SHA-256 differs from manifest")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise IntegrityError(f"{path} is missing; copy the bundle again") from None
+    except OSError as error:
+        raise refused(path, error, "read") from error
+
+
+def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 4  # what goes wrong is raised, and told in our words
+    # a waiting thread sleeps instead of spinning: several processes share a machine's cores
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions have no common base
+        reason = printable(str(error).splitlines()[0] if str(error) else type(error).__name__)[:200]
+        raise IntegrityError(f"{MODEL} cannot be loaded: {reason}") from None
+
+
+def _by(shape: tuple[int, ...], separator: str = "x") -> str:
+    return separator.join(map(str, shape))

@@ -1,0 +1,91 @@
+"""What a bundle says about itself: ``manifest.json``, written and read through one definition."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tenfold import __version__
+from tenfold.errors import IntegrityError, printable
+from tenfold.values.run import read_json_object
+
+FORMAT_VERSION: Final = 1
+MANIFEST, MODEL, CARD = "manifest.json", "model.onnx", "card.md"
+Preprocessing = Literal["uint8 0..255, ink is bright; divided by 255 inside the model"]
+
+Size = Annotated[int, Field(ge=1, le=4096)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Estimate(_Table):
+    """A share of ``images`` images, 0..1, with its 95 % interval."""
+
+    value: Share
+    low: Share
+    high: Share
+    images: Annotated[int, Field(ge=1)]
+
+
+class ModelFile(_Table):
+    """What ``model.onnx`` must be, to the bit."""
+
+    sha256: Sha256
+    bytes: Annotated[int, Field(ge=1)]
+
+
+class Manifest(_Table):
+    """The contract of a bundle. See the class's fields for every key of ``manifest.json``."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    tenfold: str = __version__
+    """The release that wrote it."""
+    model: ModelFile
+    image_shape: tuple[Size, Size, Size]
+    """(C, H, W) of the images it takes."""
+    class_names: Annotated[tuple[str, ...], Field(min_length=2)]
+    preprocessing: Preprocessing = "uint8 0..255, ink is bright; divided by 255 inside the model"
+    vote: Literal["mean", "log-mean"]
+    members: Annotated[int, Field(ge=1)]
+    parameters: Annotated[int, Field(ge=1)]
+    """Of all members together, as trained."""
+    metrics: dict[str, Estimate]
+    """By what they are: "test accuracy", "validation accuracy"."""
+    recipe: str
+    recipe_key: str
+    trained_on: str
+    """The training data, by name."""
+    data_fingerprint: Sha256
+    calibration: None = None
+    reject_threshold: None = None
+    """Both reserved: this format version neither recalibrates nor rejects."""
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in the file ``path``.
+
+    Raises:
+        IntegrityError: missing, not JSON, too large, nested too deep, of another format version, or
+            with a key that is missing, unknown or wrong.
+    """
+    content = read_json_object(path)
+    version = content.get("format_version")
+    if version != FORMAT_VERSION or isinstance(version, bool):
+        newer = isinstance(version, int) and version > FORMAT_VERSION
+        writer = printable(content.get("tenfold", "a newer release"))[:40]
+        advice = f"; tenfold {writer} wrote it and reads it, so install that one or a later one" if newer else ""
+        raise IntegrityError(
+            f"{path}: found format_version {printable(repr(version))[:40]}, "
+            f"expected {FORMAT_VERSION} (this is tenfold {__version__}){advice}"
+        )
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
+        raise IntegrityError(f"{path} is not a bundle's manifest - {printable('; '.join(faults))}") from None

@@ -1,0 +1,242 @@
+"""Trained networks as one ONNX file: uint8 images in, class probabilities out, all members inside.
+
+The graph is built directly, one small function per layer type. ``torch.onnx.export`` is not used: it
+takes seconds, writes paths of the machine into the file, and does not give the same bytes twice. A new
+layer or block type is one more function registered with :func:`emit`; a block with layers of its own
+passes them to :meth:`Graph.chain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import singledispatch
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
+from torch import Tensor, nn
+
+from tenfold.bundle.folding import BATCH_NORMS, folded
+from tenfold.bundle.inspection import check_model_bytes
+from tenfold.errors import IntegrityError, ResourceError
+
+Vote = Literal["mean", "log-mean"]
+
+OPSET = 17
+IR_VERSION = 8
+"""What belongs to opset 17; read by every ONNX Runtime since 1.12."""
+INPUT, OUTPUT = "images", "probabilities"
+PROBABILITY_FLOOR = 1e-12
+"""Below it a member's probability counts as this in a log-mean, so that none has a veto."""
+LARGEST = 2_000_000_000
+"""Bytes of weights in one file: Protocol Buffers end at 2 GiB."""
+
+
+def export_onnx(members: Iterable[nn.Module], image_shape: tuple[int, int, int], classes: int, vote: Vote) -> bytes:
+    """The ensemble as one ONNX model; the same members give the same bytes.
+
+    Input ``images``: uint8 (N, C, H, W), 0..255, divided by 255 in the graph. Output
+    ``probabilities``: float32 (N, K).
+
+    Args:
+        members: trained networks, float32 (B, C, H, W) in 0..1 to logits (B, K); taken one by one.
+        image_shape: (C, H, W).
+        classes: K.
+        vote: ``mean`` of the members' softmax, or ``log-mean``, the normalised geometric mean.
+
+    Raises:
+        IntegrityError: a weight is NaN or infinite.
+        ResourceError: more weights than one ONNX file can hold.
+        TypeError: a layer that has no :func:`emit`.
+    """
+    graph = Graph()
+    images = graph.node("Cast", INPUT, to=TensorProto.FLOAT)
+    images = graph.node("Div", images, graph.constant("pixel_maximum", np.float32(255)))
+    floor = graph.constant("probability_floor", np.float32(PROBABILITY_FLOOR)) if vote == "log-mean" else None
+    opinions = []
+    for number, member in enumerate(members):
+        graph.prefix = f"member{number:02d}"
+        opinion = graph.node("Softmax", graph.chain(member, images), axis=1)
+        opinions.append(graph.node("Log", graph.node("Max", opinion, floor)) if floor else opinion)
+    if not opinions:
+        raise ValueError("an ensemble needs at least one member")
+    graph.prefix = "vote"
+    together = graph.node("Mean", *opinions) if len(opinions) > 1 else opinions[0]
+    if floor:
+        together = graph.node("Softmax", together, axis=1)
+    graph.nodes[-1].output[0] = OUTPUT
+    model = graph.finish(image_shape, classes)
+    checker.check_model(model, full_check=True)
+    content = model.SerializeToString(deterministic=True)
+    check_model_bytes(content)
+    return content
+
+
+class Graph:
+    """An ONNX graph while it grows. Tensors are known by their names.
+
+    Attributes:
+        nodes: in the order of computation.
+        prefix: goes before the names of what is added next.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[NodeProto] = []
+        self.prefix = "input"
+        self._constants: list[TensorProto] = []
+        self._bytes = 0
+
+    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """Add an operation; returns the name of its only output."""
+        name = f"{self.prefix}.{len(self.nodes)}.{operator.lower()}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
+        return name
+
+    def constant(self, name: str, value: Tensor | ArrayLike) -> str:
+        """Add a float32 constant, such as a layer's ``weight``; returns its full name."""
+        array = np.asarray(value, dtype=np.float32)
+        name = f"{self.prefix}.{len(self.nodes)}.{name}"
+        if not np.isfinite(array).all():
+            raise IntegrityError(f"{name} holds NaN or infinity; the network diverged while training or is damaged")
+        self._bytes += array.nbytes
+        if self._bytes > LARGEST:
+            raise ResourceError(f"the ensemble has more than {LARGEST:,} bytes of weights, which one ONNX file cannot hold")
+        self._constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def chain(self, network: nn.Module, x: str) -> str:
+        """Add the layers of ``network``, applied to ``x``, with batch norms folded; returns the output's name."""
+        for layer in folded(network):
+            x = emit(layer, self, x)
+        return x
+
+    def finish(self, image_shape: tuple[int, int, int], classes: int) -> ModelProto:
+        """The model with its input and output declared."""
+        images = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["N", *image_shape])
+        probabilities = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["N", classes])
+        graph = helper.make_graph(self.nodes, "tenfold", [images], [probabilities], self._constants)
+        operators = [helper.make_opsetid("", OPSET)]
+        return helper.make_model(graph, opset_imports=operators, ir_version=IR_VERSION, producer_name="tenfold")
+
+
+@singledispatch
+def emit(layer: nn.Module, graph: Graph, x: str) -> str:
+    """Add ``layer`` (for inference, float64 weights) applied to the tensor ``x``; returns the output's name."""
+    raise TypeError(f"cannot export the layer {type(layer).__name__}; register a function for it with onnx_graph.emit")
+
+
+@emit.register
+def _(layer: nn.Conv2d, graph: Graph, x: str) -> str:
+    if layer.padding_mode != "zeros":
+        raise _unsupported(layer, f"padding_mode={layer.padding_mode!r}")
+    return graph.node(
+        "Conv",
+        x,
+        *_weights(layer, graph),
+        strides=_pair(layer.stride),
+        pads=_pads(layer),
+        dilations=_pair(layer.dilation),
+        group=layer.groups,
+    )
+
+
+@emit.register
+def _(layer: nn.Linear, graph: Graph, x: str) -> str:
+    return graph.node("Gemm", x, *_weights(layer, graph), transB=1)
+
+
+@emit.register(BATCH_NORMS[0])
+@emit.register(BATCH_NORMS[1])
+def _(layer: nn.BatchNorm1d | nn.BatchNorm2d, graph: Graph, x: str) -> str:
+    assert layer.running_mean is not None and layer.running_var is not None
+    ones = np.ones(layer.num_features)
+    weight = graph.constant("weight", ones if layer.weight is None else layer.weight)
+    bias = graph.constant("bias", 0 * ones if layer.bias is None else layer.bias)
+    mean, variance = graph.constant("mean", layer.running_mean), graph.constant("variance", layer.running_var)
+    return graph.node("BatchNormalization", x, weight, bias, mean, variance, epsilon=layer.eps)
+
+
+@emit.register
+def _(layer: nn.ReLU, graph: Graph, x: str) -> str:
+    return graph.node("Relu", x)
+
+
+@emit.register
+def _(layer: nn.ELU, graph: Graph, x: str) -> str:
+    return graph.node("Elu", x, alpha=float(layer.alpha))
+
+
+@emit.register
+def _(layer: nn.LeakyReLU, graph: Graph, x: str) -> str:
+    return graph.node("LeakyRelu", x, alpha=float(layer.negative_slope))
+
+
+@emit.register
+def _(layer: nn.SiLU, graph: Graph, x: str) -> str:
+    return graph.node("Mul", x, graph.node("Sigmoid", x))
+
+
+@emit.register
+def _(layer: nn.MaxPool2d, graph: Graph, x: str) -> str:
+    if layer.ceil_mode or _pair(layer.dilation) != [1, 1]:
+        raise _unsupported(layer, "ceil_mode or dilation")
+    return graph.node(
+        "MaxPool", x, kernel_shape=_pair(layer.kernel_size), strides=_pair(layer.stride), pads=_pair(layer.padding) * 2
+    )
+
+
+@emit.register
+def _(layer: nn.AvgPool2d, graph: Graph, x: str) -> str:
+    if layer.ceil_mode or layer.divisor_override is not None:
+        raise _unsupported(layer, "ceil_mode or divisor_override")
+    return graph.node(
+        "AveragePool",
+        x,
+        kernel_shape=_pair(layer.kernel_size),
+        strides=_pair(layer.stride),
+        pads=_pair(layer.padding) * 2,
+        count_include_pad=int(layer.count_include_pad),
+    )
+
+
+@emit.register
+def _(layer: nn.AdaptiveAvgPool2d, graph: Graph, x: str) -> str:
+    return _global_pool("GlobalAveragePool", layer, graph, x)
+
+
+@emit.register
+def _(layer: nn.AdaptiveMaxPool2d, graph: Graph, x: str) -> str:
+    return _global_pool("GlobalMaxPool", layer, graph, x)
+
+
+@emit.register
+def _(layer: nn.Flatten, graph: Graph, x: str) -> str:
+    if (layer.start_dim, layer.end_dim) != (1, -1):
+        raise _unsupported(layer, f"start_dim={layer.start_dim}, end_dim={layer.end_dim}")
+    return graph.node("Flatten", x, axis=1)
+
+
+def _global_pool(operator: str, layer: nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d, graph: Graph, x: str) -> str:
+    if layer.output_size not in (1, (1, 1)):
+        raise _unsupported(layer, f"output_size={layer.output_size}")
+    return graph.node(operator, x)
+
+
+def _weights(layer: nn.Conv2d | nn.Linear, graph: Graph) -> list[str]:
+    names = [graph.constant("weight", layer.weight)]
+    return names if layer.bias is None else [*names, graph.constant("bias", layer.bias)]
+
+
+def _pads(layer: nn.Conv2d) -> list[int]:
+    if isinstance(layer.padding, str):
+        raise _unsupported(layer, f"padding={layer.padding!r}")
+    return _pair(layer.padding) * 2
+
+
+def _pair(value: int | tuple[int, ...]) -> list[int]:
+    return [value, value] if isinstance(value, int) else list(value)
+
+
+def _unsupported(layer: nn.Module, what: str) -> TypeError:
+    return TypeError(f"cannot export a {type(layer).__name__} with {what}")

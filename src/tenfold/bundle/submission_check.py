@@ -1,0 +1,161 @@
+"""Is this a submission that Kaggle will score as meant? Shares no code with the writer."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenfold.atomic import refused
+from tenfold.errors import DataError, Problem
+
+HEADER = ("ImageId", "Label")
+KAGGLE_ROWS = 28_000
+LARGEST = 64 << 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something unusual in a submission; ``harmless`` if the score will be right all the same."""
+
+    problem: Problem
+    harmless: bool = False
+
+
+def check_submission(path: Path, expected_rows: int = KAGGLE_ROWS) -> list[Finding]:
+    """What is wrong with the file, for ids 1..``expected_rows`` and the labels 0..9; empty if all is well.
+
+    Raises:
+        DataError: there is no such file, or it is too large to be one.
+        ResourceError: the operating system refused.
+    """
+    try:
+        if path.stat().st_size > LARGEST:
+            raise DataError(Problem(path, f"{path.stat().st_size:,} bytes", f"at most {LARGEST:,}"))
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(Problem(path, "no such file", "a submission such as submission.csv")) from None
+    except OSError as error:
+        raise refused(path, error, "read") from error
+    return examine(content, path, [str(i) for i in range(1, expected_rows + 1)], frozenset("0123456789"))
+
+
+def examine(content: bytes, file: Path, ids: Sequence[str], labels: Collection[str]) -> list[Finding]:
+    """What is wrong with a submission for these ``ids``, in this order, and ``labels``; in the order of the file."""
+    return list(_Examination(content, file, ids, labels).findings())
+
+
+class _Examination:
+    def __init__(self, content: bytes, file: Path, ids: Sequence[str], labels: Collection[str]) -> None:
+        self.content = content
+        self.file = file
+        self.ids = ids
+        self.known = frozenset(ids)
+        self.labels = labels
+
+    def findings(self) -> Iterator[Finding]:
+        if not self.content:
+            yield self._fault("an empty file", f"the header {','.join(HEADER)} and {len(self.ids):,} rows")
+            return
+        try:
+            text = self.content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            row = self.content[: error.start].count(b"\n") + 1
+            yield self._fault("bytes that are not UTF-8", "plain text", row)
+            return
+        if text.startswith("\ufeff"):
+            yield self._fault("a byte order mark (BOM)", "the first letter of the header", 1, 1, hint="save as UTF-8 without BOM")
+            text = text[1:]
+        yield from self._line_ends(text)
+        if '"' in text:
+            yield self._remark("quotes", "plain cells", *_place(text, text.index('"')))
+        yield from self._table(text)
+
+    def _line_ends(self, text: str) -> Iterator[Finding]:
+        if "\r" in text.replace("\r\n", ""):
+            yield self._fault("a carriage return inside a line", "lines that end in LF", *_place(text, text.index("\r")))
+        elif "\r" in text:
+            yield self._remark("Windows line ends (CRLF)", "LF", *_place(text, text.index("\r")))
+        if not text.endswith("\n"):
+            yield self._remark("a last line without a line end", "LF at its end", *_place(text, len(text)))
+
+    def _table(self, text: str) -> Iterator[Finding]:
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        seen: dict[str, int] = {}
+        rows = 0
+        in_order = True
+        try:
+            yield from self._header(next(reader, []))
+            for cells in reader:
+                row = reader.line_num
+                if not cells:
+                    yield self._fault("a blank line", "a row or the end of the file", row, 1)
+                    continue
+                rows += 1
+                if len(cells) != len(HEADER):
+                    column = min(len(cells), len(HEADER)) + 1
+                    yield self._fault(f"{len(cells)} fields", f"{len(HEADER)} fields", row, column)
+                    continue
+                yield from self._id(cells[0], row, seen)
+                yield from self._label(cells[1], row)
+                place = rows - 1
+                if in_order and cells[0] in self.known and place < len(self.ids) and cells[0] != self.ids[place]:
+                    in_order = False
+                    yield self._remark(f"{HEADER[0]} {cells[0]!r}", f"{self.ids[place]!r} in the usual order", row, 1)
+        except csv.Error as error:
+            yield self._fault(f"text that is not CSV ({error})", "two plain cells", max(reader.line_num, 1))
+            return
+        yield from self._missing(rows, seen, last_row=reader.line_num)
+
+    def _header(self, cells: list[str]) -> Iterator[Finding]:
+        for column, name in enumerate(HEADER, start=1):
+            found = cells[column - 1] if column <= len(cells) else None
+            if found != name:
+                yield self._fault("nothing" if found is None else repr(found), f"the header {name}", 1, column)
+        if len(cells) > len(HEADER):
+            yield self._fault(f"an extra column {cells[len(HEADER)]!r}", "two columns", 1, len(HEADER) + 1)
+
+    def _id(self, cell: str, row: int, seen: dict[str, int]) -> Iterator[Finding]:
+        if cell not in self.known:
+            hint = "the ids count from 1" if cell == "0" else None
+            expected = f"an id of the test set ({self.ids[0]} .. {self.ids[-1]})" if self.ids else "no row at all"
+            yield self._fault(repr(cell), expected, row, 1, hint)
+        elif cell in seen:
+            yield self._fault(f"{cell!r} again (first in row {seen[cell]})", "every id once", row, 1)
+        else:
+            seen[cell] = row
+
+    def _label(self, cell: str, row: int) -> Iterator[Finding]:
+        if cell not in self.labels:
+            whole = cell.removesuffix(".0")
+            hint = f"write {whole}" if whole != cell and whole in self.labels else None
+            shown = sorted(self.labels)
+            names = ", ".join(shown[:10]) + (" ..." if len(shown) > 10 else "")
+            yield self._fault(repr(cell), f"a label: {names}", row, 2, hint)
+
+    def _missing(self, rows: int, seen: dict[str, int], last_row: int) -> Iterator[Finding]:
+        if rows != len(self.ids):
+            yield self._fault(f"{rows:,} rows", f"{len(self.ids):,} rows", last_row, 1)
+        missing = [(place, name) for place, name in enumerate(self.ids) if name not in seen]
+        for place, name in missing:
+            yield self._fault(f"no row with {HEADER[0]} {name}", "one row for each id", place + 2, 1)
+
+    def _fault(
+        self, found: str, expected: str, row: int | None = None, column: int | None = None, hint: str | None = None
+    ) -> Finding:
+        return Finding(self._problem(found, expected, row, column, hint))
+
+    def _remark(self, found: str, expected: str, row: int, column: int) -> Finding:
+        return Finding(self._problem(found, expected, row, column, "harmless"), harmless=True)
+
+    def _problem(self, found: str, expected: str, row: int | None, column: int | None, hint: str | None) -> Problem:
+        name = HEADER[column - 1] if column is not None and column <= len(HEADER) else None
+        return Problem(self.file, found, expected, row, column, name, hint)
+
+
+def _place(text: str, index: int) -> tuple[int, int]:
+    """(row, column) of the cell that holds the character at ``index``, both from 1."""
+    line = text[:index].rpartition("\n")[2]
+    return text.count("\n", 0, index) + 1, line.count(",") + 1
