@@ -1,0 +1,237 @@
+"""One image file's bytes -> a uint8 array, or an error that says why not.
+
+The bytes are hostile until shown otherwise: the format is recognised by its signature and looked up
+in an allow-list, the size is read from the header before a pixel is decoded, PNG checksums are
+verified, and a picture that cannot be decoded to its last row is refused.
+
+How each Pillow mode becomes grey (C = 1) or RGB (C = 3) levels of 0..255:
+
+======================  =======  ==================================================================
+mode                    C        rule
+======================  =======  ==================================================================
+``1``                   1        0 and 255
+``L``                   1        as it is
+``I;16``, ``I``         1        0..65535 scaled, ``round(v / 257)``; other values are refused
+``F``                   1        0..1 scaled, ``round(255 v)``; other values are refused
+``LA``, ``La``          1        alpha composed on the background
+``P``, ``PA``           1 or 3   looked up in the palette; 1 if every colour in use is grey
+``RGB``                 3        as it is (16-bit PNG: the high byte)
+``RGBA``, ``RGBa``      3        alpha composed on the background
+``CMYK``, ``YCbCr``     3        converted to RGB
+======================  =======  ==================================================================
+
+A transparent colour (PNG ``tRNS``, GIF) counts as alpha. Asking for another number of channels
+converts by ITU-R 601 (RGB to grey) or by repetition (grey to RGB). EXIF orientation is applied, and
+of an animation the first frame is taken.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from tenfold.data.files import looks_like
+from tenfold.errors import DataError, Problem
+
+_SIGNATURES = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"BM", "BMP"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"%!PS", "EPS"),
+    (b"\xc5\xd0\xd3\xc6", "EPS"),
+    (b"%PDF", "PDF"),
+    (b"\0\0\1\0", "ICO"),
+    (b"8BPS", "PSD"),
+    (b"PK\3\4", "ZIP"),
+    (b"\x1f\x8b", "gzip"),
+)
+_PNG_SIGNATURE = _SIGNATURES[0][0]
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """What :func:`decode_image` accepts.
+
+    Attributes:
+        formats: allowed formats, of PNG, JPEG, BMP, GIF, WEBP and TIFF.
+        width: most pixels across.
+        height: most pixels down.
+        background: grey level, 0..255, behind transparent pixels.
+        strict_png: refuse a PNG without its closing chunk, or with anything behind it.
+    """
+
+    formats: tuple[str, ...] = ("PNG", "JPEG", "BMP", "GIF")
+    width: int = 4096
+    height: int = 4096
+    background: int = 0
+    strict_png: bool = False
+
+
+DEFAULT_LIMITS = ImageLimits()
+
+
+def decode_image(
+    data: bytes, name: str, limits: ImageLimits = DEFAULT_LIMITS, *, channels: int | None = None
+) -> NDArray[np.uint8]:
+    """The pixels of an encoded image, by the rules at the top of this module.
+
+    Args:
+        data: the content of the file.
+        name: what errors call it.
+        limits: formats and sizes to accept.
+        channels: 1 for grey, 3 for RGB, None for what the file holds.
+
+    Returns:
+        uint8 (C, H, W).
+
+    Raises:
+        DataError: not an allowed format, too large, damaged or incomplete.
+    """
+    format_name = _allowed_format(data, name, limits)
+    if format_name == "PNG":
+        ending = png_ending(data, name)
+        if ending and limits.strict_png:
+            raise DataError(Problem(name, ending, "a PNG that ends with its IEND chunk", hint="save the image again"))
+    try:
+        with warnings.catch_warnings():
+            # only Pillow's own remarks, all of which are either errors below or of no consequence
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            image = _open(data, format_name)
+            _check_size(image.size, name, limits)
+            image.load()
+            pixels = _levels(ImageOps.exif_transpose(image), limits.background)
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:  # Pillow's parsers raise whatever they stumble over: OSError, SyntaxError, struct.error ...
+        reason = str(error) or type(error).__name__
+        raise DataError(
+            Problem(name, f"a {format_name} file that cannot be decoded ({reason})", "a complete image", hint="save it again")
+        ) from error
+    if channels is not None and len(pixels) != channels:
+        pixels = _luma(pixels) if channels == 1 else np.repeat(pixels, channels, axis=0)
+    return np.ascontiguousarray(pixels)
+
+
+def recognise_format(data: bytes) -> str | None:
+    """The format that the first bytes announce ("PNG", "TIFF", "PDF" ...), or None."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    return next((name for signature, name in _SIGNATURES if data.startswith(signature)), None)
+
+
+def png_ending(data: bytes, name: str) -> str | None:
+    """What is unusual about the end of a PNG, or None.
+
+    Such a file can be decoded: it lost its closing chunk, or something was appended to it.
+
+    Raises:
+        DataError: a chunk is cut off, or its checksum (CRC-32) is wrong.
+    """
+    view = memoryview(data)
+    position = len(_PNG_SIGNATURE)
+    while position < len(data):
+        length = int.from_bytes(view[position : position + 4], "big")
+        end = position + 12 + length
+        kind = bytes(view[position + 4 : position + 8])
+        if end > len(data):
+            raise DataError(
+                Problem(name, f"a PNG cut off in the chunk at byte {position:,}", "a complete image", hint="copy it again")
+            )
+        if zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
+            raise DataError(
+                Problem(
+                    name, f"a wrong checksum in the PNG chunk at byte {position:,}", "an undamaged image", hint="copy it again"
+                )
+            )
+        position = end
+        if kind == b"IEND":
+            extra = len(data) - position
+            return f"{extra:,} bytes after the end of the PNG image" if extra else None
+    return "a PNG without its closing IEND chunk"
+
+
+def _allowed_format(data: bytes, name: str, limits: ImageLimits) -> str:
+    expected = f"an image: {', '.join(limits.formats)}"
+    if not data:
+        raise DataError(Problem(name, "an empty file", expected))
+    format_name = recognise_format(data)
+    if format_name is None:
+        start = data[:512]
+        plain = "text" if start.isascii() and b"\0" not in start else f"unknown content (first bytes {start[:4].hex()})"
+        found = looks_like(start) or plain
+        raise DataError(Problem(name, found, expected))
+    if format_name not in limits.formats:
+        raise DataError(Problem(name, f"a {format_name} file", expected, hint="convert it, for example to PNG"))
+    return format_name
+
+
+def _open(data: bytes, format_name: str) -> Image.Image:
+    # The plugin itself instead of Image.open: no guessing among formats, and no pixel limit that
+    # warns at one size and raises at another; ours is checked right after.
+    if format_name not in Image.OPEN:
+        Image.init()
+    factory, _ = Image.OPEN[format_name]
+    return factory(io.BytesIO(data), "")
+
+
+def _check_size(size: tuple[int, int], name: str, limits: ImageLimits) -> None:
+    width, height = size
+    if not (1 <= width <= limits.width and 1 <= height <= limits.height):
+        raise DataError(
+            Problem(
+                name,
+                f"{width:,} x {height:,} pixels",
+                f"at most {limits.width:,} x {limits.height:,}",
+                hint="crop or scale it down first",
+            )
+        )
+
+
+def _levels(image: Image.Image, background: int) -> NDArray[np.uint8]:
+    """The table at the top of this module: any image -> uint8 (1 or 3, H, W)."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        values = np.asarray(image)
+        levels = _scaled(values, 1.0 if image.mode == "F" else 65535.0)
+        if "transparency" in image.info:
+            levels[values == image.info["transparency"]] = background
+        return levels[None]
+    if image.mode in ("1", "L", "LA", "La"):
+        return _compose(image.convert("LA"), background)
+    if image.mode in ("RGB", "RGBA", "RGBa"):
+        return _compose(image.convert("RGBA"), background)
+    if image.mode in ("CMYK", "YCbCr"):
+        return _compose(image.convert("RGB").convert("RGBA"), background)
+    if image.mode in ("P", "PA"):
+        colours = _compose(image.convert("RGBA"), background)
+        return colours[:1] if (colours == colours[0]).all() else colours
+    raise ValueError(f"pixel mode {image.mode} has no rule")
+
+
+def _scaled(values: NDArray[np.generic], largest: float) -> NDArray[np.uint8]:
+    exact = values.astype(np.float64)
+    if not ((exact >= 0) & (exact <= largest)).all():  # false for NaN, too
+        raise ValueError(f"grey levels outside 0..{largest:g}")
+    return np.rint(exact * (255.0 / largest)).astype(np.uint8)
+
+
+def _compose(image: Image.Image, background: int) -> NDArray[np.uint8]:
+    """Colours and alpha in the last band -> the colours on the background, rounded."""
+    bands = np.asarray(image).astype(np.uint32).transpose(2, 0, 1)
+    colours, alpha = bands[:-1], bands[-1]
+    return ((colours * alpha + background * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def _luma(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """ITU-R 601: 0.299 R + 0.587 G + 0.114 B, in 16-bit fixed point as Pillow does it."""
+    red, green, blue = pixels.astype(np.uint32)
+    return ((19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16).astype(np.uint8)[None]
