@@ -36,7 +36,8 @@ class _Worker:
     process: subprocess.Popen[str]
     finished: bool = False
 
-    def ask_to_stop(self) -> None:
+    def close_input(self) -> None:
+        """Ask the task to stop at a safe point, or just let go of a worker that has ended."""
         try:
             assert self.process.stdin is not None
             self.process.stdin.close()
@@ -69,6 +70,7 @@ class Processes(Executor):
                         continue
                     if message is None:
                         running.remove(worker)
+                        worker.close_input()
                         if not worker.finished:
                             failure = _died(worker)
                     elif "event" in message:
@@ -115,7 +117,7 @@ def _start(function: str, index: int, task: Mapping[str, Any], messages: queue.Q
 def _stop(workers: Sequence[_Worker]) -> None:
     """Ask all to stop at a safe point; end those that don't."""
     for worker in workers:
-        worker.ask_to_stop()
+        worker.close_input()
     deadline = time.monotonic() + GRACE_SECONDS
     for worker in workers:
         try:

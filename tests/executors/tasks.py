@@ -1,0 +1,41 @@
+"""Tasks for the executors' tests; worker processes import them by name."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from tenfold.errors import IntegrityError, Stopped
+from tenfold.executors import Context
+
+
+def double(context: Context, value: int, wait: float = 0.0) -> dict[str, Any]:
+    context.emit({"starting": value})
+    time.sleep(wait)
+    print("a task may print")
+    return {"value": 2 * value, "pid": os.getpid(), "threads": os.environ.get("OMP_NUM_THREADS")}
+
+
+def fail(context: Context, value: int) -> dict[str, Any]:
+    if value == 1:
+        raise IntegrityError("member 1 does not match")
+    return until_stopped(context)
+
+
+def bug(context: Context) -> dict[str, Any]:
+    raise KeyError("a bug")
+
+
+def die(context: Context) -> dict[str, Any]:
+    os._exit(9)
+
+
+def until_stopped(context: Context, seconds: float = 30.0) -> dict[str, Any]:
+    context.emit({"pid": os.getpid()})
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if context.should_stop():
+            raise Stopped("stopped")
+        time.sleep(0.01)
+    raise AssertionError("nobody asked to stop")
