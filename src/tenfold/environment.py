@@ -6,7 +6,9 @@ import contextlib
 import importlib.util
 import os
 import platform
+import re
 import sys
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -53,12 +55,42 @@ def version(distribution: str) -> str | None:
         return None
 
 
+@dataclass(frozen=True)
+class Package:
+    """Something that tenfold depends on.
+
+    Attributes:
+        name: of the distribution.
+        needed: which versions, such as ">=2.0".
+        installed: the version that is there, or None.
+        extra: the extra that asks for it, or None if tenfold always does.
+    """
+
+    name: str
+    needed: str
+    installed: str | None
+    extra: str | None
+
+
+def packages() -> list[Package]:
+    """Everything that the installed tenfold declares as a dependency, extras included."""
+    found = []
+    for requirement in metadata.requires("tenfold") or []:
+        specification, _, marker = requirement.partition(";")
+        name, needed = re.fullmatch(r"([\w.-]+)\s*(.*)", specification.strip()).groups()  # type: ignore[union-attr]
+        extra = re.search(r"""extra == ["']([\w.-]+)["']""", marker)
+        found.append(Package(name, needed, version(name), extra[1] if extra else None))
+    return found
+
+
 def device_and_reason() -> tuple[str | None, str]:
     """Where training would run ("cuda", "mps", "cpu", or None without torch), and why."""
     if importlib.util.find_spec("torch") is None:
         return None, "torch is not installed"
-    import torch
-
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # a build for another machine, or half an installation
+        return None, f"torch cannot be loaded: {error}"
     if torch.cuda.is_available():
         return "cuda", f"CUDA is there: {torch.cuda.get_device_name()}"
     if torch.backends.mps.is_available():

@@ -1,0 +1,123 @@
+"""The experiment log: one row a run directory, read from what the runs themselves recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tenfold.errors import IntegrityError, UsageError
+from tenfold.values.run import Run, list_runs
+
+
+class _Figures(BaseModel):
+    model_config = ConfigDict(allow_inf_nan=False, frozen=True)
+
+
+class Estimate(_Figures):
+    """A share of correct predictions with its 95 % interval, as ``summary.json`` holds it."""
+
+    accuracy: float = Field(ge=0, le=1)
+    low: float
+    high: float
+    errors: int
+    n: int
+
+
+class _Seconds(_Figures):
+    total: float
+
+
+class _Summary(_Figures):
+    test: Estimate | None = None
+    validation: Estimate | None = None
+    seconds: _Seconds
+    core_seconds: float
+    members: int
+    leaked: bool
+    finished: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run.
+
+    Attributes:
+        name: of the directory.
+        state: "complete", "incomplete" or "damaged".
+        detail: for an incomplete run how far it came, for a damaged one what is wrong with it.
+        recipe: the recipe's name; None, like all that follow, where it is not known.
+        finished: ISO 8601, local time.
+        members: how many networks were trained.
+        validation: accuracy on the rows held out.
+        test: accuracy on the test set, if its labels were known.
+        seconds: on the clock, from start to end.
+        core_seconds: processor time of the trainings.
+        leaked: test rows were among the training rows, so ``test`` says nothing.
+    """
+
+    name: str
+    state: str
+    detail: str = ""
+    recipe: str | None = None
+    finished: str | None = None
+    members: int | None = None
+    validation: Estimate | None = None
+    test: Estimate | None = None
+    seconds: float | None = None
+    core_seconds: float | None = None
+    leaked: bool | None = None
+
+
+SORT_KEYS = ("name", "recipe", "finished", "members", "validation", "test", "seconds", "core-seconds")
+_BEST_FIRST = ("validation", "test")
+
+
+def leaderboard(folder: Path, sort: str = "name") -> list[Row]:
+    """One row for each run directly below ``folder``; runs without the figure sorted by come last.
+
+    Raises:
+        UsageError: ``sort`` is none of ``SORT_KEYS``.
+        ResourceError: the folder may not be read.
+    """
+    if sort not in SORT_KEYS:
+        raise UsageError(f"cannot sort by {sort!r}; expected one of: {', '.join(SORT_KEYS)}")
+    return _sorted([_row(run) for run in list_runs(folder)], sort)
+
+
+def _sorted(rows: Sequence[Row], key: str) -> list[Row]:
+    def figure(row: Row) -> float | str | None:
+        value = getattr(row, key.replace("-", "_"))
+        return value.accuracy if isinstance(value, Estimate) else value
+
+    known = sorted((r for r in rows if figure(r) is not None), key=figure, reverse=key in _BEST_FIRST)  # type: ignore[arg-type]
+    return [*known, *(r for r in rows if figure(r) is None)]
+
+
+def _row(run: Run) -> Row:
+    name = run.path.name
+    try:
+        recipe = run.recipe
+        if not run.is_complete:
+            done = f"{len(run.finished_members())} of {recipe.ensemble.members} members trained"
+            return Row(name, "incomplete", done, recipe=recipe.name)
+        summary = _Summary.model_validate(run.summary)
+    except IntegrityError as error:
+        return Row(name, "damaged", str(error))
+    except ValidationError as error:
+        first = error.errors()[0]
+        return Row(name, "damaged", f"summary.json: {'.'.join(map(str, first['loc']))}: {first['msg']}")
+    return Row(
+        name,
+        "complete",
+        recipe=recipe.name,
+        finished=summary.finished,
+        members=summary.members,
+        validation=summary.validation,
+        test=summary.test,
+        seconds=summary.seconds.total,
+        core_seconds=summary.core_seconds,
+        leaked=summary.leaked,
+    )
