@@ -1,0 +1,76 @@
+"""The options of every command that reads images, and how they become :class:`ReadOptions`.
+
+A command names the parameters it takes, each with its type from here, and hands them to
+:func:`read_options`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from tenfold.data.options import ReadOptions
+from tenfold.errors import UsageError
+
+NoHeader = Annotated[bool, typer.Option("--no-header", help="Tables: line 1 is data; columns are in Kaggle's order.")]
+Scale = Annotated[float | None, typer.Option(help="Tables and arrays: the value that means 255, such as 1.", metavar="NUMBER")]
+Shape = Annotated[str | None, typer.Option(help="Size of an image: HxW or CxHxW.", metavar="SHAPE")]
+AllowFloatIntegers = Annotated[bool, typer.Option("--allow-float-integers", help="Tables: take 12.0 and 1e2 for integers.")]
+MaxInputBytes = Annotated[
+    str | None, typer.Option(help="Largest input after decompression, such as 500M or 8G (default 4G).", metavar="SIZE")
+]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Folders: leave out unreadable images and list them.")]
+FollowLinks = Annotated[bool, typer.Option("--follow-links", help="Folders: follow links that lead out of the folder.")]
+AllowEmptyClasses = Annotated[bool, typer.Option("--allow-empty-classes", help="Folders: accept classes without images.")]
+
+_UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+
+
+def read_options(
+    *,
+    no_header: bool = False,
+    scale: float | None = None,
+    shape: str | None = None,
+    allow_float_integers: bool = False,
+    max_input_bytes: str | None = None,
+    skip_bad: bool = False,
+    follow_links: bool = False,
+    allow_empty_classes: bool = False,
+) -> ReadOptions:
+    """What the user typed, as the readers take it.
+
+    Raises:
+        UsageError: a number or a size that cannot be meant.
+    """
+    if scale is not None and not 0 < scale < float("inf"):
+        raise UsageError(f"--scale: found {scale:g}, expected a positive number: the value that means 255")
+    limit = ReadOptions.max_input_bytes if max_input_bytes is None else parse_bytes(max_input_bytes)
+    return ReadOptions(
+        header=not no_header,
+        scale=scale,
+        allow_float_integers=allow_float_integers,
+        shape=None if shape is None else parse_shape(shape),
+        max_input_bytes=limit,
+        skip_bad=skip_bad,
+        follow_links=follow_links,
+        allow_empty_classes=allow_empty_classes,
+    )
+
+
+def parse_shape(text: str) -> tuple[int, int, int]:
+    """``28x28`` or ``3x32x32`` (commas will do) -> (C, H, W)."""
+    match = re.fullmatch(r"(?:([1-9]\d{0,4})[x,])?([1-9]\d{0,4})[x,]([1-9]\d{0,4})", text.strip().lower(), re.ASCII)
+    if match is None:
+        raise UsageError(f"--shape: found {text!r}, expected HxW or CxHxW, such as 28x28 or 3x32x32")
+    channels, height, width = match.groups(default="1")
+    return int(channels), int(height), int(width)
+
+
+def parse_bytes(text: str) -> int:
+    """``500M``, ``4GiB`` or plain bytes -> bytes, in powers of 1024."""
+    match = re.fullmatch(r"(\d{1,18})\s*([KMGT]?)(?:i?B)?", text.strip(), re.ASCII | re.IGNORECASE)
+    if match is None or int(match[1]) == 0:
+        raise UsageError(f"--max-input-bytes: found {text!r}, expected a size such as 500M or 8G")
+    return int(match[1]) * 1024 ** _UNITS[match[2].upper()]

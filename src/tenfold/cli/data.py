@@ -1,0 +1,188 @@
+"""`tenfold data`: what can be read, and what is in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tenfold.cli import _console
+from tenfold.cli import _read_options as read
+from tenfold.errors import UsageError, printable
+
+if TYPE_CHECKING:
+    from tenfold.data.checks import Finding
+    from tenfold.data.options import Role
+    from tenfold.values.dataset import Dataset
+
+app = typer.Typer(no_args_is_help=True, help="List, fetch, check and convert data.")
+
+Source = Annotated[str, typer.Argument(help="A path, or a data set's name.", metavar="SOURCE")]
+RoleOption = Annotated[str, typer.Option("--role", help="Which part of the source: train or test.", metavar="train|test")]
+
+
+@app.command("list")
+def list_() -> None:
+    """Show the data sets known by name and the formats that can be read."""
+    from tenfold.data.fetch import FetchedSource
+    from tenfold.data.load import named_sources
+    from tenfold.data.sources import SOURCES
+
+    print("data sets")
+    for name in named_sources():
+        source = SOURCES.get(name)
+        folder = source.cached_in() if issubclass(source, FetchedSource) else None
+        print(f"  {name:<14}{_summary(source)}")
+        print(f"  {'':<14}{f'in {folder}' if folder else f'not fetched; run: tenfold data fetch {name}'}")
+    print("formats")
+    for name in SOURCES:
+        if name not in named_sources():
+            print(f"  {name:<14}{_summary(SOURCES.get(name))}")
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="The data set's name.", metavar="NAME")],
+    folder: Annotated[
+        Path | None, typer.Option("--from", help="Take it from this folder; nothing is downloaded.", metavar="DIR")
+    ] = None,
+    mirror: Annotated[
+        list[str] | None, typer.Option(help="Ask this address, and no other; may be repeated.", metavar="URL")
+    ] = None,
+) -> None:
+    """Put a data set into the cache folder, verified."""
+    from tenfold.cli._fetching import shown_progress
+    from tenfold.data.fetch import FetchedSource
+    from tenfold.data.load import named_sources
+    from tenfold.data.sources import SOURCES
+
+    source = SOURCES.get(name) if name in named_sources() else None
+    if source is None or not issubclass(source, FetchedSource):
+        raise UsageError(f"unknown data set {name!r}; expected one of: {', '.join(named_sources())}")
+    with shown_progress() as progress:
+        place = source.fetch(folder, mirrors=mirror, progress=progress)
+    print(f"{name} is in {place}")
+
+
+@app.command()
+def check(
+    source: Source,
+    test: Annotated[str | None, typer.Option(help="Look for these images among the others.", metavar="SOURCE")] = None,
+    role: RoleOption = "train",
+    strict: Annotated[bool, typer.Option("--strict", help="Leave with exit code 3 on a warning or worse.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    no_header: read.NoHeader = False,
+    scale: read.Scale = None,
+    shape: read.Shape = None,
+    allow_float_integers: read.AllowFloatIntegers = False,
+    max_input_bytes: read.MaxInputBytes = None,
+    skip_bad: read.SkipBad = False,
+    follow_links: read.FollowLinks = False,
+    allow_empty_classes: read.AllowEmptyClasses = False,
+) -> None:
+    """Say what is in a source: shape, classes, duplicates, conflicts, and leakage into a test set."""
+    from dataclasses import replace
+
+    from tenfold.cli._fetching import fetch_missing
+    from tenfold.data.checks import check
+    from tenfold.data.load import load
+
+    options = read.read_options(
+        no_header=no_header,
+        scale=scale,
+        shape=shape,
+        allow_float_integers=allow_float_integers,
+        max_input_bytes=max_input_bytes,
+        skip_bad=skip_bad,
+        follow_links=follow_links,
+        allow_empty_classes=allow_empty_classes,
+    )
+    fetch_missing(source, test)
+    data = load(source, _role(role), options)
+    tested = None if test is None else load(test, "test", replace(options, class_names=data.class_names or None))
+    findings = check(data, tested)
+    if as_json:
+        print(json.dumps(_as_dict(data, findings), indent=2))
+    else:
+        _print_check(source, data, findings)
+    if strict and any(finding.severity != "note" for finding in findings):
+        raise typer.Exit(3)
+
+
+@app.command()
+def convert(
+    source: Source,
+    out: Annotated[Path, typer.Argument(help="A name that ends in .npz, .csv, .csv.gz or .idx, or a new folder of images.")],
+    role: RoleOption = "train",
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    no_header: read.NoHeader = False,
+    scale: read.Scale = None,
+    shape: read.Shape = None,
+    allow_float_integers: read.AllowFloatIntegers = False,
+    max_input_bytes: read.MaxInputBytes = None,
+    skip_bad: read.SkipBad = False,
+    follow_links: read.FollowLinks = False,
+    allow_empty_classes: read.AllowEmptyClasses = False,
+) -> None:
+    """Write a source in another format."""
+    from tenfold.cli._fetching import fetch_missing
+    from tenfold.data.convert import convert
+    from tenfold.data.load import load
+
+    options = read.read_options(
+        no_header=no_header,
+        scale=scale,
+        shape=shape,
+        allow_float_integers=allow_float_integers,
+        max_input_bytes=max_input_bytes,
+        skip_bad=skip_bad,
+        follow_links=follow_links,
+        allow_empty_classes=allow_empty_classes,
+    )
+    fetch_missing(source)
+    data = load(source, _role(role), options)
+    _print_notes(data)
+    for path in convert(data, out, _role(role), overwrite=force):
+        print(path)
+
+
+def _role(text: str) -> Role:
+    if text == "train":
+        return "train"
+    if text == "test":
+        return "test"
+    raise UsageError(f"--role: found {text!r}, expected train or test")
+
+
+def _summary(source: type) -> str:
+    return (source.__doc__ or "").partition("\n")[0].rstrip(".")
+
+
+def _as_dict(data: Dataset, findings: list[Finding]) -> dict[str, object]:
+    return {
+        "images": len(data),
+        "shape": list(data.image_shape),
+        "labelled": data.labels is not None,
+        "class_names": list(data.class_names),
+        "fingerprint": data.fingerprint(),
+        "notes": list(data.notes),
+        "findings": [finding.as_dict() for finding in findings],
+    }
+
+
+def _print_check(source: str, data: Dataset, findings: list[Finding]) -> None:
+    c, h, w = data.image_shape
+    known = f"labelled, {len(data.class_names)} classes" if data.labels is not None else "unlabelled"
+    print(f"{printable(source)}: {len(data):,} images of {c}x{h}x{w}, {known}")
+    _print_notes(data)
+    for finding in findings:
+        print(f"{finding.severity:<8} {finding.name}: {printable(finding.message)}")
+        for name, count in finding.details.get("counts", {}).items():
+            print(f"{'':<10}{count:>9,}  {printable(name)}")
+
+
+def _print_notes(data: Dataset) -> None:
+    for note in data.notes:
+        _console.say(f"note     {printable(note)}")
