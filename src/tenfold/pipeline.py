@@ -285,7 +285,8 @@ def _export(run: Run, train: Dataset, made: dict[str, Predictions], images: dict
         sample = train.take(range(min(1000, len(train))))
         reference = _torch_vote(run, members(), sample)
     metrics = {f"{n} accuracy": Estimate(**_estimate(p)) for n, p in made.items() if p.labels is not None}
-    export_bundle(run, members(), sample, reference, metrics=metrics, data_fingerprint=train.fingerprint())
+    leaked = run.data["leaked"]
+    export_bundle(run, members(), sample, reference, metrics=metrics, data_fingerprint=train.fingerprint(), leaked=leaked)
 
 
 def _torch_vote(run: Run, members: Iterator[nn.Module], sample: Dataset) -> Any:

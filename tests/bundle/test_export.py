@@ -56,6 +56,13 @@ def test_the_card_says_how_good_and_what_not_for(run, sample, members):
         assert text in card
 
 
+def test_a_leak_is_told_on_the_card(run, sample, members):
+    reference = torch_probabilities(members, sample.images)
+    folder = export_bundle(run, members, sample, reference, metrics=METRICS, data_fingerprint=FINGERPRINT, leaked=True)
+    assert "Leakage: test images were among the training images" in (folder / "card.md").read_text()
+    assert Bundle.open(folder, threads=1).manifest.leaked
+
+
 def test_m11_a_disagreeing_model_is_not_published(run, sample, members):
     other = torch_probabilities([small_network(3), small_network(4)], sample.images)
     with pytest.raises(IntegrityError, match="images get another class"):

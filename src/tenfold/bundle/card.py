@@ -14,6 +14,8 @@ def model_card(manifest: Manifest) -> str:
     colour = {1: "grey", 3: "RGB"}.get(channels, f"{channels}-channel")
     members = "one network" if manifest.members == 1 else f"{manifest.members} networks that vote ({manifest.vote})"
     figures = [_line(name, estimate) for name, estimate in sorted(manifest.metrics.items())]
+    if manifest.leaked:
+        figures.insert(0, "**Leakage: test images were among the training images. The test accuracy means nothing.**\n")
     return "\n".join(
         [
             f"# {_plain(manifest.recipe)}",

@@ -35,6 +35,7 @@ def export_bundle(
     *,
     metrics: Mapping[str, Estimate],
     data_fingerprint: str,
+    leaked: bool = False,
 ) -> Path:
     """Write ``run.path/bundle/`` and return it. The manifest comes last: without it there is no bundle.
 
@@ -45,6 +46,7 @@ def export_bundle(
         reference: (N, K) the ensemble's probabilities for ``sample``, computed with torch.
         metrics: what is known of its quality, such as "test accuracy".
         data_fingerprint: of the training set.
+        leaked: whether test images were found among the training images.
 
     Raises:
         IntegrityError: ONNX Runtime and torch disagree, or weights are not finite; nothing was published.
@@ -65,6 +67,7 @@ def export_bundle(
         recipe_key=run.recipe.key(),
         trained_on=Path(run.recipe.data.train).name,
         data_fingerprint=data_fingerprint,
+        leaked=leaked,
     )
     check_parity(reference, Bundle(manifest, model).predict_proba(sample.images))
     folder = make_directory(run.path / "bundle")

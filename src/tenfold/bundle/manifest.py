@@ -57,6 +57,8 @@ class Manifest(_Table):
     """Of all members together, as trained."""
     metrics: dict[str, Estimate]
     """By what they are: "test accuracy", "validation accuracy"."""
+    leaked: bool = False
+    """Whether test images were among the training images, which makes the test accuracy worthless."""
     recipe: str
     recipe_key: str
     trained_on: str
