@@ -1,0 +1,58 @@
+"""A module imports only from its own layer or from a lower one, inside functions too."""
+
+import ast
+
+import pytest
+
+from _sources import modules
+
+LAYERS = [  # low to high
+    {"errors", "registry", "atomic"},
+    {"values", "environment", "recipes"},
+    {"data"},
+    {"augment", "models"},
+    {"executors"},
+    {"training"},
+    {"evaluation", "explore"},
+    {"report", "bundle"},
+    {"reading", "serve", "pipeline"},
+    {"cli"},
+    {"__main__"},
+]
+FACADE = "__init__"  # tenfold/__init__.py: public names, found when they are asked for
+LEVEL = {room: level for level, layer in enumerate(LAYERS) for room in layer}
+
+
+def imported_rooms(tree: ast.Module) -> set[str]:
+    """The rooms (modules and packages directly below ``tenfold``) that a module imports."""
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide the layer"
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    rooms = {name.split(".")[1] for name in names if name.startswith("tenfold.")}
+    return rooms - {"__version__"}
+
+
+@pytest.mark.parametrize(("path", "tree"), [pytest.param(*module, id=module[0]) for module in modules()])
+def test_imports_point_downwards(path: str, tree: ast.Module) -> None:
+    room = path.split("/")[0].removesuffix(".py")
+    if room == FACADE:
+        return
+    upwards = {other for other in imported_rooms(tree) if LEVEL.get(other, len(LAYERS)) > LEVEL[room]}
+    assert not upwards, f"{path} imports from higher layers: {sorted(upwards)}"
+
+
+def test_the_facade_imports_nothing_heavy_at_once() -> None:
+    (tree,) = [tree for path, tree in modules() if path == f"{FACADE}.py"]
+    at_once = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert not imported_rooms(ast.Module(at_once, [])) - LAYERS[0]
+
+
+def test_the_test_sees_imports_inside_functions() -> None:
+    tree = ast.parse(
+        "def f():\n    from tenfold import report\n    import tenfold.cli.run\n    from tenfold.bundle.card import x"
+    )
+    assert imported_rooms(tree) == {"report", "cli", "bundle"}
