@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -92,6 +93,41 @@ def write_json(path: Path, value: object, *, overwrite: bool = True) -> str:
     """:func:`write_chunks` for JSON: sorted keys, two spaces, NaN refused."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
     return write_text(path, text, overwrite=overwrite)
+
+
+def write_folder(path: Path, folders: Iterable[str], files: Iterable[tuple[str, bytes]]) -> None:
+    """Create the folder ``path`` with everything in it: it appears as a whole, or not at all.
+
+    It is built under another name beside ``path`` and made durable at once, not file by file.
+
+    Args:
+        path: must not exist.
+        folders: names of folders in it.
+        files: (name with ``/``, content) of the files in it.
+
+    Raises:
+        UsageError: ``path`` exists.
+        ResourceError: the operating system refused.
+    """
+    path = Path(path)
+    staging = path.with_name(f".{path.name[:100]}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    try:
+        if os.path.lexists(path):
+            raise FileExistsError
+        staging.mkdir()
+        for name in folders:
+            (staging / name).mkdir()
+        for name, content in files:
+            (staging / name).write_bytes(content)
+        os.sync()
+        staging.rename(path)
+        sync_directory(path.parent)
+    except FileExistsError:
+        raise UsageError(f"{path} exists; nothing was written. A folder is never replaced: choose another name") from None
+    except OSError as error:
+        raise refused(path, error, "create the folder") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def make_directory(path: Path, *, exist_ok: bool = True) -> Path:

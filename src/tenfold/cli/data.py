@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="List, fetch, check and convert data.")
 
 Source = Annotated[str, typer.Argument(help="A path, or a data set's name.", metavar="SOURCE")]
+SHOWN_GROUPS = 5
+SHOWN_IDS = 5
 RoleOption = Annotated[str, typer.Option("--role", help="Which part of the source: train or test.", metavar="train|test")]
 
 
@@ -181,6 +183,9 @@ def _print_check(source: str, data: Dataset, findings: list[Finding]) -> None:
         print(f"{finding.severity:<8} {finding.name}: {printable(finding.message)}")
         for name, count in finding.details.get("counts", {}).items():
             print(f"{'':<10}{count:>9,}  {printable(name)}")
+        if finding.ids:
+            shown = "; ".join(" = ".join(map(printable, group[:SHOWN_IDS])) for group in finding.ids[:SHOWN_GROUPS])
+            print(f"{'':<10}ids {shown}{' ...' if len(finding.ids) > SHOWN_GROUPS else ''}")
 
 
 def _print_notes(data: Dataset) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tenfold.atomic import make_directory, refused, sync_directory, write_bytes, write_chunks
+from tenfold.atomic import make_directory, write_bytes, write_chunks, write_folder
 from tenfold.data.options import Role
 from tenfold.errors import UsageError, printable
 from tenfold.values.dataset import Dataset
@@ -140,27 +139,15 @@ def _gzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _write_images(data: Dataset, out: Path, role: Role, overwrite: bool) -> list[Path]:
-    """A folder of PNG files: built beside ``out``, then renamed, so that it is there as a whole or not at all."""
-    if os.path.lexists(out):
-        raise UsageError(f"{printable(out)} exists; a folder of images is never replaced. Choose another name")
     if data.images.shape[1] not in (1, 3):
         raise UsageError(f"images have 1 or 3 channels, found {data!r}; choose a name that ends in .npz")
-    staging = out.with_name(f".{out.name[:100]}.{os.getpid()}.tmp")
-    folders = [staging]
+    prefixes, folders = [""], []
     if data.labels is not None:
-        folders = [staging / _folder_name(name) for name in data.class_names]
-    try:
-        for folder in folders:
-            make_directory(folder)
-        for row, image in enumerate(data.images):
-            folder = folders[0] if data.labels is None else folders[data.labels[row]]
-            write_bytes(folder / f"{row + 1:06d}.png", _png(image))
-        staging.rename(out)
-        sync_directory(out.parent)
-    except OSError as error:
-        raise refused(out, error) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        folders = [_folder_name(name) for name in data.class_names]
+        prefixes = [f"{folder}/" for folder in folders]
+    labels = np.zeros(len(data), dtype=np.int64) if data.labels is None else data.labels
+    files = ((f"{prefixes[label]}{row:06d}.png", _png(data.images[row - 1])) for row, label in enumerate(labels, start=1))
+    write_folder(out, folders, files)
     return [out]
 
 
