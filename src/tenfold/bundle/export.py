@@ -59,6 +59,7 @@ def export_bundle(
         model=ModelFile(sha256=hashlib.sha256(model).hexdigest(), bytes=len(model)),
         image_shape=sample.image_shape,
         class_names=sample.class_names,
+        pixel_mean=round(float(sample.images.mean()), 2),
         vote=vote,
         members=count.members,
         parameters=count.parameters,

@@ -51,6 +51,8 @@ class Manifest(_Table):
     """(C, H, W) of the images it takes."""
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
     preprocessing: Preprocessing = "uint8 0..255, ink is bright; divided by 255 inside the model"
+    pixel_mean: Annotated[float, Field(ge=0, le=255)]
+    """Mean level of images like those it was trained on: tells bright ink from dark ink."""
     vote: Literal["mean", "log-mean"]
     members: Annotated[int, Field(ge=1)]
     parameters: Annotated[int, Field(ge=1)]

@@ -14,7 +14,12 @@ from tenfold.values.predictions import Predictions
 
 def submission_name(leaked: bool) -> str:
     """The name of a submission file; ``leaked`` if the model has seen test images with their labels."""
-    return "submission.leaked.csv" if leaked else "submission.csv"
+    return marked_as_leaked(Path("submission.csv")).name if leaked else "submission.csv"
+
+
+def marked_as_leaked(path: Path) -> Path:
+    """``path`` with ``.leaked`` before its last suffix, unless it is there already."""
+    return path if ".leaked" in path.suffixes else path.with_name(f"{path.stem}.leaked{path.suffix}")
 
 
 def write_submission(path: Path, predictions: Predictions, class_names: Sequence[str], *, force: bool = False) -> None:

@@ -1,0 +1,66 @@
+"""What a bundle is asked to read: any source, or a single image file of exactly its size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tenfold.bundle.loaded import Bundle
+from tenfold.data.files import first_bytes, open_stream
+from tenfold.data.images import decode_image, recognise_format
+from tenfold.data.load import DEFAULT, load, named_sources
+from tenfold.data.options import ReadOptions
+from tenfold.errors import DataError, Problem
+from tenfold.values.dataset import Dataset
+
+LARGEST_IMAGE_FILE = 128 << 20
+_CONTAINERS = frozenset({None, "ZIP", "gzip"})
+"""What :func:`recognise_format` says of files that are no images themselves."""
+
+
+def read_input(source: str | Path, bundle: Bundle, options: ReadOptions = DEFAULT) -> Dataset:
+    """The images of ``source`` as ``bundle`` takes them, with labels where the source has them.
+
+    Args:
+        source: a data set's name, a path that :func:`~tenfold.data.load.load` reads, or one image file.
+        bundle: decides the size of the images and the names of the classes.
+        options: how to read tables and folders; shape and class names are the bundle's.
+
+    Raises:
+        DataError: not readable, or images of another size.
+        IntegrityError: the classes are not the bundle's.
+    """
+    path = Path(source)
+    if str(source) not in named_sources() and recognise_format(first_bytes(path)) not in _CONTAINERS:
+        return _single_image(path, bundle)
+    return load(source, "test", replace(options, shape=bundle.image_shape, class_names=bundle.class_names))
+
+
+def polarity_warning(data: Dataset, bundle: Bundle) -> str | None:
+    """A sentence if ``data`` looks like dark ink on a light background, but the training images were the reverse."""
+    mean = float(data.images.mean()) if len(data) else 0.0
+    if mean > 128 and bundle.manifest.pixel_mean < 96:
+        return (
+            f"the images look like dark ink on light ground (mean level {mean:.0f}, training images "
+            f"{bundle.manifest.pixel_mean:.0f}); expect wrong answers, or invert them first"
+        )
+    return None
+
+
+def _single_image(path: Path, bundle: Bundle) -> Dataset:
+    with open_stream(path, LARGEST_IMAGE_FILE) as stream:
+        content = stream.read_exactly(LARGEST_IMAGE_FILE)
+    channels, height, width = bundle.image_shape
+    pixels = decode_image(content, str(path), channels=channels)
+    if pixels.shape != bundle.image_shape:
+        raise DataError(
+            Problem(
+                path,
+                f"an image of {pixels.shape[2]} x {pixels.shape[1]} pixels",
+                f"{width} x {height}, the size that this model was trained on",
+                hint="crop and scale it first",
+            )
+        )
+    return Dataset(pixels[None], None, np.array([str(path)]), bundle.class_names)

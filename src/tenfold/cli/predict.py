@@ -1,0 +1,89 @@
+"""`tenfold predict`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tenfold.cli import _console
+from tenfold.cli import _read_options as read
+from tenfold.errors import UsageError, printable
+
+if TYPE_CHECKING:
+    from tenfold.values.predictions import Predictions
+
+
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="A bundle, or a run that has one.", metavar="BUNDLE")],
+    sources: Annotated[
+        list[str], typer.Argument(help="Image files, tables, folders, or a data set's name.", metavar="SOURCE...")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write a CSV file instead of printing.", metavar="FILE.csv")] = None,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Add the probability of every class.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE.csv if it exists.")] = False,
+    threads: Annotated[int | None, typer.Option(help="Threads to compute with; default: one a core.", min=1)] = None,
+    no_header: read.NoHeader = False,
+    scale: read.Scale = None,
+    allow_float_integers: read.AllowFloatIntegers = False,
+    max_input_bytes: read.MaxInputBytes = None,
+    skip_bad: read.SkipBad = False,
+    follow_links: read.FollowLinks = False,
+    allow_empty_classes: read.AllowEmptyClasses = False,
+) -> None:
+    """Say what the images show: id, class and confidence of each."""
+    from tenfold.atomic import write_text
+    from tenfold.bundle.csv_table import csv_text
+    from tenfold.bundle.inputs import polarity_warning, read_input
+    from tenfold.bundle.loaded import Bundle
+    from tenfold.cli._fetching import fetch_missing
+
+    options = read.read_options(
+        no_header=no_header,
+        scale=scale,
+        allow_float_integers=allow_float_integers,
+        max_input_bytes=max_input_bytes,
+        skip_bad=skip_bad,
+        follow_links=follow_links,
+        allow_empty_classes=allow_empty_classes,
+    )
+    if out is not None and as_json:
+        raise UsageError("--out writes CSV and --json prints; choose one of them")
+    if out is not None and out.exists() and not force:
+        raise UsageError(f"{out} exists; pass --force to replace it, or choose another name")
+    model = Bundle.open(bundle, threads)
+    fetch_missing(*sources)
+    made = []
+    for source in sources:
+        data = read_input(source, model, options)
+        if warning := polarity_warning(data, model):
+            print(f"warning: {printable(source)}: {warning}", file=sys.stderr)
+        made.append(model.predict(data))
+    if as_json:
+        print(json.dumps([row for each in made for row in _as_dicts(each, model.class_names)], indent=2))
+        return
+    header = ["id", "class", "confidence", *([f"p({name})" for name in model.class_names] if probabilities else [])]
+    rows = (row for each in made for row in _rows(each, model.class_names, probabilities))
+    if out is not None:
+        write_text(out, csv_text(header, rows), overwrite=force)
+        _console.say(f"{sum(map(len, made)):,} predictions in {out}")
+        return
+    for row in (header, *rows):
+        print("\t".join(map(printable, row)))
+
+
+def _rows(made: Predictions, class_names: Sequence[str], probabilities: bool) -> Iterator[list[str]]:
+    for identity, k, values in zip(made.ids.tolist(), made.predicted.tolist(), made.probabilities.tolist(), strict=True):
+        every = [f"{p:.6f}" for p in values] if probabilities else []
+        yield [str(identity), class_names[k], f"{values[k]:.6f}", *every]
+
+
+def _as_dicts(made: Predictions, class_names: Sequence[str]) -> Iterator[dict[str, object]]:
+    for identity, k, values in zip(made.ids.tolist(), made.predicted.tolist(), made.probabilities.tolist(), strict=True):
+        shares = {name: round(p, 7) for name, p in zip(class_names, values, strict=True)}
+        yield {"id": identity, "class": class_names[k], "confidence": shares[class_names[k]], "probabilities": shares}
