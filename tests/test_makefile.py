@@ -1,0 +1,110 @@
+"""What ``make`` promises: targets that say what they do, and versions that are pinned, all of them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PINS = dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def needs(name: str, extras: tuple[str, ...], seen: set[str]) -> set[str]:
+    """Names of all distributions that ``name[extras]`` pulls in here, itself included."""
+    if normal(name) in seen:
+        return seen
+    seen.add(normal(name))
+    for requirement in metadata.requires(name) or []:
+        specification, _, marker = requirement.partition(";")
+        extra = re.search(r"""extra == ["']([\w.-]+)["']""", marker)
+        wanted = re.match(r"[\w.-]+", specification)
+        assert wanted is not None
+        if (extra[1] in extras if extra else True) and installed(wanted[0]):
+            needs(wanted[0], (), seen)
+    return seen
+
+
+def installed(name: str) -> bool:
+    return bool(list(metadata.distributions(name=name)))
+
+
+def test_everything_that_is_installed_for_us_is_pinned() -> None:
+    needed = needs("tenfold", ("train", "dev"), set()) - {"tenfold"}
+    assert needed - {normal(name) for name in PINS} == set()
+
+
+def test_pins_are_what_the_tests_run_with() -> None:
+    if sys.prefix == sys.base_prefix:
+        pytest.skip("not in a virtual environment: other versions may be meant")
+    versions = {name: metadata.version(name).split("+")[0] for name in PINS if installed(name)}
+    assert versions == {name: PINS[name] for name in versions}
+
+
+def test_torch_is_pinned_exactly_and_alike_everywhere() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert f"torch=={PINS['torch']}" in extras["train"]
+    assert "+" not in PINS["torch"]
+
+
+def test_no_address_of_a_package_index_is_written_down() -> None:
+    for name in ("Makefile", "constraints.txt", "pyproject.toml", ".ci/run"):
+        assert "://" not in (ROOT / name).read_text(), name
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Makefile and what it reads, alone in a folder."""
+    if shutil.which("make") is None:
+        pytest.skip("needs make")
+    for name in ("Makefile", "constraints.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_help_is_the_default_and_lists_every_target(copy: Path) -> None:
+    done = make(copy)
+    assert done.stdout == make(copy, "help").stdout
+    for target in ("setup", "run", "test", "test-all", "lint", "clean"):
+        assert re.search(rf"^  make {target} +\w", done.stdout, re.MULTILINE)
+
+
+def test_a_python_that_is_too_old_is_told_so(copy: Path) -> None:
+    old = copy / "old-python"
+    old.write_text('#!/bin/sh\n[ "$1" = -V ] && echo Python 3.10.4 && exit 0\nexit 1\n')
+    old.chmod(0o755)
+    done = make(copy, "setup", f"PYTHON={old}")
+    assert done.returncode != 0
+    assert "needs Python 3.11 or newer" in done.stdout
+    assert "Python 3.10.4" in done.stdout
+    assert not (copy / ".venv").exists()
+
+
+def test_no_python_at_all_is_told_so(copy: Path) -> None:
+    done = make(copy, "setup", "PYTHON=")
+    assert done.returncode != 0
+    assert "none was found" in done.stdout
+
+
+def test_set_up_is_done_once_and_again_when_versions_change(copy: Path) -> None:
+    (copy / ".venv").mkdir()
+    (copy / ".venv" / "installed").touch()
+    assert make(copy, "--question", ".venv/installed").returncode == 0
+    stamp = (copy / ".venv" / "installed").stat().st_mtime
+    for name in ("constraints.txt", "pyproject.toml"):
+        os.utime(copy / name, (stamp + 10, stamp + 10))
+        assert make(copy, "--question", ".venv/installed").returncode == 1
+        os.utime(copy / name, (stamp - 10, stamp - 10))
