@@ -1,0 +1,148 @@
+"""Numbers in, one HTML file out."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.atomic import write_text
+from tenfold.errors import missing_extra
+from tenfold.evaluation.metrics import confusion_matrix
+from tenfold.report.formats import FILTERS
+from tenfold.report.sections import classes, record
+from tenfold.report.sections.confusion import confusion, share_label
+from tenfold.report.sections.headline import headline
+from tenfold.report.sections.mistakes import mistakes
+from tenfold.report.sections.training import training
+from tenfold.report.sprites import sheet
+from tenfold.values.dataset import Dataset
+from tenfold.values.predictions import Predictions
+from tenfold.values.run import Run
+
+SPLITS = ("test", "validation")
+
+
+def write_report(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.uint8] | None = None) -> Path:
+    """Write ``report.html`` into the run's directory: one file that needs nothing else and asks nobody.
+
+    Args:
+        run: with stored predictions called "test", "validation" or both.
+        datasets: the images behind the predictions of the same name, row for row. A missing one costs the pictures.
+        previews: uint8 (N, C, H, W), augmented training images to show.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        ValueError: a dataset's ids are not those of the predictions.
+        ResourceError: jinja2 is missing, or the file cannot be written.
+    """
+    path = run.path / "report.html"
+    write_text(path, render(run, datasets, previews=previews))
+    return path
+
+
+def render(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.uint8] | None = None) -> str:
+    """The report as text. See :func:`write_report`."""
+    predictions = {split: run.predictions(split) for split in SPLITS if run.has_predictions(split)}
+    for split, made in predictions.items():
+        if split in datasets and not np.array_equal(datasets[split].ids, made.ids):
+            raise ValueError(f"the ids of datasets[{split!r}] are not those of the {split} predictions")
+    summary = _optional(run, "summary.json")
+    seconds = summary.get("seconds") or {}
+    members = record.members(run)
+    data = _optional(run, "data.json")
+    found = record.findings(data.get("findings") or ())
+    names = _class_names(data, datasets, predictions)
+    shown = headline(predictions)
+    context: dict[str, Any] = {
+        "run_name": run.path.name,
+        "recipe": run.recipe,
+        "recipe_text": run.recipe.to_toml(),
+        "names": names,
+        "long_names": any(len(name) > 3 for name in names),
+        "headline": shown,
+        "leaked": bool(summary.get("leaked") or data.get("leaked")) or any(finding.severity == "leak" for finding in found),
+        "training": training([run.history(member) for member in run.finished_members()]),
+        "members": members,
+        "layers": list(dict.fromkeys(str(model.settings["layers"]) for model in run.recipe.model if "layers" in model.settings)),
+        "inexact": (run.path / "resumed.json").exists(),
+        "sources": record.sources(data),
+        "findings": found,
+        "stages": record.stages(seconds),
+        "total_seconds": record.total_seconds(seconds),
+        "environment": record.flattened(_optional(run, "environment.json")),
+        "previews": None if previews is None or not len(previews) else sheet(previews),
+        "preview_count": 0 if previews is None else len(previews),
+        "scored": None,
+        "counts": None,
+    }
+    if shown.main:
+        split = shown.main.split
+        context["scored"] = _scored(predictions[split], datasets.get(split), names)
+    if "test" in predictions and predictions["test"].labels is None:
+        context["counts"] = classes.predicted_counts(predictions["test"].predicted, names)
+    return _fill(context | {"contents": _contents(context)})
+
+
+def _scored(made: Predictions, dataset: Dataset | None, names: tuple[str, ...]) -> dict[str, Any]:
+    """The sections that need labels, for the set that the headline is about."""
+    assert made.labels is not None
+    matrix = confusion_matrix(made.labels, made.predicted, len(names))
+    return {
+        "confusion": confusion(matrix),
+        "mistakes": mistakes(made, None if dataset is None else dataset.images),
+        "classes": classes.class_table(matrix, names),
+    }
+
+
+def _contents(context: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(anchor, title) of the sections this page has."""
+    sections = [
+        ("training", "Training", context["training"]),
+        ("confusion", "Confusion", context["scored"]),
+        ("mistakes", "Mistakes", context["scored"]),
+        ("classes", "Classes", context["scored"] or context["counts"]),
+        ("augmentation", "Augmentation", context["previews"]),
+        ("data", "Data", True),
+        ("run", "Run", True),
+    ]
+    return [(anchor, title) for anchor, title, present in sections if present]
+
+
+def _class_names(
+    data: Mapping[str, Any], datasets: Mapping[str, Dataset], predictions: Mapping[str, Predictions]
+) -> tuple[str, ...]:
+    """K names: the training set's; an unlabelled test set may not know them. Numbers where nobody does."""
+    classes = next((made.probabilities.shape[1] for made in predictions.values()), 0)
+    known = [(data.get("train") or {}).get("class_names") or ()]
+    known += [dataset.class_names for dataset in datasets.values()]
+    return next((tuple(map(str, names)) for names in known if len(names) == classes), tuple(map(str, range(classes))))
+
+
+def _optional(run: Run, name: str) -> dict[str, Any]:
+    """A JSON file that an earlier stage may not have written; a damaged one is still an error."""
+    return run.read_json(name) if (run.path / name).exists() else {}
+
+
+def _fill(context: dict[str, Any]) -> str:
+    try:
+        import jinja2
+    except ImportError as error:
+        raise missing_extra("jinja2", "train", "the report") from error
+    loader = jinja2.PackageLoader("tenfold.report")
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= FILTERS | {"share_label": share_label}
+    script = loader.get_source(environment, "report.js")[0]
+    style = loader.get_source(environment, "report.css")[0]
+    # the page's own script is allowed by its hash, so that nothing else in the page can ever run
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return environment.get_template("page.html.j2").render(context, script=script, style=style, script_hash=digest)

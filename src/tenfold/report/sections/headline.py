@@ -1,0 +1,69 @@
+"""The first thing one reads: how good, how sure, on how many images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tenfold.evaluation.metrics import (
+    accuracy,
+    brier_score,
+    expected_calibration_error,
+    log_loss,
+    wilson_interval,
+)
+from tenfold.report.figures.intervals import Intervals, intervals
+from tenfold.values.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class Score:
+    """Figures of one labelled set. ``low`` and ``high`` bound the 95 % Wilson interval of ``accuracy``."""
+
+    split: str
+    accuracy: float
+    low: float
+    high: float
+    errors: int
+    n: int
+    log_loss: float
+    brier: float
+    calibration_error: float
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The scores of the labelled sets, the one that counts most first; none if no labels are known."""
+
+    scores: list[Score]
+    figure: Intervals | None
+
+    @property
+    def main(self) -> Score | None:
+        """The score in large type."""
+        return self.scores[0] if self.scores else None
+
+
+def headline(predictions: Mapping[str, Predictions]) -> Headline:
+    """Scores of every non-empty set with labels, in the order given."""
+    scores = [score(split, made) for split, made in predictions.items() if made.labels is not None and len(made)]
+    figure = intervals([(s.split, s.low, s.accuracy, s.high) for s in scores]) if scores else None
+    return Headline(scores, figure)
+
+
+def score(split: str, made: Predictions) -> Score:
+    """The figures of labelled predictions with at least one row."""
+    assert made.labels is not None, split
+    right, n = int(made.correct.sum()), len(made)
+    low, high = wilson_interval(right, n)
+    return Score(
+        split=split,
+        accuracy=accuracy(made.labels, made.predicted),
+        low=low,
+        high=high,
+        errors=n - right,
+        n=n,
+        log_loss=log_loss(made.labels, made.probabilities),
+        brier=brier_score(made.labels, made.probabilities),
+        calibration_error=expected_calibration_error(made.labels, made.probabilities),
+    )

@@ -1,0 +1,125 @@
+"""What was recorded beside the predictions: data, checks, members, times, environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tenfold.report.formats import size
+from tenfold.values.run import Run
+
+SEVERITIES = ("error", "leak", "warning", "note")
+SHOWN_IDS = 12
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check of the data found. ``ids``: an id, or a group of equal images, as text each."""
+
+    name: str
+    severity: str
+    count: int
+    total: int | None
+    message: str
+    ids: list[str]
+    hidden_ids: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """A set of images as it was read: where from, how many, of which shape (C, H, W), and what it hashes to."""
+
+    role: str
+    source: str
+    images: int | None
+    shape: str
+    fingerprint: str
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Time that one stage took, and its share, 0..1, of the longest."""
+
+    name: str
+    seconds: float
+    share: float
+
+
+def sources(recorded: Mapping[str, Any]) -> list[Source]:
+    """The sets described in ``data.json``."""
+    return [
+        Source(
+            role=role,
+            source=str(item.get("source", "")),
+            images=item.get("images"),
+            shape=" × ".join(map(str, item.get("image_shape") or ())),
+            fingerprint=str(item.get("fingerprint", "")),
+            notes=[str(note) for note in item.get("notes") or ()],
+        )
+        for role in ("train", "test")
+        if (item := recorded.get(role))
+    ]
+
+
+def members(run: Run) -> list[dict[str, Any]]:
+    """What each finished member recorded about itself, its times included."""
+    found = []
+    for member in run.finished_members():
+        folder = f"members/{member:02d}"
+        timing = f"{folder}/timing.json"
+        times = run.read_json(timing) if (run.path / timing).exists() else {}
+        found.append({"member": member} | run.read_json(f"{folder}/member.json") | times)
+    return found
+
+
+def findings(recorded: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """The findings, worst first, with at most ``SHOWN_IDS`` ids each."""
+    found = [
+        Finding(
+            name=str(item.get("name", "")).replace("_", " ").replace("-", " "),
+            severity=item["severity"] if item.get("severity") in SEVERITIES else "note",
+            count=int(item.get("count") or 0),
+            total=item.get("total"),
+            message=str(item.get("message", "")),
+            ids=[_group(ids) for ids in (item.get("ids") or ())[:SHOWN_IDS]],
+            hidden_ids=max(0, len(item.get("ids") or ()) - SHOWN_IDS),
+        )
+        for item in recorded
+    ]
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def _group(ids: Any) -> str:
+    return " = ".join(map(str, ids)) if isinstance(ids, (list, tuple)) else str(ids)
+
+
+def stages(seconds: Mapping[str, float]) -> list[Stage]:
+    """The stages in the order recorded; a ``total`` among them is left to :func:`total_seconds`."""
+    parts = {name: float(value) for name, value in seconds.items() if name != "total" and value is not None}
+    longest = max(parts.values(), default=0.0) or 1.0
+    return [Stage(name.replace("_", " "), value, value / longest) for name, value in parts.items()]
+
+
+def total_seconds(seconds: Mapping[str, float]) -> float | None:
+    """Time of the whole run: as recorded, else the sum of its stages; None if there are no times."""
+    if "total" in seconds:
+        return float(seconds["total"])
+    parts = stages(seconds)
+    return sum(stage.seconds for stage in parts) if parts else None
+
+
+def flattened(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested tables as (name, text) rows: ``{"torch": {"threads": 1}}`` is ``("torch threads", "1")``."""
+    rows: list[tuple[str, str]] = []
+    for key, value in table.items():
+        name = f"{prefix}{key}".replace("_", " ")
+        if isinstance(value, Mapping):
+            rows += flattened(value, f"{name} ")
+        elif key.endswith("_bytes") and isinstance(value, int):
+            rows.append((name.removesuffix(" bytes"), size(value)))
+        elif value not in (None, "", [], ()):
+            text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+            rows.append((name, {"True": "yes", "False": "no"}.get(text, text)))
+    return rows

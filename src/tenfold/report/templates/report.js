@@ -1,0 +1,176 @@
+"use strict";
+(() => {
+  const FIRST = 60; // mistakes shown before one asks for all
+  const $ = (id) => document.getElementById(id);
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const images = (count) => `${count.toLocaleString("en")} image${count === 1 ? "" : "s"}`;
+
+  function theme() {
+    const root = document.documentElement;
+    const remember = (value) => {
+      try { return value ? localStorage.setItem("tenfold-theme", value) : localStorage.getItem("tenfold-theme"); }
+      catch { return null; } // storage may be off for local files
+    };
+    const stored = remember();
+    if (stored === "light" || stored === "dark") root.dataset.theme = stored;
+    $("theme").hidden = false;
+    $("theme").addEventListener("click", () => {
+      const now = root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+      root.dataset.theme = now === "dark" ? "light" : "dark";
+      remember(root.dataset.theme);
+    });
+  }
+
+  function charts() {
+    for (const plot of all(".plot")) {
+      const points = JSON.parse(plot.dataset.readout);
+      const [rule, box] = [plot.querySelector(".rule"), plot.querySelector(".readout")];
+      let at = points.length - 1;
+      const show = (index) => {
+        at = Math.max(0, Math.min(points.length - 1, index));
+        const { x, epoch, ...values } = points[at];
+        rule.hidden = box.hidden = false;
+        rule.style.left = `${x}%`;
+        box.style.left = x <= 50 ? `calc(${x}% + 0.5rem)` : "auto";
+        box.style.right = x > 50 ? `calc(${100 - x}% + 0.5rem)` : "auto";
+        box.textContent = [`epoch ${epoch}`, ...Object.entries(values).map(([name, text]) => `${name} ${text}`)].join("\n");
+      };
+      const hide = () => { rule.hidden = box.hidden = true; };
+      plot.addEventListener("pointermove", (event) => {
+        const { left, width } = plot.getBoundingClientRect();
+        const place = (100 * (event.clientX - left)) / width;
+        const gap = (index) => Math.abs(points[index].x - place);
+        show(points.reduce((best, _, index) => (gap(index) < gap(best) ? index : best), 0));
+      });
+      plot.addEventListener("pointerleave", hide);
+      plot.addEventListener("focus", () => plot.matches(":focus-visible") && show(at));
+      plot.addEventListener("blur", hide);
+      plot.addEventListener("keydown", (event) => {
+        const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+        if (!step) return;
+        event.preventDefault();
+        show(at + step);
+      });
+    }
+  }
+
+  // Cells of the matrix and entries of the list of pairs open the same panel.
+  function cells() {
+    const matrix = $("matrix");
+    const openers = all(".confusion button[data-true]");
+    let opener = null;
+    const close = () => {
+      openers.forEach((button) => button.setAttribute("aria-pressed", "false"));
+      $("cell").hidden = true;
+      $("pairs").hidden = false;
+    };
+    const open = (button) => {
+      close();
+      opener = button;
+      const { true: truth, predicted, count } = button.dataset;
+      const same = `[data-true="${truth}"][data-predicted="${predicted}"]`;
+      const found = all(`#tiles .tile${same}`);
+      openers.filter((other) => other.matches(same)).forEach((other) => other.setAttribute("aria-pressed", "true"));
+      const shown = found.length < Number(count) ? `${found.length} of ${images(Number(count))}` : images(found.length);
+      $("cell-title").textContent = `${className(truth)} read as ${className(predicted)}: ${shown}`;
+      $("cell-none").hidden = found.length > 0;
+      $("cell-tiles").replaceChildren(...found.map((tile) => {
+        const copy = tile.cloneNode(true);
+        copy.hidden = false;
+        return copy;
+      }));
+      $("pairs").hidden = true;
+      $("cell").hidden = false;
+      $("cell").scrollIntoView({ block: "nearest" });
+    };
+    openers.forEach((button) => button.addEventListener("click", () => {
+      if (button.getAttribute("aria-pressed") === "true") close(); else open(button);
+    }));
+    $("cell-close")?.addEventListener("click", () => { close(); opener?.focus(); });
+    if (!matrix) return;
+
+    const modes = all(".segmented button");
+    for (const button of modes) {
+      button.parentElement.hidden = false;
+      button.addEventListener("click", () => {
+        matrix.dataset.mode = button.dataset.mode;
+        modes.forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+      });
+    }
+
+    // One stop for Tab; arrows go to the next cell with mistakes in that direction.
+    const stops = all("button", matrix);
+    if (stops.length) stops[0].tabIndex = 0;
+    const place = (button) => [Number(button.dataset.true), Number(button.dataset.predicted)];
+    matrix.addEventListener("keydown", (event) => {
+      const direction = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+      const from = event.target.closest("button");
+      if (!direction || !from) return;
+      event.preventDefault();
+      const [row, column] = place(from);
+      const distance = (button) => {
+        const [r, c] = place(button);
+        const along = (r - row) * direction[0] + (c - column) * direction[1];
+        const across = Math.abs((r - row) * direction[1]) + Math.abs((c - column) * direction[0]);
+        return along > 0 ? along + 3 * across : Infinity;
+      };
+      const next = stops.reduce((best, button) => (distance(button) < distance(best) ? button : best), from);
+      from.tabIndex = -1;
+      next.tabIndex = 0;
+      next.focus();
+    });
+  }
+
+  function className(index) {
+    const option = document.querySelector(`#filter-true option[value="${index}"], #filter-predicted option[value="${index}"]`);
+    return option ? option.textContent : index;
+  }
+
+  function mistakes() {
+    const tiles = all("#tiles .tile");
+    if (!tiles.length) return;
+    const [truth, predicted, more] = [$("filter-true"), $("filter-predicted"), $("more")];
+    let limit = FIRST;
+    const update = () => {
+      const matching = tiles.filter((tile) =>
+        (!truth.value || tile.dataset.true === truth.value) && (!predicted.value || tile.dataset.predicted === predicted.value));
+      const visible = new Set(matching.slice(0, limit));
+      tiles.forEach((tile) => { tile.hidden = !visible.has(tile); });
+      more.hidden = visible.size === matching.length;
+      more.textContent = `Show all ${images(matching.length)}`;
+      $("shown").textContent = visible.size < matching.length ? `${visible.size} of ${images(matching.length)}` : images(visible.size);
+    };
+    const filter = () => { limit = FIRST; update(); };
+    truth.addEventListener("change", filter);
+    predicted.addEventListener("change", filter);
+    more.addEventListener("click", () => { limit = Infinity; update(); });
+    $("filters").hidden = false;
+    update();
+  }
+
+  function zoom() {
+    const dialog = $("zoom");
+    document.addEventListener("click", (event) => {
+      const picture = event.target.closest(".tile .px");
+      if (picture) {
+        const tile = picture.parentElement;
+        const big = document.createElement("div");
+        big.className = picture.className;
+        big.style.cssText = picture.style.cssText;
+        const alternatives = tile.querySelector("ol").cloneNode(true);
+        alternatives.hidden = false;
+        $("zoom-title").textContent = `Image ${tile.querySelector("small").textContent}`;
+        $("zoom-body").replaceChildren(big, alternatives);
+        dialog.showModal();
+      } else if (event.target === dialog) {
+        dialog.close();
+      }
+    });
+  }
+
+  theme();
+  charts();
+  cells();
+  mistakes();
+  zoom();
+})();

@@ -1,0 +1,184 @@
+"""The page as people use it: clicks, keys, themes, widths, and a network that must stay silent."""
+
+import socket
+import threading
+
+import pytest
+
+from _browser import CHROMIUM, drive
+from _report_runs import RunMaker, digits, predict
+from tenfold.report import write_report
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")]
+
+HELPERS = """
+const $ = (selector) => document.querySelector(selector);
+const visible = (selector) => [...document.querySelectorAll(selector)].filter((e) => e.checkVisibility()).length;
+const press = (key, target) => target.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
+const choose = (id, value) => { $(id).value = value; $(id).dispatchEvent(new Event("change")); };
+const paper = () => getComputedStyle(document.body).backgroundColor;
+"""
+
+VISIT = """
+const seen = {};
+seen.first = {tiles: visible("#tiles .tile"), panels: visible("#cell")};
+
+const cell = $('#matrix button[data-true="4"][data-predicted="9"]');
+cell.click();
+seen.cell = {
+  tiles: visible("#cell-tiles .tile"),
+  foreign: visible('#cell-tiles .tile:not([data-true="4"][data-predicted="9"])'),
+  title: $("#cell-title").textContent,
+  pressed: cell.getAttribute("aria-pressed"),
+  picture: getComputedStyle($("#cell-tiles .px")).backgroundImage.slice(0, 20),
+};
+$("#cell-tiles .px").click();
+seen.zoom = {open: $("#zoom").open, title: $("#zoom-title").textContent, truth: $("#zoom .truth b").textContent};
+$("#zoom").close();
+$("#cell-close").click();
+seen.closed = {panels: visible("#cell"), pairs: visible("#pairs"), focus: document.activeElement === cell};
+
+press("ArrowDown", cell);
+seen.arrow = {...document.activeElement.dataset};
+seen.stops = document.querySelectorAll('#matrix button[tabindex="0"]').length;
+$('.pairs button[data-true="4"]').click();
+seen.pair = visible("#cell-tiles .tile");
+
+$("#more").click();
+seen.all = visible("#tiles .tile");
+choose("#filter-true", "4");
+seen.truth = {tiles: visible("#tiles .tile"), said: $("#shown").textContent};
+choose("#filter-predicted", "3");
+seen.nothing = {tiles: visible("#tiles .tile"), said: $("#shown").textContent};
+
+seen.count = $("#matrix td.d span").innerText;
+$('.segmented [data-mode="share"]').click();
+seen.share = $("#matrix td.d span").innerText;
+
+press("ArrowLeft", $(".plot"));
+seen.readout = [visible(".readout"), $(".readout").textContent];
+
+seen.papers = [paper()];
+for (let i = 0; i < 2; i++) { $("#theme").click(); seen.papers.push(paper()); }
+return seen;
+"""
+LIGHT, DARK = "rgb(251, 250, 248)", "rgb(20, 21, 25)"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """(path, images in the cell 4 read as 9, mistakes) of a report on 1,000 digits."""
+    data = digits(1000)
+    wrong = {row: 9 for row in range(130) if data.labels[row] == 4}
+    fours = len(wrong)
+    wrong |= {row: 3 for row in range(200, 800) if data.labels[row] == 5}
+    run = RunMaker(tmp_path_factory.mktemp("report") / "runs")({"test": predict(data, wrong)})
+    return write_report(run, {"test": data}), fours, len(wrong)
+
+
+@pytest.fixture(scope="module")
+def seen(page, tmp_path_factory):
+    """What one visit shows, step by step."""
+    return drive(page[0], HELPERS + VISIT, tmp_path_factory.mktemp("browser"))
+
+
+def test_a_cell_opens_the_images_behind_it(page, seen):
+    _, fours, _ = page
+    assert seen["first"]["panels"] == 0
+    assert seen["cell"] == {
+        "tiles": fours,
+        "foreign": 0,
+        "title": f"4 read as 9: {fours} images",
+        "pressed": "true",
+        "picture": 'url("data:image/png;',
+    }
+    assert seen["pair"] == fours
+
+
+def test_a_picture_opens_large_with_the_truth(seen):
+    assert seen["zoom"] == {"open": True, "title": "Image 5", "truth": "4"}  # the first 4 is in row 4, its id is 5
+
+
+def test_closing_goes_back_to_where_one_was(seen):
+    assert seen["closed"] == {"panels": 0, "pairs": 1, "focus": True}
+
+
+def test_arrows_walk_the_matrix_and_tab_has_one_stop(seen):
+    assert (seen["arrow"]["true"], seen["arrow"]["predicted"]) == ("5", "3")
+    assert seen["stops"] == 1
+
+
+def test_the_grid_starts_short_and_filters_by_pair(page, seen):
+    _, fours, total = page
+    assert seen["first"]["tiles"] == 60 < total
+    assert seen["all"] == total
+    assert seen["truth"] == {"tiles": fours, "said": f"{fours} images"}
+    assert seen["nothing"] == {"tiles": 0, "said": "0 images"}
+
+
+def test_counts_turn_into_shares(seen):
+    assert (seen["count"], seen["share"]) == ("99", "100")
+
+
+def test_curves_can_be_read_with_the_keyboard(seen):
+    shown, text = seen["readout"]
+    assert shown == 1
+    assert text.startswith("epoch 4\ntrain 0.0")
+
+
+def test_the_theme_toggles_there_and_back(seen):
+    assert seen["papers"] == [LIGHT, DARK, LIGHT]
+
+
+@pytest.mark.parametrize("width", [320, 1600])
+def test_nothing_sticks_out_in_the_dark(page, tmp_path, width):
+    measure = "const root = document.documentElement; return [innerWidth, root.scrollWidth - root.clientWidth, paper()];"
+    assert drive(page[0], HELPERS + measure, tmp_path, width=width, dark=True) == [width, 0, DARK]
+
+
+INTRUDE = """
+const refused = [];
+document.addEventListener("securitypolicyviolation", (event) => refused.push(event.effectiveDirective));
+const image = new Image();
+const failed = new Promise((resolve) => { image.onerror = resolve; });
+image.src = ADDRESS + "image";
+await failed;
+await fetch(ADDRESS + "fetch").catch(() => null);
+const script = document.createElement("script");
+script.textContent = "window.intruder = true";
+document.body.append(script);
+await new Promise((resolve) => setTimeout(resolve, 50));
+const loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
+return {
+  refused: refused.sort(),
+  loaded: loaded.filter((name) => !name.startsWith("data:") && !name.startsWith(ADDRESS)),
+  intruder: window.intruder === true,
+};
+"""
+
+
+def test_no_request_leaves_even_if_a_script_tries(page, tmp_path):
+    visitors = []
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+
+        def listen() -> None:
+            while not over.is_set():
+                try:
+                    connection, peer = server.accept()
+                except TimeoutError:
+                    continue
+                visitors.append(peer)
+                connection.close()
+
+        listener = threading.Thread(target=listen)
+        listener.start()
+        try:
+            address = f"http://127.0.0.1:{server.getsockname()[1]}/"
+            result = drive(page[0], f'const ADDRESS = "{address}";' + INTRUDE, tmp_path)
+        finally:
+            over.set()
+            listener.join()
+    assert visitors == []
+    assert result == {"refused": ["connect-src", "img-src", "script-src-elem"], "loaded": [], "intruder": False}
