@@ -1,5 +1,7 @@
 """What a user reads when something is wrong."""
 
+import json
+
 import pytest
 
 from tenfold.errors import (
@@ -11,6 +13,7 @@ from tenfold.errors import (
     Stopped,
     TenfoldError,
     UsageError,
+    from_json,
     missing_extra,
     printable,
 )
@@ -32,6 +35,26 @@ from tenfold.errors import (
 def test_each_error_has_the_exit_code_that_is_documented(error: TenfoldError, code: int) -> None:
     assert error.exit_code == code
     assert error.as_json()["exit_code"] == code
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TenfoldError("x"),
+        UsageError("x\ny"),
+        DataError(Problem("f.csv", "a", "b", row=1, column=2, column_name="p", hint="h"), total=9),
+        ResourceError("x"),
+        BusyError("x"),
+        IntegrityError("x"),
+        Stopped("x", 143),
+    ],
+    ids=lambda error: error.kind,
+)
+def test_an_error_survives_the_way_to_another_process(error: TenfoldError) -> None:
+    again = from_json(json.loads(json.dumps(error.as_json())))
+    assert type(again) is type(error)
+    assert again.lines() == error.lines()
+    assert again.as_json() == error.as_json()
 
 
 def test_a_problem_names_file_row_column_found_expected_and_hint() -> None:

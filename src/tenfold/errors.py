@@ -6,9 +6,10 @@ An error says what was found, what is expected and what to do next. The command 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 SHOWN_PROBLEMS = 20
 
@@ -124,6 +125,19 @@ class DataError(TenfoldError):
     def as_json(self) -> dict[str, object]:
         shown = [problem.as_json() for problem in self.problems[:SHOWN_PROBLEMS]]
         return {"kind": self.kind, "exit_code": self.exit_code, "problems": shown, "total": self.total}
+
+
+def from_json(error: Mapping[str, Any]) -> TenfoldError:
+    """The error that :meth:`TenfoldError.as_json` described, as the same class: for errors from other processes."""
+    kind, problems = error["kind"], error["problems"]
+    if kind == DataError.kind:
+        kept = ({key: value for key, value in problem.items() if key != "message"} for problem in problems)
+        return DataError(*(Problem(**fields) for fields in kept), total=error["total"])
+    message = "\n".join(problem["message"] for problem in problems)
+    if kind == Stopped.kind:
+        return Stopped(message, error["exit_code"])
+    plain = {c.kind: c for c in (UsageError, ResourceError, BusyError, IntegrityError)}
+    return plain.get(kind, TenfoldError)(message)
 
 
 def printable(value: object) -> str:

@@ -15,7 +15,7 @@ import threading
 import traceback
 from typing import Any
 
-from tenfold.errors import TenfoldError
+from tenfold.errors import ResourceError, TenfoldError
 from tenfold.executors import Context, resolve
 
 
@@ -45,11 +45,11 @@ def main() -> None:
         context = Context(lambda event: send("event", event), stop.is_set)
         send("result", resolve(request["function"])(context, **request["task"]))
     except TenfoldError as error:
-        send("error", {"message": str(error), "exit_code": error.exit_code})
+        send("error", error.as_json())
     except MemoryError:
-        send("error", {"message": "out of memory; use fewer workers or a smaller batch", "exit_code": 4})
+        send("error", ResourceError("out of memory; use fewer workers or a smaller batch").as_json())
     except BaseException:
-        send("error", {"message": traceback.format_exc(), "exit_code": 1})
+        send("error", TenfoldError(traceback.format_exc()).as_json())
     channel.flush()
     os._exit(0)  # the thread above still waits for input; nothing is left to clean up
 

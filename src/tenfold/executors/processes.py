@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tenfold.errors import BusyError, DataError, IntegrityError, Problem, ResourceError, Stopped, TenfoldError, UsageError
+from tenfold.errors import ResourceError, TenfoldError, from_json
 from tenfold.executors import Executor, Json, OnEvent
 from tenfold.executors._signals import stop_flag
 
@@ -78,7 +78,7 @@ class Processes(Executor):
                     else:
                         worker.finished = True
                         if "error" in message:
-                            failure = _rebuilt(message["error"])
+                            failure = from_json(message["error"])
                         else:
                             results[worker.index] = message["result"]
             finally:
@@ -132,14 +132,3 @@ def _died(worker: _Worker) -> TenfoldError:
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
     hint = " (often the system's answer to too little memory)" if code == -9 else ""
     return ResourceError(f"the worker of task {worker.index} {how}{hint}; finished work is kept, resume to go on")
-
-
-def _rebuilt(error: Json) -> TenfoldError:
-    """The worker's exception, as the same class here."""
-    message, code = error["message"], error["exit_code"]
-    if code == DataError.exit_code:
-        return DataError(Problem("worker", message, "valid data"))
-    if code in (130, 143):
-        return Stopped(message, code)
-    classes = (UsageError, ResourceError, BusyError, IntegrityError)
-    return next((c(message) for c in classes if c.exit_code == code), TenfoldError(message))
