@@ -1,0 +1,32 @@
+"""The public names are a promise: adding or removing one is a decision, made here."""
+
+import subprocess
+import sys
+
+import pytest
+
+import tenfold
+
+PUBLIC = [
+    "__version__",
+]
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(tenfold.__all__) == sorted(PUBLIC)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_each_is_there_for_a_program_that_imports_nothing_else(name: str) -> None:
+    code = f"import tenfold; value = tenfold.{name}; assert value is tenfold.{name}; assert {name!r} in dir(tenfold)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if not name.startswith("__")])
+def test_each_says_what_it_is(name: str) -> None:
+    assert getattr(tenfold, name).__doc__
+
+
+def test_other_names_are_errors_that_name_them() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = tenfold.no_such_name
