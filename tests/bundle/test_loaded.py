@@ -208,6 +208,37 @@ def test_m10_a_graph_that_makes_no_sense_is_refused(folder):
         Bundle.open(folder)
 
 
+def changed(folder: Path, change) -> None:
+    model = onnx.load(folder / "model.onnx")
+    change(model.graph)
+    replace_model(folder, model.SerializeToString())
+
+
+def infinite_weights(graph):
+    tensor = graph.initializer[1]
+    tensor.raw_data = np.full(list(tensor.dims), np.inf, np.float32).tobytes()
+
+
+def endless_padding(graph):
+    convolution = next(node for node in graph.node if node.op_type == "Conv")
+    pads = next(a for a in convolution.attribute if a.name == "pads")
+    pads.ints[:] = [1 << 40] * 4
+
+
+def no_softmax(graph):
+    for node in graph.node:
+        if node.op_type == "Softmax":
+            node.op_type = "Relu"
+            del node.attribute[:]
+
+
+@pytest.mark.parametrize("change", [infinite_weights, endless_padding, no_softmax], ids=lambda change: change.__name__)
+def test_m05_m10_a_model_that_cannot_answer_is_refused_at_the_start(folder, change):
+    changed(folder, change)
+    with pytest.raises(IntegrityError, match=r"model\.onnx (cannot|answers)"):
+        Bundle.open(folder)
+
+
 def test_predicting_needs_neither_torch_nor_onnx(folder):
     program = (
         "import sys; from tenfold.bundle.loaded import Bundle; import numpy as np\n"

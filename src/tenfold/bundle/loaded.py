@@ -42,6 +42,7 @@ class Bundle:
         check_model_bytes(model)
         self._session = _session(model, threads or usable_cores())
         self._check_signature()
+        self._check_answer()
 
     @classmethod
     def open(cls, path: Path | str, threads: int | None = None) -> Bundle:
@@ -118,6 +119,15 @@ class Bundle:
             if found != expected:
                 raise IntegrityError(f"{MODEL}: found the signature {printable(found)}, expected {expected}")
 
+    def _check_answer(self) -> None:
+        """Compute one image: what the graph's signature promises, its layers may not keep."""
+        try:
+            answer = self.predict_proba(np.zeros((1, *self.image_shape), np.uint8))
+        except Exception as error:  # ONNX Runtime's exceptions have no common base
+            raise IntegrityError(f"{MODEL} cannot compute a single image: {_reason(error)}") from None
+        if not (np.isfinite(answer).all() and abs(answer.sum() - 1) < 1e-3):
+            raise IntegrityError(f"{MODEL} answers with something other than probabilities: its weights are damaged")
+
 
 def bundle_folder(path: Path | str) -> Path:
     """``path`` if it holds a bundle's manifest, else its sub-folder ``bundle``.
@@ -163,8 +173,11 @@ def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no common base
-        reason = printable(str(error).splitlines()[0] if str(error) else type(error).__name__)[:200]
-        raise IntegrityError(f"{MODEL} cannot be loaded: {reason}") from None
+        raise IntegrityError(f"{MODEL} cannot be loaded: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    return printable(str(error).partition("\n")[0] or type(error).__name__)[:200]
 
 
 def _by(shape: tuple[int, ...], separator: str = "x") -> str:
