@@ -42,7 +42,9 @@ press("ArrowDown", cell);
 seen.arrow = {...document.activeElement.dataset};
 seen.stops = document.querySelectorAll('#matrix button[tabindex="0"]').length;
 $('.pairs button[data-true="4"]').click();
-seen.pair = visible("#cell-tiles .tile");
+seen.pair = {tiles: visible("#cell-tiles .tile"), focus: document.activeElement.id};
+press("Escape", document.activeElement);
+seen.escaped = {panels: visible("#cell"), focus: document.activeElement.parentElement.parentElement.className};
 
 $("#more").click();
 seen.all = visible("#tiles .tile");
@@ -92,7 +94,7 @@ def test_a_cell_opens_the_images_behind_it(page, seen):
         "pressed": "true",
         "picture": 'url("data:image/png;',
     }
-    assert seen["pair"] == fours
+    assert seen["pair"] == {"tiles": fours, "focus": "cell-close"}
 
 
 def test_a_picture_opens_large_with_the_truth(seen):
@@ -101,6 +103,7 @@ def test_a_picture_opens_large_with_the_truth(seen):
 
 def test_closing_goes_back_to_where_one_was(seen):
     assert seen["closed"] == {"panels": 0, "pairs": 1, "focus": True}
+    assert seen["escaped"] == {"panels": 0, "focus": "pairs"}
 
 
 def test_arrows_walk_the_matrix_and_tab_has_one_stop(seen):

@@ -127,7 +127,7 @@ def test_times_add_up_unless_a_total_was_recorded():
     assert total_seconds({"read": 1, "train": 2}) == 3
     assert total_seconds({"read": 1, "train": 2, "total": 2.5}) == 2.5
     assert total_seconds({}) is None
-    assert [(stage.name, stage.share) for stage in stages({"read": 1, "train": 4, "total": 5})] == [("read", 0.25), ("train", 1)]
+    assert [(stage.name, stage.share) for stage in stages({"read": 1, "train": 4, "total": 5})] == [("train", 1), ("read", 0.25)]
 
 
 def test_nested_environments_become_rows():

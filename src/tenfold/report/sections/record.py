@@ -96,10 +96,11 @@ def _group(ids: Any) -> str:
 
 
 def stages(seconds: Mapping[str, float]) -> list[Stage]:
-    """The stages in the order recorded; a ``total`` among them is left to :func:`total_seconds`."""
+    """The stages, longest first; a ``total`` among them is left to :func:`total_seconds`."""
     parts = {name: float(value) for name, value in seconds.items() if name != "total" and value is not None}
     longest = max(parts.values(), default=0.0) or 1.0
-    return [Stage(name.replace("_", " "), value, value / longest) for name, value in parts.items()]
+    ordered = sorted(parts.items(), key=lambda part: -part[1])
+    return [Stage(name.replace("_", " "), value, value / longest) for name, value in ordered]
 
 
 def total_seconds(seconds: Mapping[str, float]) -> float | None:

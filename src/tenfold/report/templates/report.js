@@ -59,13 +59,14 @@
     const matrix = $("matrix");
     const openers = all(".confusion button[data-true]");
     let opener = null;
-    const close = () => {
+    const hide = () => {
       openers.forEach((button) => button.setAttribute("aria-pressed", "false"));
       $("cell").hidden = true;
       $("pairs").hidden = false;
     };
+    const close = () => { hide(); opener?.focus(); };
     const open = (button) => {
-      close();
+      hide();
       opener = button;
       const { true: truth, predicted, count } = button.dataset;
       const same = `[data-true="${truth}"][data-predicted="${predicted}"]`;
@@ -81,12 +82,16 @@
       }));
       $("pairs").hidden = true;
       $("cell").hidden = false;
+      if (!button.checkVisibility()) $("cell-close").focus(); // the list it stood in has made room
       $("cell").scrollIntoView({ block: "nearest" });
     };
     openers.forEach((button) => button.addEventListener("click", () => {
       if (button.getAttribute("aria-pressed") === "true") close(); else open(button);
     }));
-    $("cell-close")?.addEventListener("click", () => { close(); opener?.focus(); });
+    $("cell-close")?.addEventListener("click", close);
+    document.querySelector(".confusion")?.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !$("cell").hidden) close();
+    });
     if (!matrix) return;
 
     const modes = all(".segmented button");
