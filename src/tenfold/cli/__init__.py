@@ -20,7 +20,7 @@ import typer
 
 from tenfold import __version__
 from tenfold.cli import _console
-from tenfold.errors import Stopped, TenfoldError
+from tenfold.errors import ResourceError, Stopped, TenfoldError, UsageError
 
 
 def build_app() -> typer.Typer:
@@ -66,44 +66,59 @@ def _global_options(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code. Bad input never shows a traceback."""
     try:
-        code = build_app()(args=arguments, standalone_mode=False)
-        sys.stdout.flush()
-    except TenfoldError as error:
-        if _console.settings.debug:
-            raise
-        _report(error)
-        code = error.exit_code
-    except KeyboardInterrupt:
-        _report(Stopped("stopped"))
-        code = 128 + signal.SIGINT
-    except BrokenPipeError:  # `tenfold ... | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        result = build_app()(args=arguments, standalone_mode=False)
+        if sys.stdout is not None:  # it is None when it was closed before we began
+            sys.stdout.flush()
+        code = result if isinstance(result, int) else 0
+        if code == Stopped("").exit_code:  # click makes Ctrl-C an exit code without a word
+            _report(Stopped("stopped"))
+    except (BrokenPipeError, SystemExit):  # `tenfold ... | head`: the reader has seen enough; click makes it an exit
         code = 128 + signal.SIGPIPE
-    except MemoryError:
-        code = 4
-        print("error: out of memory; close other programs, or use fewer workers or a smaller batch", file=sys.stderr)
-    except (typer.Abort, typer.Exit) as error:
-        code = getattr(error, "exit_code", 130)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _report(Stopped("stopped"))
     except Exception as error:
-        if not _is_click_error(error):
-            if _console.settings.debug:
-                raise
-            code = 1
-            print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
-            print("This is a bug in tenfold. Run again with `tenfold --debug ...` and report what it prints.", file=sys.stderr)
-        else:
-            error.show()  # type: ignore[attr-defined]
-            code = 2
-    sys.exit(code if isinstance(code, int) else 0)
+        if _console.settings.debug and not _is_click_error(error):
+            raise
+        code = _explain(error)
+    _let_go_of_output()
+    sys.exit(code)
+
+
+def _explain(error: Exception) -> int:
+    """Print what went wrong; the exit code."""
+    if isinstance(error, TenfoldError):
+        return _report(error)
+    if isinstance(error, MemoryError):
+        return _report(ResourceError("out of memory; close other programs, or use fewer workers or a smaller batch"))
+    if isinstance(error, OSError):
+        return _report(ResourceError(": ".join(str(part) for part in (error.strerror or error, error.filename) if part)))
+    if _is_click_error(error):
+        if _console.settings.errors == "json":
+            return _report(UsageError(error.format_message()))  # type: ignore[attr-defined]
+        error.show()  # type: ignore[attr-defined]
+        return UsageError.exit_code
+    print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
+    print("This is a bug in tenfold. Run again with `tenfold --debug ...` and report what it prints.", file=sys.stderr)
+    return TenfoldError.exit_code
 
 
 def _is_click_error(error: Exception) -> bool:
     return hasattr(error, "show") and hasattr(error, "exit_code")
 
 
-def _report(error: TenfoldError) -> None:
+def _report(error: TenfoldError) -> int:
     if _console.settings.errors == "json":
         print(json.dumps({"error": error.as_json()}), file=sys.stderr)
-        return
-    for line in error.lines():
-        print(f"error: {line}" if not line.startswith("... and") else line, file=sys.stderr)
+    else:
+        for line in error.lines():
+            print(f"error: {line}" if not line.startswith("... and") else line, file=sys.stderr)
+    return error.exit_code
+
+
+def _let_go_of_output() -> None:
+    """What could not be written stays unwritten: Python would try again while it ends, and complain."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
