@@ -115,11 +115,11 @@ def download(
                 if time.monotonic() > deadline:
                     raise ResourceError(f"{url}: not complete after {total:g} s")
                 progress(url, len(content), announced)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise ResourceError(f"{url}: {error}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = (
-            error.reason if isinstance(error, urllib.error.URLError) and not isinstance(error, urllib.error.HTTPError) else error
-        )
-        raise ResourceError(f"{url}: {reason}") from error
+        raise ResourceError(f"{url}: {getattr(error, 'reason', error)}") from error
     if announced is not None and len(content) < announced:
         raise ResourceError(f"{url}: cut off after {len(content):,} of {announced:,} bytes")
     return bytes(content)
