@@ -1,7 +1,8 @@
 # Two commands do everything: `make run` and `make test`. Nothing but Python >= 3.11 is needed.
 
-# The newest Python that every pinned package supports; `make run PYTHON=/path/to/python` overrides.
-PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(shell command -v $(p) 2>/dev/null)))
+# The newest Python that every pinned package supports and that runs; `make run PYTHON=/path/to/python` overrides.
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p $(NEW_ENOUGH) 2>/dev/null && command -v $$p && break; done)
 # More options for pip, such as an index that holds a smaller build of torch.
 PIP_ARGS ?=
 # More options for pytest, such as `-k csv`.
@@ -47,7 +48,7 @@ clean: ## remove .venv and every cache; runs stay
 # torch goes first and alone: the index then offers its newest matching build before anything else asks for one.
 $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "tenfold needs Python 3.11 or newer, and none was found; install one, or run: make $(MAKECMDGOALS) PYTHON=/path/to/python"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tenfold needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -V 2>&1); run: make $(MAKECMDGOALS) PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) $(NEW_ENOUGH) || { echo "tenfold needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -V 2>&1); run: make $(MAKECMDGOALS) PYTHON=/path/to/python"; exit 1; }
 	@test -x $(VENV)/bin/python || { echo "Making $(VENV) with $$($(PYTHON) -V) ..."; $(PYTHON) -m venv $(VENV); } || { rm -rf $(VENV); echo "python -m venv failed; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Installing $(TORCH) (about 200 MB) ..."
 	@$(PIP) install $(PIP_ARGS) -c constraints.txt $(TORCH)
