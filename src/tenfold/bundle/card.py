@@ -5,7 +5,7 @@ After Mitchell et al. 2019, "Model Cards for Model Reporting" (arXiv:1810.03993)
 
 from __future__ import annotations
 
-from tenfold.bundle.manifest import Estimate, Manifest
+from tenfold.bundle.manifest import DARK, Estimate, Manifest
 
 
 def model_card(manifest: Manifest) -> str:
@@ -14,6 +14,7 @@ def model_card(manifest: Manifest) -> str:
     colour = {1: "grey", 3: "RGB"}.get(channels, f"{channels}-channel")
     members = "one network" if manifest.members == 1 else f"{manifest.members} networks that vote ({manifest.vote})"
     figures = [_line(name, estimate) for name, estimate in sorted(manifest.metrics.items())]
+    ground = "bright on a dark background" if manifest.pixel_mean < DARK else f"of a mean level near {manifest.pixel_mean:.0f}"
     if manifest.leaked:
         figures.insert(0, "**Leakage: test images were among the training images. The test accuracy means nothing.**\n")
     return "\n".join(
@@ -40,8 +41,8 @@ def model_card(manifest: Manifest) -> str:
             "",
             "## Limits",
             "",
-            f"- It reads only images made like its training data: exactly {width} x {height} pixels, bright ink on a dark "
-            "background, one centred object. Photos and scans must be brought to that form first.",
+            f"- It reads only images made like its training data: exactly {width} x {height} pixels, one centred object, "
+            f"{ground}. Photos and scans must be brought to that form first.",
             "- It always answers with one of its classes, also for an image that shows none of them.",
             "- Its probabilities are not calibrated.",
             "",

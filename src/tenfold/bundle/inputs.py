@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tenfold.bundle.loaded import Bundle
+from tenfold.bundle.manifest import DARK
 from tenfold.data.files import first_bytes, open_stream
 from tenfold.data.images import decode_image, recognise_format
 from tenfold.data.load import DEFAULT, load, named_sources
@@ -41,7 +42,7 @@ def read_input(source: str | Path, bundle: Bundle, options: ReadOptions = DEFAUL
 def polarity_warning(data: Dataset, bundle: Bundle) -> str | None:
     """A sentence if ``data`` looks like dark ink on a light background, but the training images were the reverse."""
     mean = float(data.images.mean()) if len(data) else 0.0
-    if mean > 128 and bundle.manifest.pixel_mean < 96:
+    if mean > 128 and bundle.manifest.pixel_mean < DARK:
         return (
             f"the images look like dark ink on light ground (mean level {mean:.0f}, training images "
             f"{bundle.manifest.pixel_mean:.0f}); expect wrong answers, or invert them first"

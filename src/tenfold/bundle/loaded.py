@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from tenfold.atomic import refused
 from tenfold.bundle.inspection import check_model_bytes
 from tenfold.bundle.manifest import MANIFEST, MODEL, Manifest, read_manifest
+from tenfold.environment import cores
 from tenfold.errors import IntegrityError, printable
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
@@ -40,7 +40,7 @@ class Bundle:
                 f"{MODEL}: SHA-256 differs from manifest; the file was changed or damaged. Copy the bundle again"
             )
         check_model_bytes(model)
-        self._session = _session(model, threads or usable_cores())
+        self._session = _session(model, threads or cores())
         self._check_signature()
         self._check_answer()
 
@@ -141,11 +141,6 @@ def bundle_folder(path: Path | str) -> Path:
         if (folder / MANIFEST).is_file():
             return folder
     raise IntegrityError(f"{path} holds no bundle: found no {MANIFEST} in it; expected a bundle, or a run directory that has one")
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _read_model(path: Path, size: int) -> bytes:

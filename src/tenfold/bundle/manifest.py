@@ -13,6 +13,8 @@ from tenfold.values.run import read_json_object
 
 FORMAT_VERSION: Final = 1
 MANIFEST, MODEL, CARD = "manifest.json", "model.onnx", "card.md"
+DARK = 96
+"""A mean level, of 0..255, below which the background is dark for certain."""
 Preprocessing = Literal["uint8 0..255, ink is bright; divided by 255 inside the model"]
 
 Size = Annotated[int, Field(ge=1, le=4096)]
