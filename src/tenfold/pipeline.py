@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -72,11 +72,15 @@ class Settings:
     allow_inexact_resume: bool = False
 
 
+DEFAULTS = Settings()
+SILENT = Listener()
+
+
 def start(
     recipe: Recipe,
     stages: Stages = "run",
-    settings: Settings = Settings(),
-    listener: Listener = Listener(),
+    settings: Settings = DEFAULTS,
+    listener: Listener = SILENT,
     *,
     train: Dataset | None = None,
     test: Dataset | None = None,
@@ -99,6 +103,8 @@ def start(
     """
     from tenfold.training.train import check_recipe, save_split, split_rows
 
+    environment = _environment(settings)
+    listener.say(_first_line(environment, settings))
     with _timed() as loading:
         train = train if train is not None else _load(recipe.data.train, "train", settings)
         test = test if test is not None else _load_test(recipe, settings)
@@ -108,7 +114,6 @@ def start(
     findings = check(train, test)
     listener.findings(findings)
     check_recipe(recipe, train)
-    environment = _environment(settings)
     run = Run.create(settings.out, recipe)
     with run.lock(), _resumable(run, stages):
         write_json(run.path / "environment.json", environment)
@@ -127,7 +132,7 @@ def start(
     return run
 
 
-def resume(run: Run, stages: Stages = "run", settings: Settings = Settings(), listener: Listener = Listener()) -> Run:
+def resume(run: Run, stages: Stages = "run", settings: Settings = DEFAULTS, listener: Listener = SILENT) -> Run:
     """Go on with an interrupted run; a complete one is left as it is.
 
     Raises:
@@ -144,6 +149,7 @@ def resume(run: Run, stages: Stages = "run", settings: Settings = Settings(), li
         if not (run.path / "data.json").is_file():
             raise IntegrityError(f"{run.path} stopped before its data was recorded; start it again")
         environment = _environment(settings)
+        listener.say(_first_line(environment, settings))
         if settings.allow_inexact_resume:
             write_json(run.path / "resumed.json", {"reproducible": False, "environment": environment})
         else:
@@ -235,6 +241,12 @@ def _environment(settings: Settings) -> dict[str, Any]:
     from tenfold.training.device import pick_device
 
     return {**describe(load_torch=True), "device": pick_device(settings.device).type, "threads_per_member": 1}
+
+
+def _first_line(environment: Mapping[str, Any], settings: Settings) -> str:
+    workers = settings.workers or environment["cores"]
+    where = f"{environment['device']} ({environment['device_reason']})"
+    return f"device: {where}; {environment['instruction_set']}, up to {workers} members at once, one thread each"
 
 
 def _describe(data: Dataset, source: str) -> dict[str, Any]:

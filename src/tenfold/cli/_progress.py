@@ -67,7 +67,9 @@ class Lines(Listener):
             return
         self._spoken = time.monotonic()
         for member, event in sorted(self._latest.items()):
-            self.say(f"member {member + 1}/{self._members} epoch {event['epoch'] + 1}/{event['epochs']} {share(event):.0%} {rate(event)}")
+            self.say(
+                f"member {member + 1}/{self._members} epoch {event['epoch'] + 1}/{event['epochs']} {share(event):.0%} {rate(event)}"
+            )
         self._latest.clear()
 
 

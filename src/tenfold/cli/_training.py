@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from tenfold.data.options import ReadOptions
     from tenfold.values.run import Run
 
-Recipe = Annotated[str, typer.Argument(help="A recipe file, or the name of one that comes with tenfold.", metavar="[RECIPE.toml]")]
+Recipe = Annotated[
+    str, typer.Argument(help="A recipe file, or the name of one that comes with tenfold.", metavar="[RECIPE.toml]")
+]
 Train = Annotated[str | None, typer.Option(help="Training data: a path or a data set's name.", metavar="SOURCE")]
 Test = Annotated[str | None, typer.Option(help="Test data, with or without labels.", metavar="SOURCE")]
 Out = Annotated[Path, typer.Option(help="Folder for run directories.")]
@@ -40,10 +42,11 @@ def execute(
     device: str,
     executor: str,
     inexact: bool,
-    options: ReadOptions,
+    reading: ReadOptions,
 ) -> None:
     """Start or resume, then print where everything is."""
     from tenfold import pipeline
+    from tenfold.cli._fetching import fetch_missing
     from tenfold.cli._progress import listener
     from tenfold.recipes import find_recipe
     from tenfold.values.recipe import load_recipe
@@ -52,7 +55,7 @@ def execute(
     began = time.monotonic()
     if resume is not None and (train or test or overrides):
         raise UsageError("--resume goes on with a run as it was begun; leave out --train, --test and --set")
-    settings = pipeline.Settings(out, options, executor, workers, device, inexact)
+    settings = pipeline.Settings(out, reading, executor, workers, device, inexact)
     hears = listener()
     if resume is not None:
         finished = pipeline.resume(Run(resume), stages, settings, hears)
@@ -62,6 +65,7 @@ def execute(
         loaded = load_recipe(find_recipe(recipe), [*overrides, *given])
         if train is not None and test is None:  # the recipe's own test set belongs to its own training set
             loaded = loaded.model_copy(update={"data": loaded.data.model_copy(update={"test": None})})
+        fetch_missing(loaded.data.train, loaded.data.test)
         finished = pipeline.start(loaded, stages, settings, hears)
     _print_result(finished, time.monotonic() - began)
 

@@ -19,6 +19,14 @@ def run(
     device: options.Device = "auto",
     executor: options.ExecutorName = "processes",
     allow_inexact_resume: options.Inexact = False,
+    no_header: read.NoHeader = False,
+    scale: read.Scale = None,
+    shape: read.Shape = None,
+    allow_float_integers: read.AllowFloatIntegers = False,
+    max_input_bytes: read.MaxInputBytes = None,
+    skip_bad: read.SkipBad = False,
+    follow_links: read.FollowLinks = False,
+    allow_empty_classes: read.AllowEmptyClasses = False,
 ) -> None:
     """Train, predict the test set, and write the report, the submission and the model bundle."""
     options.execute(
@@ -33,4 +41,14 @@ def run(
         device=device,
         executor=executor,
         inexact=allow_inexact_resume,
+        reading=read.read_options(
+            no_header=no_header,
+            scale=scale,
+            shape=shape,
+            allow_float_integers=allow_float_integers,
+            max_input_bytes=max_input_bytes,
+            skip_bad=skip_bad,
+            follow_links=follow_links,
+            allow_empty_classes=allow_empty_classes,
+        ),
     )

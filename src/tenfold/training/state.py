@@ -73,7 +73,7 @@ class TrainingState:
         if not self.average:
             self.average = {name: tensor.clone() for name, tensor in live.items()}
         else:
-            torch._foreach_lerp_(list(self.average.values()), list(live.values()), 1 / self.position.averaged)
+            torch._foreach_lerp_([self.average[name] for name in live], list(live.values()), 1 / self.position.averaged)
 
     def pack(self) -> tuple[Tensors, dict[str, Any]]:
         """All tensors by flat names, and the position as JSON."""
@@ -98,10 +98,10 @@ class TrainingState:
                     kind, _, rest = name.partition("/")
                     groups[kind][rest] = tensor
             self.network.load_state_dict(groups["network"])
-            device = self.running.device
-            self.running = tensors["running"].to(device)
-            self.average = {k: v.to(device) for k, v in groups["average"].items()}
-            self.best = {k: v.to(device) for k, v in groups["best"].items()}
+            self.running = tensors["running"].to(self.running.device)
+            live = weights_of(self.network)
+            self.average = {k: _laid_as(live[k], v) for k, v in groups["average"].items()}
+            self.best = {k: _laid_as(live[k], v) for k, v in groups["best"].items()}
             self._unpack_optimizer(groups["optimizer"])
             self.position = Position(**position)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -114,11 +114,15 @@ class TrainingState:
             state.setdefault(int(index), {})[moment] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        # fused optimisers walk memory in order: the moments must lie as their parameter does
         for parameter, moments in self.optimizer.state.items():
             for moment, tensor in moments.items():
                 if isinstance(tensor, torch.Tensor) and tensor.shape == parameter.shape and tensor.ndim:
-                    moments[moment] = torch.empty_like(parameter).copy_(tensor)
+                    moments[moment] = _laid_as(parameter, tensor)
+
+
+def _laid_as(like: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:
+    """``tensor`` with the device and memory layout of ``like``: fused updates walk both in memory order."""
+    return torch.empty_like(like, requires_grad=False).copy_(tensor)
 
 
 def weights_of(network: nn.Module) -> Tensors:

@@ -1,0 +1,214 @@
+"""The whole way, on scikit-learn's digits: every file is there, says the same, and survives an interruption."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tenfold import pipeline
+from tenfold.bundle.loaded import Bundle
+from tenfold.data.options import ReadOptions
+from tenfold.errors import IntegrityError, Stopped, UsageError
+from tenfold.values.dataset import Dataset
+from tenfold.values.recipe import Recipe, parse_recipe
+from tenfold.values.run import Run
+
+RECIPE = """
+name = "small"
+seed = 3
+[data]
+validation = 0.2
+[model]
+layers = "8C3 BN MP2 16C3 BN FLAT SOFTMAX"
+[[augment]]
+kind = "affine"
+shift = 0.5
+[train]
+epochs = 3
+batch_size = 64
+learning_rate = 0.02
+[ensemble]
+members = 2
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TENFOLD_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    images = (data.images * 255 / 16).astype(np.uint8)[:, None]
+    return Dataset(images, data.target.astype(np.int64), np.arange(1, len(images) + 1), tuple("0123456789"))
+
+
+@pytest.fixture
+def sources(digits: Dataset, tmp_path: Path) -> tuple[str, str]:
+    """(1,400 labelled rows, 397 rows without labels), as files."""
+    for name, rows in (("train", slice(0, 1400)), ("test", slice(1400, None))):
+        labels = {"labels": digits.labels[rows]} if name == "train" and digits.labels is not None else {}
+        np.savez(tmp_path / f"{name}.npz", images=digits.images[rows], **labels)
+    return str(tmp_path / "train.npz"), str(tmp_path / "test.npz")
+
+
+@pytest.fixture
+def recipe(sources: tuple[str, str]) -> Recipe:
+    return parse_recipe(RECIPE, [f"data.train={json.dumps(sources[0])}", f"data.test={json.dumps(sources[1])}"])
+
+
+def here(tmp_path: Path, **settings: Any) -> pipeline.Settings:
+    return pipeline.Settings(out=tmp_path / "runs", executor="local", **settings)
+
+
+def reproducible_files(run: Run) -> dict[str, bytes]:
+    """What must not depend on when or how often the run was interrupted: everything but times and versions."""
+    timed = {"timing.json", "summary.json", "environment.json", "report.html"}
+    return {name: (run.path / name).read_bytes() for name in run.files() if Path(name).name not in timed}
+
+
+class Interrupting(pipeline.Listener):
+    """Sends SIGINT at the given event."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def event(self, member: int, event: dict[str, Any]) -> None:
+        import os
+        import signal
+
+        self.at -= 1
+        if self.at == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_run_leaves_everything_it_promises(recipe: Recipe, digits: Dataset, tmp_path: Path) -> None:
+    run = pipeline.start(recipe, "run", here(tmp_path))
+    assert run.is_complete
+    assert run.verify() == []
+    assert {"recipe.toml", "environment.json", "data.json", "split.npz", "summary.json", "report.html", "submission.csv"} <= set(
+        run.files()
+    )
+    assert run.summary["validation"]["accuracy"] > 0.9
+    assert run.summary["test"] is None
+    assert digits.labels is not None
+    answers = np.loadtxt(run.path / "submission.csv", delimiter=",", skiprows=1, dtype=np.int64)
+    assert answers[:, 0].tolist() == list(range(1, 398))
+    assert (answers[:, 1] == digits.labels[1400:]).mean() > 0.85
+    served = Bundle.open(run.path).predict_proba(digits.images[1400:])
+    assert np.abs(served - run.predictions("test").probabilities).max() <= 1e-5
+    assert not (run.path / "checkpoints").exists()
+    assert run.history(0)[-1]["epoch"] == 3
+
+
+def test_train_ends_with_the_bundle(recipe: Recipe, tmp_path: Path) -> None:
+    run = pipeline.start(recipe, "train", here(tmp_path))
+    assert {"bundle/model.onnx", "summary.json"} <= set(run.files())
+    assert not {"report.html", "submission.csv"} & set(run.files())
+
+
+@pytest.mark.parametrize("at", [1, 2, 4])
+def test_k08_an_interrupted_run_ends_with_the_same_files(recipe: Recipe, tmp_path: Path, at: int) -> None:
+    whole = pipeline.start(recipe, "run", here(tmp_path))
+    with pytest.raises(Stopped, match=r"tenfold run --resume .*small") as caught:
+        pipeline.start(recipe, "run", here(tmp_path), Interrupting(at))
+    assert caught.value.exit_code == 130
+    interrupted = next(r for p in sorted((tmp_path / "runs").iterdir()) if not (r := Run(p)).is_complete)
+    resumed = pipeline.resume(interrupted, "run", here(tmp_path))
+    assert reproducible_files(resumed) == reproducible_files(whole)
+    assert resumed.verify() == []
+
+
+def test_r02_processes_give_the_same_members(recipe: Recipe, tmp_path: Path) -> None:
+    one = pipeline.start(recipe, "run", here(tmp_path))
+    two = pipeline.start(recipe, "run", pipeline.Settings(out=tmp_path / "runs", executor="processes", workers=2))
+    assert reproducible_files(two) == reproducible_files(one)
+
+
+def test_k14_resuming_a_complete_run_changes_nothing(recipe: Recipe, tmp_path: Path) -> None:
+    run = pipeline.start(recipe, "run", here(tmp_path))
+    before = {name: (run.path / name).stat().st_mtime_ns for name in run.files()}
+    pipeline.resume(run, "run", here(tmp_path))
+    assert {name: (run.path / name).stat().st_mtime_ns for name in run.files()} == before
+
+
+def unfinished(recipe: Recipe, tmp_path: Path) -> Run:
+    with pytest.raises(Stopped):
+        pipeline.start(recipe, "run", here(tmp_path), Interrupting(2))
+    return Run(next((tmp_path / "runs").iterdir()))
+
+
+def test_k13_resume_refuses_other_data(recipe: Recipe, sources: tuple[str, str], tmp_path: Path) -> None:
+    run = unfinished(recipe, tmp_path)
+    shutil.copy(sources[0], sources[1])
+    with pytest.raises(IntegrityError, match="has changed since"):
+        pipeline.resume(run, "run", here(tmp_path))
+
+
+def test_k13_resume_refuses_another_torch_unless_told(recipe: Recipe, tmp_path: Path) -> None:
+    run = unfinished(recipe, tmp_path)
+    path = run.path / "environment.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"torch": "1.0"}))
+    with pytest.raises(IntegrityError, match=r"torch: the run has '1\.0', here is '2"):
+        pipeline.resume(run, "run", here(tmp_path))
+    resumed = pipeline.resume(run, "run", here(tmp_path, allow_inexact_resume=True))
+    assert resumed.read_json("resumed.json")["reproducible"] is False
+
+
+def test_l06_a_leak_is_marked_everywhere(recipe: Recipe, digits: Dataset, tmp_path: Path) -> None:
+    run = pipeline.start(recipe, "run", here(tmp_path), train=digits, test=digits.take(range(300)).without_labels())
+    assert run.summary["leaked"]
+    assert run.data["leaked"]
+    assert "submission.leaked.csv" in run.files()
+    assert "submission.csv" not in run.files()
+    assert "leak" in (run.path / "report.html").read_text("utf-8").lower()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model.layers='8C3 SOFTMAX'"], "needs a flat input"),
+        (["augment=[{kind='twist'}]"], "unknown augmentation 'twist'"),
+        (["data.validation=0", "train.keep='best'"], r"need held-out rows, but data\.validation is 0"),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_is_written(
+    sources: tuple[str, str], tmp_path: Path, overrides: list[str], message: str
+) -> None:
+    recipe = parse_recipe(RECIPE, [f"data.train={json.dumps(sources[0])}", *overrides])
+    with pytest.raises(UsageError, match=message):
+        pipeline.start(recipe, "run", here(tmp_path))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_labels_are_needed(sources: tuple[str, str], tmp_path: Path) -> None:
+    recipe = parse_recipe(RECIPE, [f"data.train={json.dumps(sources[1])}"])
+    with pytest.raises(Exception, match="label"):
+        pipeline.start(recipe, "run", here(tmp_path, options=ReadOptions()))
+
+
+def test_all_rows_train_without_validation(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = Recipe.model_validate(
+        recipe.model_dump() | {"data": recipe.data.model_dump() | {"validation": 0, "bag": 0.9, "limit": 500}}
+    )
+    run = pipeline.start(recipe, "run", here(tmp_path))
+    assert run.data["rows"] == {"train": 500, "validation": 0}
+    assert run.summary["validation"] is None
+    assert run.has_predictions("test")
+
+
+def test_the_geometric_vote_reaches_the_bundle(recipe: Recipe, digits: Dataset, tmp_path: Path) -> None:
+    recipe = Recipe.model_validate(recipe.model_dump() | {"ensemble": {"members": 2, "vote": "log-mean"}})
+    run = pipeline.start(recipe, "run", here(tmp_path))
+    one, two = (np.load(run.member_path(m) / "test.npz")["probabilities"].astype(np.float64) for m in (0, 1))
+    expected = np.sqrt(one * two) / np.sqrt(one * two).sum(axis=1, keepdims=True)
+    assert np.abs(run.predictions("test").probabilities - expected).max() < 1e-6
+    assert np.abs(Bundle.open(run.path).predict_proba(digits.images[1400:]) - expected).max() < 1e-5
