@@ -71,7 +71,7 @@ def render(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.ui
         "leaked": bool(summary.get("leaked") or data.get("leaked")) or any(finding.severity == "leak" for finding in found),
         "training": training([run.history(member) for member in run.finished_members()]),
         "members": members,
-        "layers": list(dict.fromkeys(str(model.settings["layers"]) for model in run.recipe.model if "layers" in model.settings)),
+        "layers": record.architectures(run.recipe),
         "inexact": (run.path / "resumed.json").exists(),
         "sources": record.sources(data),
         "findings": found,

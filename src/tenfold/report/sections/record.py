@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenfold.report.formats import size
+from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
 
 SEVERITIES = ("error", "leak", "warning", "note")
@@ -61,6 +62,11 @@ def sources(recorded: Mapping[str, Any]) -> list[Source]:
         for role in ("train", "test")
         if (item := recorded.get(role))
     ]
+
+
+def architectures(recipe: Recipe) -> list[str]:
+    """The layer lines of the recipe's models, each once; models of other kinds have none."""
+    return list(dict.fromkeys(str(model.settings["layers"]) for model in recipe.model if "layers" in model.settings))
 
 
 def members(run: Run) -> list[dict[str, Any]]:

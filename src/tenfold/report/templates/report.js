@@ -68,12 +68,12 @@
     const open = (button) => {
       hide();
       opener = button;
-      const { true: truth, predicted, count } = button.dataset;
+      const { true: truth, predicted, count, title } = button.dataset;
       const same = `[data-true="${truth}"][data-predicted="${predicted}"]`;
       const found = all(`#tiles .tile${same}`);
       openers.filter((other) => other.matches(same)).forEach((other) => other.setAttribute("aria-pressed", "true"));
       const shown = found.length < Number(count) ? `${found.length} of ${images(Number(count))}` : images(found.length);
-      $("cell-title").textContent = `${className(truth)} read as ${className(predicted)}: ${shown}`;
+      $("cell-title").textContent = `${title}: ${shown}`;
       $("cell-none").hidden = found.length > 0;
       $("cell-tiles").replaceChildren(...found.map((tile) => {
         const copy = tile.cloneNode(true);
@@ -124,11 +124,6 @@
       next.tabIndex = 0;
       next.focus();
     });
-  }
-
-  function className(index) {
-    const option = document.querySelector(`#filter-true option[value="${index}"], #filter-predicted option[value="${index}"]`);
-    return option ? option.textContent : index;
   }
 
   function mistakes() {
