@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -128,6 +129,8 @@ def test_s02_content_that_is_no_table_is_a_fault(content, message, tmp_path):
 def test_s02_a_missing_or_huge_file_is_told(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         check_submission(tmp_path / "none.csv")
+    with pytest.raises(DataError, match="a character device"):
+        check_submission(Path("/dev/zero"))
     with (tmp_path / "huge.csv").open("wb") as file:
         file.truncate(1 << 30)
     with pytest.raises(DataError, match="1,073,741,824 bytes"):

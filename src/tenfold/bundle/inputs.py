@@ -13,10 +13,10 @@ from tenfold.data.files import first_bytes, open_stream
 from tenfold.data.images import decode_image, recognise_format
 from tenfold.data.load import DEFAULT, load, named_sources
 from tenfold.data.options import ReadOptions
+from tenfold.data.sources.image_folder import LARGEST_FILE
 from tenfold.errors import DataError, Problem
 from tenfold.values.dataset import Dataset
 
-LARGEST_IMAGE_FILE = 128 << 20
 _CONTAINERS = frozenset({None, "ZIP", "gzip"})
 """What :func:`recognise_format` says of files that are no images themselves."""
 
@@ -51,8 +51,8 @@ def polarity_warning(data: Dataset, bundle: Bundle) -> str | None:
 
 
 def _single_image(path: Path, bundle: Bundle) -> Dataset:
-    with open_stream(path, LARGEST_IMAGE_FILE) as stream:
-        content = stream.read_exactly(LARGEST_IMAGE_FILE)
+    with open_stream(path, LARGEST_FILE) as stream:
+        content = stream.read_exactly(LARGEST_FILE)
     channels, height, width = bundle.image_shape
     pixels = decode_image(content, str(path), channels=channels)
     if pixels.shape != bundle.image_shape:

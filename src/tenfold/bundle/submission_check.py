@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tenfold.atomic import refused
-from tenfold.errors import DataError, Problem
+from tenfold.data.files import open_stream
+from tenfold.errors import Problem
 
 HEADER = ("ImageId", "Label")
 KAGGLE_ROWS = 28_000
@@ -28,17 +29,11 @@ def check_submission(path: Path, expected_rows: int = KAGGLE_ROWS) -> list[Findi
     """What is wrong with the file, for ids 1..``expected_rows`` and the labels 0..9; empty if all is well.
 
     Raises:
-        DataError: there is no such file, or it is too large to be one.
+        DataError: no such file, or none that can be read as one.
         ResourceError: the operating system refused.
     """
-    try:
-        if path.stat().st_size > LARGEST:
-            raise DataError(Problem(path, f"{path.stat().st_size:,} bytes", f"at most {LARGEST:,}"))
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(Problem(path, "no such file", "a submission such as submission.csv")) from None
-    except OSError as error:
-        raise refused(path, error, "read") from error
+    with open_stream(path, LARGEST) as stream:
+        content = stream.read_exactly(LARGEST)
     return examine(content, path, [str(i) for i in range(1, expected_rows + 1)], frozenset("0123456789"))
 
 
@@ -74,8 +69,8 @@ class _Examination:
         yield from self._table(text)
 
     def _line_ends(self, text: str) -> Iterator[Finding]:
-        if "\r" in text.replace("\r\n", ""):
-            yield self._fault("a carriage return inside a line", "lines that end in LF", *_place(text, text.index("\r")))
+        if lone := re.search(r"\r(?!\n)", text):
+            yield self._fault("a carriage return inside a line", "lines that end in LF", *_place(text, lone.start()))
         elif "\r" in text:
             yield self._remark("Windows line ends (CRLF)", "LF", *_place(text, text.index("\r")))
         if not text.endswith("\n"):

@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from tenfold.bundle.kaggle import DIGIT_RECOGNIZER
+from tenfold.bundle.kaggle import upload as upload_to_kaggle
+from tenfold.bundle.submission_check import KAGGLE_ROWS, check_submission
 from tenfold.cli import _console
 from tenfold.cli import _read_options as read
 from tenfold.errors import DataError, UsageError, printable
@@ -19,9 +22,9 @@ def submit(
     out: Annotated[Path, typer.Option(help="The file to write; a leak adds .leaked to its name.")] = Path("submission.csv"),
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     check: Annotated[Path | None, typer.Option(help="Only check this file.", metavar="FILE")] = None,
-    rows: Annotated[int, typer.Option(help="Rows that the checked or uploaded file must have.", min=1)] = 28_000,
+    rows: Annotated[int, typer.Option(help="Rows that the checked or uploaded file must have.", min=1)] = KAGGLE_ROWS,
     upload: Annotated[bool, typer.Option("--upload", help="Send it to Kaggle, through the kaggle command.")] = False,
-    competition: Annotated[str, typer.Option(help="Where to send it.")] = "digit-recognizer",
+    competition: Annotated[str, typer.Option(help="Where to send it.")] = DIGIT_RECOGNIZER,
     message: Annotated[str | None, typer.Option(help="What Kaggle shows beside it; default: recipe and key.")] = None,
     no_header: read.NoHeader = False,
     scale: read.Scale = None,
@@ -40,7 +43,6 @@ def submit(
     options = read.read_options(
         no_header=no_header, scale=scale, allow_float_integers=allow_float_integers, max_input_bytes=max_input_bytes
     )
-    from tenfold.bundle import kaggle
     from tenfold.bundle.inputs import read_input
     from tenfold.bundle.leak_check import trained_on
     from tenfold.bundle.loaded import Bundle
@@ -66,12 +68,10 @@ def submit(
     if upload:
         _check(out, rows)
         manifest = bundle.manifest
-        _console.say(kaggle.upload(out, message or f"tenfold {manifest.recipe} {manifest.recipe_key}", competition))
+        _console.say(upload_to_kaggle(out, message or f"tenfold {manifest.recipe} {manifest.recipe_key}", competition))
 
 
 def _check(path: Path, rows: int) -> None:
-    from tenfold.bundle.submission_check import check_submission
-
     findings = check_submission(path, rows)
     for finding in findings:
         if finding.harmless:
