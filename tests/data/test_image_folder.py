@@ -140,6 +140,18 @@ def test_f07_a_png_with_something_behind_it_is_read_and_noted(digits: Path) -> N
     assert "1.png: 9 bytes after the end of the PNG image" in note
 
 
+def test_f05_a_thousand_bad_files_make_a_short_message(digits: Path) -> None:
+    for i in range(1000):
+        (digits / "1" / f"{i:04}.txt").touch()
+    with pytest.raises(DataError) as caught:
+        load(digits)
+    assert len(caught.value.lines()) == 21
+    assert caught.value.lines()[-1] == "... and 980 more"
+    notes = load(digits, options=ReadOptions(skip_bad=True)).notes
+    assert len(notes) == 21
+    assert notes[-1] == "and 980 more skipped files"
+
+
 def test_f16_another_size_is_an_error_that_names_the_file(digits: Path) -> None:
     picture(shape=(28, 29)).save(digits / "1" / "odd.png")
     with pytest.raises(DataError, match=r"odd\.png: found 1x28x29 .*, expected 1x6x5, the shape of the first image"):
@@ -155,6 +167,8 @@ def test_colour_among_grey_is_an_error_unless_a_shape_is_asked_for(digits: Path)
         load(digits)
     assert load(digits, options=ReadOptions(shape=(1, 6, 5))).images.shape == (6, 1, 6, 5)
     assert load(digits, options=ReadOptions(shape=(3, 6, 5))).images.shape == (6, 3, 6, 5)
+    with pytest.raises(DataError, match="expected 2x6x5"):
+        load(digits, options=ReadOptions(shape=(2, 6, 5)))
 
 
 ODD_NAMES = [

@@ -214,7 +214,7 @@ def _ids(data: Dataset, groups: Iterable[NDArray[np.int64]]) -> tuple[tuple[int 
 
 
 def _id(data: Dataset, row: int | np.integer[Any]) -> int | str:
-    value: int | str = data.ids[row].item() if hasattr(data.ids[row], "item") else str(data.ids[row])
+    value: int | str = data.ids[row].item()
     return value
 
 

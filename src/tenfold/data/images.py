@@ -117,7 +117,7 @@ def decode_image(
         raise DataError(
             Problem(name, f"a {format_name} file that cannot be decoded ({reason})", "a complete image", hint="save it again")
         ) from error
-    if channels is not None and len(pixels) != channels:
+    if channels in (1, 3) and len(pixels) != channels:
         pixels = _luma(pixels) if channels == 1 else np.repeat(pixels, channels, axis=0)
     return np.ascontiguousarray(pixels)
 

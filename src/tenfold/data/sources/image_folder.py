@@ -92,22 +92,26 @@ class _Faults:
         self.skip = skip
         self.problems: list[Problem] = []
         self.total = 0
-        self.warnings: list[str] = []
+        self.remarks: list[str] = []
 
     def add(self, problem: Problem) -> None:
+        """Remember that a file cannot be used."""
         self.total += 1
         if len(self.problems) < SHOWN_PROBLEMS:
             self.problems.append(problem)
 
     def settle(self) -> None:
+        """Go on if all is well, or if such files are to be skipped."""
         if self.total and not self.skip:
             raise DataError(*self.problems, total=self.total)
 
     @property
     def notes(self) -> list[str]:
-        hidden = self.total - len(self.problems)
-        skipped = [f"skipped {problem}" for problem in self.problems] + ([f"skipped {hidden:,} more"] if hidden else [])
-        return [*self.warnings, *skipped]
+        """For the dataset, as many as people read."""
+        skipped = [f"skipped {problem}" for problem in self.problems]
+        hidden = {"skipped": self.total - len(skipped), "odd": len(self.remarks) - SHOWN_PROBLEMS}
+        more = [f"and {count:,} more {kind} files" for kind, count in hidden.items() if count > 0]
+        return [*self.remarks[:SHOWN_PROBLEMS], *skipped, *more]
 
 
 class _Tree:
@@ -231,7 +235,7 @@ def _decode_all(
             if pixels.shape != shape:
                 raise DataError(_other_shape(file, pixels.shape, shape, options))
             if recognise_format(content) == "PNG" and (ending := png_ending(content, str(file))):
-                faults.warnings.append(f"{printable(file)}: {ending}; read all the same")
+                faults.remarks.append(f"{printable(file)}: {ending}; read all the same")
         except DataError as error:
             faults.add(error.problems[0])
             continue
