@@ -45,6 +45,8 @@ $('.pairs button[data-true="4"]').click();
 seen.pair = {tiles: visible("#cell-tiles .tile"), focus: document.activeElement.id};
 press("Escape", document.activeElement);
 seen.escaped = {panels: visible("#cell"), focus: document.activeElement.parentElement.parentElement.className};
+$('#matrix button[data-true="5"][data-predicted="3"]').click();
+seen.beyond = visible("#cell-tiles .tile");
 
 $("#more").click();
 seen.all = visible("#tiles .tile");
@@ -113,6 +115,7 @@ def test_arrows_walk_the_matrix_and_tab_has_one_stop(seen):
 
 def test_the_grid_starts_short_and_filters_by_pair(page, seen):
     _, fours, total = page
+    assert seen["beyond"] == total - fours  # a cell opens images that the grid does not show yet
     assert seen["first"]["tiles"] == 60 < total
     assert seen["all"] == total
     assert seen["truth"] == {"tiles": fours, "said": f"{fours} images"}
