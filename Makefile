@@ -2,7 +2,10 @@
 
 # The newest Python that every pinned package supports and that runs; `make run PYTHON=/path/to/python` overrides.
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p $(NEW_ENOUGH) 2>/dev/null && command -v $$p && break; done)
+FIND_PYTHON = $(shell for p in python3.13 python3.12 python3.11 python3; do $$p $(NEW_ENOUGH) 2>/dev/null && command -v $$p && break; done)
+ifndef PYTHON
+PYTHON = $(eval PYTHON := $(FIND_PYTHON))$(PYTHON)# looked for once, and only when it is needed
+endif
 # More options for pip, such as an index that holds a smaller build of torch.
 PIP_ARGS ?=
 # More options for pytest, such as `-k csv`.

@@ -112,7 +112,7 @@ def test_overrides_that_cannot_be_meant(override: str, message: str) -> None:
         st.one_of(
             st.booleans(),
             st.integers(-(2**63), 2**63 - 1),
-            st.floats(allow_nan=False, allow_infinity=False),
+            st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False),
             st.text("aé\x7f\n'\"\\"),
         ),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("a.é ", min_size=1), inner, max_size=3),
