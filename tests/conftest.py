@@ -1,7 +1,67 @@
 """Settings of all tests."""
 
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # The machines that run the tests are busy: a slow example is no failure. The same examples every time.
 settings.register_profile("tenfold", deadline=None, derandomize=True)
 settings.load_profile("tenfold")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did: its exit code, what it printed, and the paths it created, changed or removed."""
+
+    code: int
+    stdout: str
+    stderr: str
+    changed: list[str]
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Callable[..., Outcome]:
+    """``cli("data", "check", path)`` runs the real command in a child process.
+
+    It works in ``tmp_path/cwd`` with ``TMPDIR`` and ``TENFOLD_HOME`` beside it; everything below
+    ``tmp_path`` is watched for change.
+    """
+    folders = {name: tmp_path / name for name in ("cwd", "tmp", "home")}
+    for folder in folders.values():
+        folder.mkdir(exist_ok=True)
+    environment = {**os.environ, "TMPDIR": str(folders["tmp"]), "TENFOLD_HOME": str(folders["home"]), "NO_COLOR": "1"}
+
+    def run(*arguments: object, timeout: float = 60) -> Outcome:
+        before = _tree(tmp_path)
+        command = [sys.executable, "-m", "tenfold", *map(str, arguments)]
+        done = subprocess.run(
+            command,
+            cwd=folders["cwd"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+        )
+        after = _tree(tmp_path)
+        changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+        return Outcome(done.returncode, done.stdout, done.stderr, changed)
+
+    return run
+
+
+def _tree(root: Path) -> dict[str, str]:
+    """Every path below ``root`` with the hash of its content, or with its kind."""
+    tree = {}
+    for path in root.rglob("*"):
+        regular = path.is_file() and not path.is_symlink()
+        content = hashlib.sha256(path.read_bytes()).hexdigest() if regular else str(path.lstat().st_mode)
+        tree[str(path.relative_to(root))] = content
+    return tree

@@ -34,7 +34,7 @@ class ByteStream:
 
     Attributes:
         path: the file, as given.
-        most: no more bytes than this can come, judging by the file's size.
+        most: no more bytes than this can come; exactly as many do from a file that is not compressed.
     """
 
     def __init__(self, path: Path, source: _Readable, limit: int, most: int) -> None:
@@ -78,14 +78,19 @@ class _Readable(Protocol):
 
 
 class _Hashing:
-    """A file whose bytes are hashed as they are read."""
+    """A file whose bytes are hashed as they are read; it must not outgrow ``size``, or reading might never end."""
 
-    def __init__(self, file: FileIO) -> None:
+    def __init__(self, path: Path, file: FileIO, size: int) -> None:
+        self._path = path
         self._file = file
+        self._left = size
         self._digest = hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
         content = self._file.read(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise _changed(self._path)
         self._digest.update(content)
         return content
 
@@ -110,29 +115,24 @@ def open_stream(path: Path, limit: int, *, member: str | None = None) -> Iterato
         ResourceError: the operating system refused.
     """
     path = Path(path)
-    with open_regular(path) as file:
-        before = _state(file)
-        size = before[0]
-        if size > limit:
-            raise _too_large(path, f"{size:,} bytes", limit)
+    with open_regular(path) as file, _unchanged(path, file):
+        size = _insist_on_size(path, file, limit)
         if member is not None:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             with open_archive(path, file) as archive, _open_member(path, archive, member) as unpacked:
-                stream = ByteStream(path, unpacked, limit, archive.getinfo(member).file_size)
+                stream = ByteStream(path, unpacked, limit, min(limit, archive.getinfo(member).file_size))
                 yield stream
             stream.sha256 = digest
         else:
-            hashing = _Hashing(file)
+            hashing = _Hashing(path, file, size)
             if path.suffix.lower() == ".gz":
                 _insist_on_gzip(path, file)
                 unpacked = gzip.GzipFile(fileobj=hashing, mode="rb")  # type: ignore[call-overload]
-                stream = ByteStream(path, unpacked, limit, size * _LARGEST_DEFLATE_RATIO)
+                stream = ByteStream(path, unpacked, limit, min(limit, size * _LARGEST_DEFLATE_RATIO))
             else:
                 stream = ByteStream(path, hashing, limit, size)
             yield stream
             stream.sha256 = hashing.sha256()
-        if _state(file) != before:
-            raise DataError(Problem(path, "a file that changed during reading", "a file that stays as it is", hint="try again"))
 
 
 def hash_file(path: Path, limit: int) -> str:
@@ -143,9 +143,7 @@ def hash_file(path: Path, limit: int) -> str:
         ResourceError: the operating system refused.
     """
     with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > limit:
-            raise _too_large(path, f"{size:,} bytes", limit)
+        _insist_on_size(path, file, limit)
         try:
             return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
@@ -250,9 +248,33 @@ def _insist_on_gzip(path: Path, file: FileIO) -> None:
         raise DataError(Problem(path, found, "gzip data, by the name", hint=f"is it {path.with_suffix('').name}?"))
 
 
-def _state(file: FileIO) -> tuple[int, int, int]:
-    status = os.fstat(file.fileno())
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+@contextmanager
+def _unchanged(path: Path, file: FileIO) -> Iterator[None]:
+    """Whatever goes wrong with a file that changes meanwhile goes wrong because of that."""
+
+    def state() -> tuple[int, int]:
+        status = os.fstat(file.fileno())
+        return status.st_size, status.st_mtime_ns
+
+    before = state()
+    try:
+        yield
+    except DataError:
+        if state() == before:
+            raise
+    if state() != before:
+        raise _changed(path)
+
+
+def _insist_on_size(path: Path, file: FileIO, limit: int) -> int:
+    size = os.fstat(file.fileno()).st_size
+    if size > limit:
+        raise _too_large(path, f"{size:,} bytes", limit)
+    return size
+
+
+def _changed(path: Path) -> DataError:
+    return DataError(Problem(path, "a file that changed during reading", "a file that stays as it is", hint="try again"))
 
 
 def _too_large(path: Path, found: str, limit: int) -> DataError:

@@ -22,10 +22,10 @@ def parse_digits(block: bytes, fields: int) -> NDArray[np.uint16] | None:
         uint16 (lines, fields), each 0..999.
     """
     text = np.frombuffer(block, np.uint8)
-    if text.max() > _NINE:
+    if text[-1] != _NEWLINE or text.max() > _NINE:
         return None
     ends = np.flatnonzero(text < _ZERO)  # the byte after each field, if all is well
-    if len(ends) % fields or ends[-1] != len(text) - 1:
+    if len(ends) % fields:
         return None
     separators = text[ends].reshape(-1, fields)
     if (separators[:, :-1] != _COMMA).any() or (separators[:, -1] != _NEWLINE).any():

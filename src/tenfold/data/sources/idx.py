@@ -69,17 +69,18 @@ def read_idx(path: Path, dimensions: int, limit: int) -> tuple[NDArray[np.uint8]
         sizes = _read_sizes(stream, dimensions)
         wanted = math.prod(sizes)
         offset = 4 + 4 * dimensions
-        if offset + wanted > min(stream.most, limit):
-            raise _wrong_size(path, sizes, f"at most {stream.most:,}", offset + wanted, min(stream.most, limit))
+        packed = path.suffix == ".gz"
+        if offset + wanted > stream.most or (offset + wanted < stream.most and not packed):
+            raise _wrong_size(path, sizes, f"{'at most ' if packed else ''}{stream.most:,}", offset + wanted, stream.most)
         content = np.empty(wanted, np.uint8)
         filled = 0
         while piece := stream.read(BLOCK):
             if filled + len(piece) > wanted:
-                raise _wrong_size(path, sizes, "trailing bytes: more than that", offset + wanted)
+                raise _wrong_size(path, sizes, f"more than {offset + wanted:,}", offset + wanted)
             content[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
             filled += len(piece)
         if filled < wanted:
-            raise _wrong_size(path, sizes, f"{offset + filled:,}", offset + wanted)
+            raise _wrong_size(path, sizes, f"{offset + filled:,}", offset + wanted, offset + filled)
     return content.reshape(sizes), Origin(str(path), stream.sha256)
 
 
@@ -111,9 +112,13 @@ def _read_sizes(stream: ByteStream, dimensions: int) -> tuple[int, ...]:
 
 
 def _wrong_size(path: Path, sizes: tuple[int, ...], found: str, expected: int, room: int | None = None) -> DataError:
-    swapped = struct.unpack(f"<{len(sizes)}I", struct.pack(f">{len(sizes)}I", *sizes))
-    little_endian = room is not None and math.prod(swapped) <= room < math.prod(sizes)
-    hint = f"the sizes would fit as little-endian ({_product(swapped)}); IDX is big-endian" if little_endian else None
+    hint = None
+    if room is None or room > expected:
+        hint = "there are trailing bytes"
+    else:
+        swapped = struct.unpack(f"<{len(sizes)}I", struct.pack(f">{len(sizes)}I", *sizes))
+        if math.prod(swapped) <= room < math.prod(sizes):
+            hint = f"the sizes would fit as little-endian ({_product(swapped)}); IDX is big-endian"
     return DataError(Problem(path, f"{found} bytes", f"{expected:,} bytes for {_product(sizes)}", hint=hint))
 
 
