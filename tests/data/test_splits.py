@@ -43,6 +43,11 @@ def test_folds_are_even_in_all_and_in_every_class() -> None:
     assert (np.ptp([np.bincount(LABELS[fold], minlength=4) for fold in folds], axis=0) <= 1).all()
 
 
+def test_small_groups_even_out_what_a_large_one_leaves() -> None:
+    groups = np.array([0, 0, 0, 0, 1, 2, 3, 4])
+    assert [len(fold) for fold in stratified_folds(np.zeros(8, np.int64), 2, seed=0, groups=groups)] == [4, 4]
+
+
 @given(grouped_rows, st.floats(0.05, 0.95), st.integers(0, 2**32))
 def test_l04_split_never_separates_a_group(rows: list[tuple[int, int]], share: float, seed: int) -> None:
     labels, groups = np.array(rows).T
