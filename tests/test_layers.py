@@ -16,6 +16,8 @@ LAYERS = [  # low to high
     {"evaluation", "explore"},
     {"report", "bundle"},
     {"reading", "serve", "pipeline"},
+    {"progress"},
+    {"api"},
     {"cli"},
     {"__main__"},
 ]

@@ -8,7 +8,18 @@ import pytest
 import tenfold
 
 PUBLIC = [
+    "Bundle",
+    "Dataset",
+    "Predictions",
+    "ReadOptions",
+    "Recipe",
+    "Run",
     "__version__",
+    "load",
+    "load_recipe",
+    "resume",
+    "run",
+    "train",
 ]
 
 

@@ -2,6 +2,58 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tenfold.api import load_recipe, resume, run, train
+    from tenfold.bundle.loaded import Bundle
+    from tenfold.data.load import load
+    from tenfold.data.options import ReadOptions
+    from tenfold.values.dataset import Dataset
+    from tenfold.values.predictions import Predictions
+    from tenfold.values.recipe import Recipe
+    from tenfold.values.run import Run
+
 __version__ = "0.1.0"
 
-__all__ = ["__version__"]
+__all__ = [
+    "Bundle",
+    "Dataset",
+    "Predictions",
+    "ReadOptions",
+    "Recipe",
+    "Run",
+    "__version__",
+    "load",
+    "load_recipe",
+    "resume",
+    "run",
+    "train",
+]
+
+_HOMES = {
+    "Bundle": "tenfold.bundle.loaded",
+    "Dataset": "tenfold.values.dataset",
+    "Predictions": "tenfold.values.predictions",
+    "ReadOptions": "tenfold.data.options",
+    "Recipe": "tenfold.values.recipe",
+    "Run": "tenfold.values.run",
+    "load": "tenfold.data.load",
+    "load_recipe": "tenfold.api",
+    "resume": "tenfold.api",
+    "run": "tenfold.api",
+    "train": "tenfold.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for, so that ``import tenfold`` stays quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tenfold' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

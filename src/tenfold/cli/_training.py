@@ -45,35 +45,24 @@ def execute(
     reading: ReadOptions,
 ) -> None:
     """Start or resume, then print where everything is."""
-    from tenfold import pipeline
+    from tenfold import api
     from tenfold.cli._fetching import fetch_missing
-    from tenfold.cli._progress import listener
-    from tenfold.recipes import find_recipe
-    from tenfold.values.recipe import load_recipe
-    from tenfold.values.run import Run
 
     began = time.monotonic()
-    if resume is not None and (train or test or overrides):
-        raise UsageError("--resume goes on with a run as it was begun; leave out --train, --test and --set")
-    settings = pipeline.Settings(out, reading, executor, workers, device, inexact)
-    hears = listener()
+    how: dict[str, Any] = {"options": reading, "executor": executor, "workers": workers, "device": device}
+    progress = not _console.settings.quiet
     if resume is not None:
-        finished = pipeline.resume(Run(resume), stages, settings, hears)
+        if train or test or overrides:
+            raise UsageError("--resume goes on with a run as it was begun; leave out --train, --test and --set")
+        finished = api.resume(resume, stages, allow_inexact=inexact, progress=progress, **how)
     else:
-        sources = {"data.train": train, "data.test": test}
-        given = [f"{key}={_quoted(value)}" for key, value in sources.items() if value is not None]
-        loaded = load_recipe(find_recipe(recipe), [*overrides, *given])
-        if train is not None and test is None:  # the recipe's own test set belongs to its own training set
-            loaded = loaded.model_copy(update={"data": loaded.data.model_copy(update={"test": None})})
-        fetch_missing(loaded.data.train, loaded.data.test)
-        finished = pipeline.start(loaded, stages, settings, hears)
+        loaded = api.load_recipe(recipe, overrides)
+        fetch_missing(train or loaded.data.train, test or (None if train else loaded.data.test))
+        if stages == "train":
+            finished = api.train(loaded, train=train, out=out, progress=progress, **how)
+        else:
+            finished = api.run(loaded, train=train, test=test, out=out, progress=progress, **how)
     _print_result(finished, time.monotonic() - began)
-
-
-def _quoted(value: str) -> str:
-    import json
-
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _print_result(run: Run, seconds: float) -> None:

@@ -11,7 +11,6 @@ from tenfold.cli import _training as options
 def train(
     recipe: options.Recipe = "quick",
     train: options.Train = None,
-    test: options.Test = None,
     out: options.Out = Path("runs"),
     resume: options.Resume = None,
     overrides: options.Override = None,
@@ -33,7 +32,7 @@ def train(
         "train",
         recipe,
         train=train,
-        test=test,
+        test=None,
         out=out,
         resume=resume,
         overrides=overrides or [],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tenfold.errors import Stopped
 from tenfold.executors import Context, Executor, Json, OnEvent, resolve
 from tenfold.executors._signals import stop_flag
 
@@ -24,8 +25,8 @@ class Local(Executor):
                 def emit(event: Json, index: int = index) -> None:
                     on_event(index, event)
 
-                result = call(Context(emit, flag), **task)
-                if flag() and index + 1 < len(tasks):
-                    raise flag.stopped()
-                results.append(result)
+                try:
+                    results.append(call(Context(emit, flag), **task))
+                except Stopped:
+                    raise flag.stopped() from None
         return results

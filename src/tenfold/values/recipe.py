@@ -132,6 +132,14 @@ class Recipe(_Table):
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
+    def overridden(self, overrides: Sequence[str]) -> Recipe:
+        """This recipe with ``--set`` overrides such as ``train.epochs=3`` applied.
+
+        Raises:
+            UsageError: an unknown key or a wrong type.
+        """
+        return parse_recipe(self.to_toml(), overrides, where=self.name) if overrides else self
+
     def to_toml(self) -> str:
         """The recipe as TOML, defaults included, keys in the order of the fields."""
         return _to_toml(self.model_dump(mode="json"))

@@ -1,4 +1,4 @@
-"""What people see while members train: bars on a terminal, a line now and then elsewhere, nothing with --quiet."""
+"""What people see while members train: bars on a terminal, a line now and then elsewhere, nothing when quiet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from tenfold.cli import _console
 from tenfold.pipeline import Listener
 
 if TYPE_CHECKING:
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
 LINE_SECONDS = 10.0
 
 
-def listener() -> Listener:
+def listener_for(*, quiet: bool = False) -> Listener:
     """The listener that suits where the output goes."""
-    if _console.settings.quiet:
+    if quiet:
         return Listener()
     return Bars() if sys.stderr.isatty() else Lines()
 
@@ -67,9 +66,8 @@ class Lines(Listener):
             return
         self._spoken = time.monotonic()
         for member, event in sorted(self._latest.items()):
-            self.say(
-                f"member {member + 1}/{self._members} epoch {event['epoch'] + 1}/{event['epochs']} {share(event):.0%} {rate(event)}"
-            )
+            place = f"member {member + 1}/{self._members} epoch {event['epoch'] + 1}/{event['epochs']}"
+            self.say(f"{place} {share(event):.0%} {rate(event)}")
         self._latest.clear()
 
 

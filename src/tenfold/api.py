@@ -1,0 +1,157 @@
+"""Training as one calls it from Python; the command line calls the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tenfold import pipeline
+from tenfold.data.options import ReadOptions
+from tenfold.pipeline import DEFAULTS, Listener, Settings, Stages
+from tenfold.progress import listener_for
+from tenfold.recipes import find_recipe
+from tenfold.values import recipe as recipes
+from tenfold.values.dataset import Dataset
+from tenfold.values.recipe import Recipe
+from tenfold.values.run import Run
+
+Source = str | Path | Dataset
+
+
+def run(
+    recipe: str | Path | Recipe = "quick",
+    *,
+    train: Source | None = None,
+    test: Source | None = None,
+    overrides: Sequence[str] = (),
+    out: str | Path = DEFAULTS.out,
+    options: ReadOptions = DEFAULTS.options,
+    executor: str = DEFAULTS.executor,
+    workers: int | None = DEFAULTS.workers,
+    device: str = DEFAULTS.device,
+    progress: bool | Listener = True,
+) -> Run:
+    """Train, predict the test set, and write the bundle, the submission and the report.
+
+    Args:
+        recipe: a recipe, its file, or the name of one that comes with tenfold.
+        train: the training set: a path, a data set's name or a dataset; None is the recipe's own.
+        test: likewise. With ``train`` given and ``test`` not, there is no test set.
+        overrides: keys of the recipe to change, such as ``["train.epochs=3"]``.
+        out: the folder in which the run's directory is made.
+        options: how to read the sources.
+        executor: "processes" or "local".
+        workers: members trained at once; None is one a core.
+        device: "auto", "cpu", "cuda" or "mps".
+        progress: True shows it, False does not, a listener hears it.
+
+    Returns:
+        The complete run.
+
+    Raises:
+        TenfoldError: what is wrong with the recipe, the data or the machine, and what to do.
+        Stopped: after Ctrl-C; everything so far is kept, and :func:`resume` goes on.
+
+    Example:
+        >>> import tenfold
+        >>> finished = tenfold.run("quick", overrides=["train.epochs=1"])  # doctest: +SKIP
+        >>> finished.predictions("test").accuracy  # doctest: +SKIP
+        0.9942
+    """
+    settings = Settings(Path(out), options, executor, workers, device)
+    return _start(recipe, "run", settings, train, test, overrides, progress)
+
+
+def train(
+    recipe: str | Path | Recipe = "quick",
+    *,
+    train: Source | None = None,
+    overrides: Sequence[str] = (),
+    out: str | Path = DEFAULTS.out,
+    options: ReadOptions = DEFAULTS.options,
+    executor: str = DEFAULTS.executor,
+    workers: int | None = DEFAULTS.workers,
+    device: str = DEFAULTS.device,
+    progress: bool | Listener = True,
+) -> Run:
+    """Train and write the bundle; no test set, no submission, no report. Arguments as for :func:`run`."""
+    settings = Settings(Path(out), options, executor, workers, device)
+    return _start(recipe, "train", settings, train, None, overrides, progress)
+
+
+def resume(
+    path: str | Path | Run,
+    stages: Stages = "run",
+    *,
+    options: ReadOptions = DEFAULTS.options,
+    executor: str = DEFAULTS.executor,
+    workers: int | None = DEFAULTS.workers,
+    device: str = DEFAULTS.device,
+    allow_inexact: bool = False,
+    progress: bool | Listener = True,
+) -> Run:
+    """Go on with an interrupted run, to the same bits; a complete one is left as it is.
+
+    Args:
+        path: the run or its directory.
+        stages: "run", or "train" to end with the bundle.
+        options: how the sources were read.
+        executor: as for :func:`run`.
+        workers: as for :func:`run`.
+        device: as for :func:`run`.
+        allow_inexact: go on even where the bits cannot be the same, and mark the run.
+        progress: as for :func:`run`.
+
+    Raises:
+        IntegrityError: the data, or what decides the bits, is no longer the same.
+        BusyError: it is still running.
+    """
+    settings = Settings(DEFAULTS.out, options, executor, workers, device, allow_inexact)
+    return pipeline.resume(path if isinstance(path, Run) else Run(path), stages, settings, _listener(progress))
+
+
+def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe from its file, or by the name of one that comes with tenfold, with overrides applied.
+
+    Raises:
+        UsageError: no such recipe, an unknown key, a wrong type.
+
+    Example:
+        >>> from tenfold import load_recipe
+        >>> load_recipe("quick", ["train.epochs=5"]).train.epochs
+        5
+    """
+    return recipes.load_recipe(find_recipe(str(name)), overrides)
+
+
+def _start(
+    recipe: str | Path | Recipe,
+    stages: Stages,
+    settings: Settings,
+    train: Source | None,
+    test: Source | None,
+    overrides: Sequence[str],
+    progress: bool | Listener,
+) -> Run:
+    loaded = recipe.overridden(overrides) if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
+    given = {"train": loaded.data.train, "test": loaded.data.test}
+    if train is not None:  # the recipe's own test set belongs to its own training set
+        given = {"train": _name(train), "test": None}
+    if test is not None:
+        given["test"] = _name(test)
+    if stages == "train":
+        given["test"] = None
+    loaded = loaded.model_copy(update={"data": loaded.data.model_copy(update=given)})
+    datasets = {name: source for name, source in (("train", train), ("test", test)) if isinstance(source, Dataset)}
+    return pipeline.start(loaded, stages, settings, _listener(progress), train=datasets.get("train"), test=datasets.get("test"))
+
+
+def _name(source: Source) -> str:
+    """What a recipe records of a source; a dataset from memory is found again in the cache by its fingerprint."""
+    if isinstance(source, Dataset):
+        return source.origin[0].path if source.origin else f"memory:{source.fingerprint()[:16]}"
+    return str(source)
+
+
+def _listener(progress: bool | Listener) -> Listener:
+    return progress if isinstance(progress, Listener) else listener_for(quiet=not progress)
