@@ -98,7 +98,7 @@ def test_unreadable_folders_are_the_machines_fault(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(SOURCES.get("idx"), "recognises", refuse)
-    with pytest.raises(ResourceError, match="cannot read .*digits: Permission denied"):
+    with pytest.raises(ResourceError, match=r"cannot read .*digits: Permission denied"):
         load(tmp_path / "digits")
 
 
@@ -112,7 +112,10 @@ def test_shapes_that_cannot_be_meant_are_usage_errors():
 
 def test_reading_a_table_imports_neither_torch_nor_polars_nor_pandas(tmp_path):
     (tmp_path / "train.csv").write_bytes(TABLE)
-    code = "import sys; from tenfold.data.load import load; load(sys.argv[1]); print({'torch', 'polars', 'pandas', 'sklearn'} & {*sys.modules})"
+    code = (
+        "import sys; from tenfold.data.load import load; load(sys.argv[1])\n"
+        "print({'torch', 'polars', 'pandas', 'sklearn'} & {*sys.modules})"
+    )
     environment = {**os.environ, "TENFOLD_HOME": str(tmp_path / "home")}
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "train.csv")], env=environment, capture_output=True, text=True, timeout=60

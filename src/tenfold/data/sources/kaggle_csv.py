@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tenfold.data.files import ByteStream, first_bytes, looks_like, open_archive, open_regular, open_stream
 from tenfold.data.options import ReadOptions, Role
 from tenfold.data.sources import Source
-from tenfold.data.sources._csv_digits import parse_digits
+from tenfold.data.sources._csv_digits import keep_freed_memory, parse_digits
 from tenfold.data.sources._csv_fault import LONGEST_LINE, CarefulReader
 from tenfold.data.sources._csv_header import Layout, layout_of_fields, layout_of_header
 from tenfold.errors import DataError, Problem
@@ -98,6 +98,7 @@ def _read_table(
     images = np.empty((0, len(layout.pixels)), np.uint8)
     labels: list[NDArray[np.int64]] = []
     count = 0
+    keep_freed_memory()
     for block in _chain(first, blocks):
         if len(block) > LONGEST_LINE and b"\n" not in block:
             careful.too_long(block, row)
