@@ -151,7 +151,7 @@ BAD = [
     Bad("C31 classes", GOOD, r":4:1\(label\): found '9', .*0..3", options=ReadOptions(class_names=("a", "b", "c", "d"))),
     Bad("C32", HEAD + b"7,1,2,3,4\n7,4,3,2,1\n", r"found only images of class '7', expected labels of at least 2 classes"),
     Bad("C33 783", header(783), r":1:784\(pixel782\): found 783 pixels: give --shape"),
-    Bad("C33 3072", header(3072), r":1:3073\(pixel3071\): found 3072 pixels: give --shape.*--shape 3,32,32"),
+    Bad("C33 3072", header(3072), r":1:3073\(pixel3071\): found 3072 pixels: give --shape.*--shape 3x32x32"),
     Bad("C33 shape", GOOD, r":1:5\(pixel3\): found 4 pixels, expected 6 = 1 x 2 x 3", options=ReadOptions(shape=(1, 2, 3))),
     Bad("C33 no header", b"1,2,3\n", r":1: found 2 pixels: give --shape", options=ReadOptions(header=False)),
     Bad("C35 gzip", GZIPPED, r"it is gzip data; rename to train.csv.gz"),

@@ -24,7 +24,7 @@ IDX = b"\0\0\x08\x03\0\0\0\x01\0\0\0\x01\0\0\0\x01\x07"
     [
         ("train.csv", b"", "kaggle-csv"),
         ("TRAIN.CSV", TABLE, "kaggle-csv"),
-        ("train.csv.gz", gzip.compress(TABLE), "kaggle-csv"),
+        ("train.csv.gz", gzip.compress(TABLE, mtime=0), "kaggle-csv"),
         ("digit-recognizer.zip", b"PK\3\4", "kaggle-csv"),
         ("table.txt", TABLE, "kaggle-csv"),
         ("train-images-idx3-ubyte", b"", "idx"),

@@ -205,7 +205,9 @@ def looks_like(first: bytes) -> str | None:
     if first.startswith(b"%PDF"):
         return "a PDF document"
     if first.startswith((b"\xff\xfe", b"\xfe\xff")) or first[1:8:2] == b"\0\0\0\0" or first[0:8:2] == b"\0\0\0\0":
-        return "UTF-16" if first[:3] != IDX else "an IDX file"
+        return "UTF-16"
+    if first.startswith(IDX):
+        return "an IDX file"
     return None
 
 

@@ -174,7 +174,7 @@ def _wrong_count(pixels: int, last_name: str, shape: tuple[int, int, int] | None
     """(found, expected, hint) for a number of pixels that fits no image."""
     if shape is not None:
         return f"{pixels} pixels", f"{math.prod(shape)} = {' x '.join(map(str, shape))}", "correct --shape, or the table"
-    found = f"{pixels} pixels: give --shape C,H,W"
+    found = f"{pixels} pixels: give --shape CxHxW"
     side = math.isqrt(pixels)
     if pixels == side * side + 1:
         return found, f"{side * side} for an image of {side}x{side}", f"is column {last_name!r} one too many?"
@@ -183,5 +183,5 @@ def _wrong_count(pixels: int, last_name: str, shape: tuple[int, int, int] | None
         lost = f"pixel{pixels}" if first_is_0 else "pixel0"
         return found, f"{pixels + 1} for an image of {side + 1}x{side + 1}", f"is column {lost!r} missing?"
     if pixels % 3 == 0 and (colour := _square(pixels // 3)):
-        return found, "a square image", f"for colour images: --shape 3,{colour[1]},{colour[2]}"
+        return found, "a square image", f"for colour images: --shape 3x{colour[1]}x{colour[2]}"
     return found, "a square image, or --shape", "the numbers of --shape multiply to the number of pixel columns"

@@ -7,6 +7,7 @@ an index and shifts every image by one pixel, without a word.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -99,7 +100,7 @@ def _read_table(
     labels: list[NDArray[np.int64]] = []
     count = 0
     keep_freed_memory()
-    for block in _chain(first, blocks):
+    for block in chain([first] if first else [], blocks):
         if len(block) > LONGEST_LINE and b"\n" not in block:
             careful.too_long(block, row)
             break
@@ -183,9 +184,3 @@ def _line_blocks(stream: ByteStream) -> Iterator[bytes]:
             break
     if length:
         yield b"".join(pending)
-
-
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    if first:
-        yield first
-    yield from rest

@@ -122,7 +122,7 @@ def _as_images(array: NDArray[Any], path: Path, key: str, options: ReadOptions) 
         return np.ascontiguousarray(np.moveaxis(array, 3, 1))
     if len(rest) == 3 and rest[0] in CHANNELS:
         return array
-    raise fault(f"with shape {array.shape}", "(N, H, W), (N, H, W, C) or (N, C, H, W)", "give --shape C,H,W")
+    raise fault(f"with shape {array.shape}", "(N, H, W), (N, H, W, C) or (N, C, H, W)", "give --shape CxHxW")
 
 
 def _as_labels(array: NDArray[Any], path: Path, key: str, images: int, classes: int) -> NDArray[np.int64]:
