@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tenfold import pipeline
+from tenfold import environment, pipeline
 from tenfold.bundle.loaded import Bundle
 from tenfold.data.options import ReadOptions
-from tenfold.errors import IntegrityError, Stopped, UsageError
+from tenfold.errors import IntegrityError, ResourceError, Stopped, UsageError
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import Recipe, parse_recipe
 from tenfold.values.run import Run
@@ -212,3 +212,9 @@ def test_the_geometric_vote_reaches_the_bundle(recipe: Recipe, digits: Dataset, 
     expected = np.sqrt(one * two) / np.sqrt(one * two).sum(axis=1, keepdims=True)
     assert np.abs(run.predictions("test").probabilities - expected).max() < 1e-6
     assert np.abs(Bundle.open(run.path).predict_proba(digits.images[1400:]) - expected).max() < 1e-5
+
+
+def test_missing_packages_are_said_with_their_command(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "packages", lambda: [environment.Package("torch", "==2.13.0", None, "train")])
+    with pytest.raises(ResourceError, match=r"without torch; run: pip install 'tenfold\[train\]'"):
+        pipeline.start(recipe, "run", here(tmp_path))

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from tenfold import __version__
+from tenfold.errors import ResourceError
 
 _CGROUP = Path("/sys/fs/cgroup")
 _INSTRUCTION_SETS = {  # name as torch.backends.cpu has it -> flags of /proc/cpuinfo that it takes
@@ -81,6 +82,17 @@ def packages() -> list[Package]:
         extra = re.search(r"""extra == ["']([\w.-]+)["']""", marker)
         found.append(Package(name, needed, version(name), extra[1] if extra else None))
     return found
+
+
+def require_training() -> None:
+    """Say at once, and all together, which packages training lacks.
+
+    Raises:
+        ResourceError: naming them and the command that installs them.
+    """
+    missing = [package.name for package in packages() if package.extra in (None, "train") and package.installed is None]
+    if missing:
+        raise ResourceError(f"training cannot run without {', '.join(missing)}; run: pip install 'tenfold[train]'")
 
 
 def device_and_reason() -> tuple[str | None, str]:

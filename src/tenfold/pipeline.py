@@ -17,7 +17,7 @@ from tenfold.data.cache import stored
 from tenfold.data.checks import Finding, check
 from tenfold.data.load import load
 from tenfold.data.options import ReadOptions, Role
-from tenfold.environment import cores, describe
+from tenfold.environment import cores, describe, require_training
 from tenfold.errors import IntegrityError, Stopped
 from tenfold.evaluation.metrics import wilson_interval
 from tenfold.values.dataset import Dataset
@@ -99,8 +99,10 @@ def start(
         The complete run.
 
     Raises:
+        ResourceError: a package that training needs is missing.
         TenfoldError: see each stage; ``Stopped`` says how to go on.
     """
+    require_training()
     from tenfold.training.train import check_recipe, save_split, split_rows
 
     environment = _environment(settings)
@@ -139,6 +141,7 @@ def resume(run: Run, stages: Stages = "run", settings: Settings = DEFAULTS, list
         IntegrityError: the data, or what decides the bits, is no longer the same.
         BusyError: it is still running.
     """
+    require_training()
     from tenfold.training.train import check_same_environment, save_split, split_rows
 
     with run.lock(), _resumable(run, stages):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tenfold.errors import ResourceError
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -19,8 +21,6 @@ def doctor(
     Leaves with exit code 4 if training cannot run here.
     """
     from rich.console import Console
-
-    from tenfold.errors import ResourceError
 
     findings = examine()
     if as_json:
@@ -44,12 +44,13 @@ def examine() -> dict[str, Any]:
 
     machine = environment.describe(load_torch=True)
     packages = environment.packages()
-    missing = [p.name for p in packages if p.extra in (None, "train") and p.installed is None]
     problems = []
-    if missing:
-        problems.append(f"training cannot run without {', '.join(missing)}; run: pip install 'tenfold[train]'")
-    elif machine["device"] is None:
-        problems.append(f"training cannot run: {machine['device_reason']}")
+    try:
+        environment.require_training()
+        if machine["device"] is None:
+            problems.append(f"training cannot run: {machine['device_reason']}")
+    except ResourceError as error:
+        problems.append(str(error))
     cached = {name: SOURCES.get(name).cached_in() for name in named_sources()}  # type: ignore[attr-defined]
     return {
         "machine": machine,
