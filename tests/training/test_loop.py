@@ -57,6 +57,17 @@ def test_a_stop_anywhere_leaves_no_trace(
     assert {k: v.numpy().tobytes() for k, v in resumed.best.items()} == {k: v.numpy().tobytes() for k, v in whole.best.items()}
 
 
+def test_a_checkpoint_after_the_last_step_of_an_epoch_is_enough(train: Callable[..., Any], recipe: Recipe) -> None:
+    recipe = changed(recipe, checkpoint_minutes=1e-9)  # save after every step
+    whole = train(recipe)
+    before_evaluation = [saved for saved in whole.saves if saved[1]["step"] == 15]
+    assert [position["epoch"] for _, position in before_evaluation] == [0, 1, 2]
+    for saved in before_evaluation:
+        resumed = train(recipe, go_on=saved).state
+        assert bits(resumed) == bits(whole.state)
+        assert resumed.position == whole.state.position
+
+
 def test_the_last_weights_are_the_mean_over_the_last_share_of_steps(train: Callable[..., Any], recipe: Recipe) -> None:
     recipe = changed(recipe, epochs=1, weight_average=0.3)
     live = [train(recipe, stop_at=step).saves[-1][0]["network/0.weight"] for step in range(11, 15)]

@@ -85,7 +85,7 @@ def fit(
             if not clean:
                 images = augment(images, generator(recipe.seed, member, epoch, step, "augment"))
             torch.manual_seed(derive(recipe.seed, member, epoch, step, "dropout"))
-            _step(state, images, train.labels[rows], rate, settings.label_smoothing)
+            train_step(state, images, train.labels[rows], rate, settings.label_smoothing)
             if settings.weight_average and progress >= 1 - settings.weight_average:
                 state.update_average()
             position.step += 1
@@ -93,12 +93,14 @@ def fit(
                 emit({"epoch": epoch, "step": position.step, "steps": steps, "epochs": settings.epochs, **event})
             if clock.checkpoint_due():
                 save()
-        _end_epoch(state, steps * batch, held, rate, recipe)
+        last = ((epoch + 1) * steps - 1) / (settings.epochs * steps)  # a resumed epoch may have no step left to ask
+        _end_epoch(state, steps * batch, held, learning_rate(settings, last, epoch) * position.rate_factor, recipe)
         emit({"history": position.history[-1], "epochs": settings.epochs})
         save()
 
 
-def _step(state: TrainingState, images: torch.Tensor, labels: torch.Tensor, rate: float, smoothing: float) -> None:
+def train_step(state: TrainingState, images: torch.Tensor, labels: torch.Tensor, rate: float, smoothing: float) -> None:
+    """One step of the optimiser at learning rate ``rate`` on a batch of float32 images (B, C, H, W) and labels (B,)."""
     for group in state.optimizer.param_groups:
         group["lr"] = rate
     logits = state.network(images)
