@@ -15,7 +15,7 @@ LAYERS = [  # low to high
     {"training"},
     {"evaluation", "explore"},
     {"report", "bundle"},
-    {"reading", "serve", "pipeline"},
+    {"reading", "serve", "pipeline", "bench"},
     {"progress"},
     {"api"},
     {"cli"},

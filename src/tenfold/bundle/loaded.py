@@ -40,7 +40,7 @@ class Bundle:
                 f"{MODEL}: SHA-256 differs from manifest; the file was changed or damaged. Copy the bundle again"
             )
         check_model_bytes(model)
-        self._session = _session(model, threads or cores())
+        self._session = open_session(model, threads or cores())
         self._check_signature()
         self._check_answer()
 
@@ -157,7 +157,12 @@ def _read_model(path: Path, size: int) -> bytes:
         raise refused(path, error, "read") from error
 
 
-def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """ONNX Runtime's session for ``model``, as bundles use it, computing with ``threads`` threads.
+
+    Raises:
+        IntegrityError: ONNX Runtime does not take it.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -1,0 +1,80 @@
+"""The two things to ask: how fast is a recipe, and how well do two members share the machine."""
+
+from __future__ import annotations
+
+import math
+
+from tenfold.bench.measure import TURN_SECONDS
+from tenfold.errors import UsageError
+from tenfold.executors import Json
+from tenfold.executors.processes import Processes
+from tenfold.values.recipe import Recipe
+
+Shape = tuple[int, int, int]
+
+
+def bench(recipe: Recipe, *, image_shape: Shape = (1, 28, 28), batch: int | None = None, seconds: float = 20.0) -> Json:
+    """Speed of the first member of ``recipe`` on the CPU, with one thread unless said otherwise.
+
+    Args:
+        recipe: its model, augmentation and optimiser are used; its data is not, images are made up.
+        image_shape: (C, H, W).
+        batch: images in a training step; None is the recipe's.
+        seconds: how long to measure, about; the start of the process comes on top.
+
+    Returns:
+        ``parameters``; ``mac``, multiply-adds of one image's forward pass; ``product_gflops``, the rate
+        of float32 matrix products in the same process; ``train`` and, in ``predict``, ``torch``, ``onnx``
+        (batches), ``onnx_one`` (image by image) and ``onnx_all_cores``, each with ``images_per_second``,
+        ``gflops`` (2 MAC an image, 6 when training) and ``share_of_product``, medians over ``windows``
+        short windows that take turns; ``step_seconds``, where the time of a training step goes.
+
+    Raises:
+        UsageError: the model or the augmentation does not fit.
+    """
+    task = {"recipe": recipe.to_toml(), "image_shape": list(image_shape), "batch": batch, "seconds": seconds}
+    (result,) = Processes(1).map("tenfold.bench.measure:measure", [task], lambda index, event: None)
+    return result
+
+
+def scaling(recipe: Recipe, *, image_shape: Shape = (1, 28, 28), batch: int | None = None, seconds: float = 20.0) -> Json:
+    """Images per second of two training processes together, beside those of one that is alone.
+
+    One process trains all the time, the other every second turn of two seconds; see
+    :func:`tenfold.bench.measure.train_in_turns`.
+
+    Returns:
+        ``alone`` and ``together``, in images per second, and ``ratio``, together / alone.
+
+    Raises:
+        UsageError: ``seconds`` are too few to see both.
+    """
+    common = {"recipe": recipe.to_toml(), "image_shape": list(image_shape), "batch": batch, "seconds": seconds}
+    tasks = [{**common, "pauses": pauses} for pauses in (False, True)]
+    first, second = Processes(2).map("tenfold.bench.measure:train_in_turns", tasks, lambda index, event: None)
+    return compare_turns(first, second)
+
+
+def compare_turns(first: Json, second: Json) -> Json:
+    """Of the steps of two processes, the second of which paused every second turn: rates alone and together.
+
+    Raises:
+        UsageError: they were not both seen alone and together.
+    """
+    busy: dict[int, tuple[float, float]] = {}  # odd turn -> when the second process trained in it
+    for began, ended in second["steps"]:
+        turn = int(began // TURN_SECONDS)
+        busy[turn] = (busy.get(turn, (began, ended))[0], ended)
+    alone, beside = [], []
+    for began, ended in first["steps"]:
+        turn = int(began // TURN_SECONDS)
+        if turn % 2 == 0 and ended < (turn + 1) * TURN_SECONDS and {turn - 1, turn + 1} & busy.keys():
+            alone.append(ended - began)
+        elif turn in busy and busy[turn][0] <= began and ended <= busy[turn][1]:
+            beside.append(ended - began)
+    if not alone or not beside:
+        raise UsageError(f"too short to compare one process with two; expected at least --seconds {math.ceil(6 * TURN_SECONDS)}")
+    other = [ended - began for began, ended in second["steps"]]
+    batch = first["batch"]
+    apart, together = batch * len(alone) / sum(alone), batch * (len(beside) / sum(beside) + len(other) / sum(other))
+    return {"alone": apart, "together": together, "ratio": together / apart}
