@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 Stages = Literal["train", "run"]
-PREVIEWS = 50
 
 
 class Listener:
@@ -207,8 +206,10 @@ def _go_on(
     _summarise(run, made, seconds)
     if stages == "run":
         from tenfold.report.page import write_report
+        from tenfold.report.previews import variants
 
-        write_report(run, images, previews=_previews(run.recipe, train))
+        recipe = run.recipe
+        write_report(run, images, previews=variants(train.images[0], recipe.augment, recipe.seed) if recipe.augment else None)
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     run.seal()
 
@@ -350,21 +351,6 @@ def _summarise(run: Run, made: dict[str, Predictions], seconds: dict[str, float]
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
     write_json(run.path / "summary.json", summary)
-
-
-def _previews(recipe: Recipe, train: Dataset) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
-    """The first training image under ``PREVIEWS`` draws of the recipe's augmentation, (N, C, H, W); None without any."""
-    if not recipe.augment:
-        return None
-    import torch
-
-    from tenfold.augment import build
-    from tenfold.training.loop import to_input
-    from tenfold.training.seeding import generator
-
-    images = to_input(torch.from_numpy(train.images[:1].copy())).repeat(PREVIEWS, 1, 1, 1)
-    changed = build(recipe.augment)(images, generator(recipe.seed, "previews"))
-    return changed.mul(255).round().clamp(0, 255).to(torch.uint8).contiguous().numpy()
 
 
 @dataclass

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tenfold.report.sprites import LARGEST_SIDE, Sheet, sheet
+from tenfold.report.sprites import LARGEST_SIDE, Sheet, grid, png, sheet
 
 
 def pixels(made: Sheet) -> np.ndarray:
@@ -49,3 +49,14 @@ def test_large_images_are_scaled_down():
     assert made.aspect == 2
     assert shown[5, 5].tolist() == [0, 0, 0]
     assert shown[5, -5].tolist() == [255, 0, 0]
+
+
+def test_a_grid_has_the_columns_asked_for_and_dots_as_large():
+    images = np.random.default_rng(0).integers(0, 256, (5, 1, 4, 6), dtype=np.uint8)
+    pixels = grid(images, 2)
+    assert pixels.shape == (12, 12, 1)
+    np.testing.assert_array_equal(pixels[4:8, 6:, 0], images[3, 0])
+    assert not pixels[8:, 6:].any()
+    shown = np.asarray(Image.open(io.BytesIO(png(pixels, enlarge=3))))
+    assert shown.shape == (36, 36)
+    np.testing.assert_array_equal(shown[1::3, 1::3], pixels[:, :, 0])

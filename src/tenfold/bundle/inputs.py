@@ -9,11 +9,10 @@ import numpy as np
 
 from tenfold.bundle.loaded import Bundle
 from tenfold.bundle.manifest import DARK
-from tenfold.data.files import first_bytes, open_stream
-from tenfold.data.images import decode_image, recognise_format
-from tenfold.data.load import DEFAULT, load, named_sources
+from tenfold.data.files import first_bytes
+from tenfold.data.images import recognise_format
+from tenfold.data.load import DEFAULT, load, load_image, named_sources
 from tenfold.data.options import ReadOptions
-from tenfold.data.sources.image_folder import LARGEST_FILE
 from tenfold.errors import DataError, Problem
 from tenfold.values.dataset import Dataset
 
@@ -51,10 +50,8 @@ def polarity_warning(data: Dataset, bundle: Bundle) -> str | None:
 
 
 def _single_image(path: Path, bundle: Bundle) -> Dataset:
-    with open_stream(path, LARGEST_FILE) as stream:
-        content = stream.read_exactly(LARGEST_FILE)
     channels, height, width = bundle.image_shape
-    pixels = decode_image(content, str(path), channels=channels)
+    pixels = load_image(path, channels)
     if pixels.shape != bundle.image_shape:
         raise DataError(
             Problem(

@@ -7,11 +7,14 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tenfold.data.cache import keep, key_of, recall
-from tenfold.data.files import first_bytes, hash_file, looks_like, open_regular
+from tenfold.data.files import first_bytes, hash_file, looks_like, open_regular, open_stream
+from tenfold.data.images import decode_image
 from tenfold.data.options import ReadOptions, Role
 from tenfold.data.sources import SOURCES
+from tenfold.data.sources.image_folder import LARGEST_FILE
 from tenfold.errors import DataError, Problem, ResourceError
 from tenfold.values.dataset import Dataset, Origin
 
@@ -49,6 +52,17 @@ def load(source: str | Path, role: Role = "train", options: ReadOptions = DEFAUL
     if inputs:
         keep(key_of(dataset.origin, name, reader.version, role, options), dataset)
     return dataset
+
+
+def load_image(path: Path, channels: int | None = None) -> NDArray[np.uint8]:
+    """One image file as uint8 (C, H, W); ``channels`` is 1, 3, or None for what the file holds.
+
+    Raises:
+        DataError: not an image of an allowed format, too large, damaged or incomplete.
+        ResourceError: the operating system refused.
+    """
+    with open_stream(path, LARGEST_FILE) as stream:
+        return decode_image(stream.read_exactly(LARGEST_FILE), str(path), channels=channels)
 
 
 def named_sources() -> list[str]:

@@ -52,20 +52,31 @@ def sheet(images: NDArray[np.uint8]) -> Sheet:
 
     One channel is shown as grey, three or more as RGB from the first three, two as grey from the first.
     """
+    height, width = shown_size(images.shape[1:])
+    columns = math.ceil(math.sqrt(len(images) * height / width))
+    pixels = grid(images, columns)
+    uri = "data:image/png;base64," + base64.b64encode(png(pixels)).decode("ascii")
+    return Sheet(uri, columns, len(pixels) // height, width / height, pixels.shape[2] == 1)
+
+
+def grid(images: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
+    """The images side by side, row by row: uint8 (rows * height, columns * width, 1 or 3), black where none is left."""
     count, channels, _, _ = images.shape
     height, width = shown_size(images.shape[1:])
-    columns = math.ceil(math.sqrt(count * height / width))
     rows = math.ceil(count / columns)
     kept = 3 if channels >= 3 else 1
     canvas = np.zeros((rows, columns, height, width, kept), dtype=np.uint8)
     for index, image in enumerate(images):
         canvas[divmod(index, columns)] = _fit(image[:kept].transpose(1, 2, 0), height, width)
-    pixels = canvas.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, kept)
-    picture = Image.fromarray(pixels[:, :, 0] if kept == 1 else pixels)
+    return canvas.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, kept)
+
+
+def png(pixels: NDArray[np.uint8], enlarge: int = 1) -> bytes:
+    """Pixels (H, W, 1 or 3) as a PNG file's content, each pixel ``enlarge`` x ``enlarge`` dots."""
+    pixels = pixels.repeat(enlarge, axis=0).repeat(enlarge, axis=1)
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
-    uri = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-    return Sheet(uri, columns, rows, width / height, kept == 1)
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def _fit(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
