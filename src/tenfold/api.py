@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tenfold import pipeline
 from tenfold.data.options import ReadOptions
-from tenfold.pipeline import DEFAULTS, Listener, Settings, Stages
+from tenfold.pipeline import DEFAULTS, MEMORY, Listener, Settings, Stages
 from tenfold.progress import listener_for
 from tenfold.recipes import find_recipe
 from tenfold.values import recipe as recipes
@@ -149,7 +149,7 @@ def _start(
 def _name(source: Source) -> str:
     """What a recipe records of a source; a dataset from memory is found again in the cache by its fingerprint."""
     if isinstance(source, Dataset):
-        return source.origin[0].path if source.origin else f"memory:{source.fingerprint()[:16]}"
+        return f"{MEMORY}{source.fingerprint()[:16]}"
     return str(source)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tenfold.atomic import write_json
-from tenfold.data.cache import stored
+from tenfold.data.cache import open_stored, stored, stored_path
 from tenfold.data.checks import Finding, check
 from tenfold.data.load import load
 from tenfold.data.options import ReadOptions, Role
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 Stages = Literal["train", "run"]
+MEMORY = "memory:"
+"""Begins the name of a source that was given as a dataset: no path leads back to it."""
 
 
 class Listener:
@@ -223,8 +225,14 @@ def _load_test(recipe: Recipe, settings: Settings) -> Dataset | None:
 
 
 def _load_again(run: Run, role: Role, source: str, settings: Settings) -> Dataset:
-    data = _load(source, role, settings)
     recorded = run.data[role]["fingerprint"]
+    if source.startswith(MEMORY):
+        try:
+            return open_stored(stored_path(recorded))
+        except IntegrityError as error:
+            message = f"the {role} set of {run.path} came from memory, and its copy in the cache is gone; start the run again"
+            raise IntegrityError(message) from error
+    data = _load(source, role, settings)
     if data.fingerprint() != recorded:
         raise IntegrityError(
             f"{source} has changed since {run.path} began: found {data.fingerprint()[:16]}, the run has {recorded[:16]}"

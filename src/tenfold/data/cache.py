@@ -72,6 +72,11 @@ def keep(key: str, dataset: Dataset) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def stored_path(fingerprint: str) -> Path:
+    """Where :func:`stored` puts the dataset with this fingerprint."""
+    return home() / "datasets" / fingerprint
+
+
 def stored(dataset: Dataset, folder: Path | None = None) -> Path:
     """A folder that holds ``dataset``, for :func:`open_stored` in another process; written unless it is there.
 
@@ -82,7 +87,7 @@ def stored(dataset: Dataset, folder: Path | None = None) -> Path:
     Raises:
         ResourceError: the operating system refused.
     """
-    path = folder or home() / "datasets" / dataset.fingerprint()
+    path = folder or stored_path(dataset.fingerprint())
     try:
         if open_stored(path).fingerprint() == dataset.fingerprint():
             return path
