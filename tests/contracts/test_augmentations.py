@@ -15,6 +15,8 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"rotation": 15, "shear": 10, "zoom": 0.1, "shift": 2},
         {"rotation": 40, "zoom": 0.9, "shift": 30, "distribution": "normal", "interpolation": "nearest", "zoom_centre": 1.1},
     ],
+    "elastic": [{}, {"alpha": 100, "sigma": 1.5}],
+    "erase": [{"probability": 1}, {"probability": 0.7, "largest": 1.0, "fill": "noise"}],
 }
 SHAPES = [(4, 1, 28, 28), (1, 1, 28, 28), (3, 3, 32, 32), (5, 1, 8, 8), (2, 1, 20, 30)]
 CASES = [
