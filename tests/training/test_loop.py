@@ -39,7 +39,7 @@ def test_r11_another_seed_or_member_gives_other_weights(train: Callable[..., Any
     assert bits(train(recipe, member=1).state) != first
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adam", "nadam", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "nadam", "sgd", "muon"])
 @pytest.mark.parametrize("stop_at", [0, 7, 15, 23, 44])
 def test_a_stop_anywhere_leaves_no_trace(
     train: Callable[..., Any], recipe: Recipe, optimizer: str, stop_at: int, tmp_path: Any

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from tenfold.errors import Stopped, UsageError
 from tenfold.training.schedule import learning_rate
 from tenfold.training.seeding import derive, generator
+from tenfold.training.selective import hardest
 from tenfold.training.state import TrainingState, load_weights, weights_of
 from tenfold.values.recipe import Recipe
 
@@ -81,11 +82,13 @@ def fit(
             progress = (epoch * steps + step) / (settings.epochs * steps)
             rate = learning_rate(settings, progress, epoch) * position.rate_factor
             rows = order[step * batch : (step + 1) * batch]
-            images = to_input(train.images[rows])
+            images, labels = to_input(train.images[rows]), train.labels[rows]
             if not clean:
                 images = augment(images, generator(recipe.seed, member, epoch, step, "augment"))
+            if settings.selective and epoch >= settings.selective.after:
+                images, labels = hardest(state.network, images, labels, settings.selective.share)
             torch.manual_seed(derive(recipe.seed, member, epoch, step, "dropout"))
-            train_step(state, images, train.labels[rows], rate, settings.label_smoothing)
+            train_step(state, images, labels, rate, settings.label_smoothing)
             if settings.weight_average and progress >= 1 - settings.weight_average:
                 state.update_average()
             position.step += 1
@@ -94,7 +97,7 @@ def fit(
             if clock.checkpoint_due():
                 save()
         last = ((epoch + 1) * steps - 1) / (settings.epochs * steps)  # a resumed epoch may have no step left to ask
-        _end_epoch(state, steps * batch, held, learning_rate(settings, last, epoch) * position.rate_factor, recipe)
+        _end_epoch(state, held, learning_rate(settings, last, epoch) * position.rate_factor, recipe)
         emit({"history": position.history[-1], "epochs": settings.epochs})
         save()
 
@@ -108,13 +111,14 @@ def train_step(state: TrainingState, images: torch.Tensor, labels: torch.Tensor,
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     state.optimizer.step()
-    state.running += torch.stack([loss.detach().double() * len(labels), (logits.detach().argmax(1) == labels).sum().double()])
+    count, correct = loss.new_tensor(len(labels)), (logits.detach().argmax(1) == labels).sum()
+    state.running += torch.stack([loss.detach().double() * count, correct.double(), count.double()])
 
 
-def _end_epoch(state: TrainingState, seen: int, held: Rows, rate: float, recipe: Recipe) -> None:
+def _end_epoch(state: TrainingState, held: Rows, rate: float, recipe: Recipe) -> None:
     """Evaluate, remember the best weights, lower the rate on a plateau, stop early."""
     position, settings = state.position, recipe.train
-    train_loss, train_correct = state.running.tolist()
+    train_loss, train_correct, seen = state.running.tolist()
     if not math.isfinite(train_loss):
         raise UsageError(
             f"training diverged: the loss is {train_loss} in epoch {position.epoch + 1}; lower train.learning_rate "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from tenfold.training.muon import Muon
 from tenfold.values.recipe import TrainSettings
 
 
@@ -23,3 +24,8 @@ def build_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.
             return torch.optim.NAdam(groups, lr=rate)
         case "sgd":
             return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=settings.momentum > 0, fused=True)
+        case "muon":
+            # the last weights are those of the output, whose rows are classes and not directions to balance
+            hidden = {"params": weights[:-1], "weight_decay": settings.weight_decay, "orthogonal": True}
+            groups[0]["params"] = weights[-1:]
+            return Muon([hidden, *groups] if weights[:-1] else groups, rate, settings.momentum)

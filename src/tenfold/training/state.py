@@ -50,7 +50,7 @@ class TrainingState:
         optimizer: its optimiser.
         average: running mean of weights and batch-norm statistics, by name; empty until it starts.
         best: weights of the best epoch so far, by name; empty before.
-        running: float64 (2,), sum of losses and number of correct answers in the epoch under way.
+        running: float64 (3,), of the epoch under way: sum of losses, number of correct answers, number of images.
         position: see :class:`Position`.
     """
 
@@ -59,7 +59,7 @@ class TrainingState:
         self.optimizer = optimizer
         self.average: Tensors = {}
         self.best: Tensors = {}
-        self.running = torch.zeros(2, dtype=torch.float64, device=device)
+        self.running = torch.zeros(3, dtype=torch.float64, device=device)
         self.position = Position()
 
     def current_weights(self) -> Tensors:
