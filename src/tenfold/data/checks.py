@@ -91,8 +91,8 @@ def duplicates(data: Dataset, hashes: NDArray[np.void] | None = None) -> Finding
     if not count:
         return Finding("duplicates", "note", 0, len(data), "no image occurs twice")
     severity: Severity = "warning" if count > DUPLICATE_SHARE * len(data) else "note"
-    message = f"{_of(count, len(data), 'images')} repeat another one; copies stay on one side of every split"
-    return Finding("duplicates", severity, count, len(data), message, _ids(data, groups))
+    message = f"{share_of(count, len(data), 'images')} repeat another one; copies stay on one side of every split"
+    return Finding("duplicates", severity, count, len(data), message, limited_ids(data, groups))
 
 
 def label_conflicts(data: Dataset, hashes: NDArray[np.void] | None = None) -> Finding:
@@ -104,9 +104,9 @@ def label_conflicts(data: Dataset, hashes: NDArray[np.void] | None = None) -> Fi
     if not count:
         return Finding("label-conflicts", "note", 0, len(data), "no image has two labels")
     example = ", ".join(f"{data.ids[row]} = {data.class_names[labels[row]]!r}" for row in groups[0][:3])
-    affected = _of(count, len(data), "images")
+    affected = share_of(count, len(data), "images")
     message = f"{affected} equal one with another label (ids {example}); correct the labels or drop the rows"
-    return Finding("label-conflicts", "warning", count, len(data), message, _ids(data, groups))
+    return Finding("label-conflicts", "warning", count, len(data), message, limited_ids(data, groups))
 
 
 def constant_images(data: Dataset) -> Finding:
@@ -114,8 +114,8 @@ def constant_images(data: Dataset) -> Finding:
     rows = np.flatnonzero(_is_constant(data.images))
     if not len(rows):
         return Finding("constant-images", "note", 0, len(data), "no image is blank")
-    message = f"{_of(len(rows), len(data), 'images')} have one grey level everywhere and show nothing; drop them"
-    return Finding("constant-images", "warning", len(rows), len(data), message, _ids(data, rows[:, None]))
+    message = f"{share_of(len(rows), len(data), 'images')} have one grey level everywhere and show nothing; drop them"
+    return Finding("constant-images", "warning", len(rows), len(data), message, limited_ids(data, rows[:, None]))
 
 
 def class_balance(data: Dataset) -> Finding:
@@ -161,8 +161,8 @@ def leakage(train: Dataset, test: Dataset, train_hashes: NDArray[np.void] | None
     if not count:
         return Finding("leakage", "note", 0, total, "no test image is among the training images")
     twins = first[np.searchsorted(unique, test_hashes[known[:MOST_IDS]])]
-    pairs = tuple((_id(train, i), _id(test, j)) for i, j in zip(twins, known, strict=False))
-    share = _of(count, total, "test rows")
+    pairs = tuple((row_id(train, i), row_id(test, j)) for i, j in zip(twins, known, strict=False))
+    share = share_of(count, total, "test rows")
     if count <= LEAK_SHARE * total:
         return Finding(
             "leakage", "warning", count, total, f"{share} are known from training; drop them from the training set", pairs
@@ -209,16 +209,19 @@ def _groups_of_equals(hashes: NDArray[np.void]) -> list[NDArray[np.int64]]:
     return sorted(groups, key=lambda group: int(group[0]))
 
 
-def _ids(data: Dataset, groups: Iterable[NDArray[np.int64]]) -> tuple[tuple[int | str, ...], ...]:
-    return tuple(tuple(_id(data, row) for row in group) for group, _ in zip(groups, range(MOST_IDS), strict=False))
+def limited_ids(data: Dataset, groups: Iterable[NDArray[np.int64]]) -> tuple[tuple[int | str, ...], ...]:
+    """The ids of groups of rows, of at most :data:`MOST_IDS` groups."""
+    return tuple(tuple(row_id(data, row) for row in group) for group, _ in zip(groups, range(MOST_IDS), strict=False))
 
 
-def _id(data: Dataset, row: int | np.integer[Any]) -> int | str:
+def row_id(data: Dataset, row: int | np.integer[Any]) -> int | str:
+    """The id of a row as a plain value."""
     value: int | str = data.ids[row].item()
     return value
 
 
-def _of(count: int, total: int, noun: str) -> str:
+def share_of(count: int, total: int, noun: str) -> str:
+    """``12 of 1,000 images (1.20%)``."""
     return f"{count:,} of {total:,} {noun} ({count / total:.2%})"
 
 

@@ -1,0 +1,178 @@
+"""Images that are almost another one: shifted, noisy, compressed, inverted, turned by a degree or two, resized.
+
+Both images are inked alike, moved so that their centres of mass meet, and compared by normalised
+correlation. High correlation alone proves little: two people's 1s correlate above 0.98. A copy is also
+much closer to its original than the original's next look-alikes are, and that is what is asked
+(the ratio test of Lowe, "Distinctive Image Features from Scale-Invariant Keypoints", 2004).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.data.ink import Grid, blocks, centre_of_mass, ink
+
+Vectors = NDArray[np.float32]
+
+CORRELATION = 0.975
+"""Least correlation of a copy with its original."""
+RATIO = 0.38
+"""A copy's distance (1 - correlation) is at most this share of the distance to the look-alike of rank :data:`RANK`."""
+RANK = 3
+"""Nearest rows up to this rank may be copies of one original."""
+CERTAIN = 0.998
+"""From this correlation on, look-alikes do not matter."""
+FILTER_SIZE = 32
+"""Principal components that rule out most pairs before pixels are compared."""
+_ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """P pairs of rows and how alike they are.
+
+    Attributes:
+        first: int64 (P,), rows of the reference.
+        second: int64 (P,), rows of the other set, or of the same one.
+        correlation: float32 (P,), in :data:`CORRELATION`..1.
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    correlation: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def near_duplicates(reference: NDArray[np.uint8], others: NDArray[np.uint8] | None = None) -> Pairs:
+    """Pairs that are almost the same image; equal images are among them, images of one grey level are not.
+
+    Args:
+        reference: uint8 (N, C, H, W).
+        others: uint8 (M, C, H, W), compared with the reference; without it, the reference with itself,
+            each pair once with ``first < second``.
+
+    Returns:
+        For each of the other images at most its nearest, in the order of their rows.
+    """
+    known = normalised(reference)
+    asked = known if others is None else normalised(others)
+    if not len(known) or not len(asked):
+        return Pairs(*(np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.float32)))  # type: ignore[arg-type]
+    candidates = _candidates(known, asked, same=others is None)
+    found = _nearest(candidates)
+    looks_alike = _distances_of_rank(known, asked, candidates, found.second, same=others is None)
+    accepted = (found.correlation >= CERTAIN) | (1 - found.correlation <= RATIO * looks_alike)
+    found = Pairs(found.first[accepted], found.second[accepted], found.correlation[accepted])
+    return _each_once(found) if others is None else found
+
+
+def normalised(images: NDArray[np.uint8]) -> Vectors:
+    """uint8 (N, C, H, W) as float32 (N, H * W): ink, centred, of mean 0 and length 1; all 0 for a blank image."""
+    count, _, height, width = images.shape
+    vectors = np.empty((count, height * width), np.float32)
+    for block in blocks(count):
+        rows = centred(ink(images[block])).reshape(-1, height * width)
+        rows -= rows.mean(axis=1, keepdims=True)
+        length = np.linalg.norm(rows, axis=1, keepdims=True)
+        vectors[block] = np.where(length > 1e-3, rows / np.maximum(length, 1e-3), 0)
+    return vectors
+
+
+def centred(grid: Grid) -> Grid:
+    """``grid`` (N, H, W) with every centre of mass in the middle, by bilinear interpolation."""
+    x, y = centre_of_mass(grid)
+    return _moved(_moved(grid, y).transpose(0, 2, 1), x).transpose(0, 2, 1)
+
+
+def _moved(grid: Grid, distance: NDArray[np.float32]) -> Grid:
+    """Each image (L, M) of ``grid`` moved up by its ``distance`` in pixels; 0 comes in."""
+    count, length, _ = grid.shape
+    whole = np.floor(distance).astype(np.int64)
+    rest = (distance - whole)[:, None, None]
+    padded = np.pad(grid, ((0, 0), (0, 1), (0, 0)))  # one row of 0, for every place outside
+    place = np.arange(length) + whole[:, None]
+    above = np.where((place >= 0) & (place < length), place, length)
+    below = np.where((place >= -1) & (place < length - 1), place + 1, length)
+    image = np.arange(count)[:, None]
+    moved: Grid = padded[image, above] * (1 - rest) + padded[image, below] * rest
+    return moved
+
+
+def _candidates(known: Vectors, asked: Vectors, *, same: bool) -> Pairs:
+    """All pairs from :data:`CORRELATION` on.
+
+    A projection shortens distances, so what is too far apart in a few components is too far apart: the filter
+    loses nothing.
+    """
+    basis = _basis(known)
+    short, short_asked = known @ basis, asked @ basis
+    half, half_asked = (short**2).sum(axis=1) / 2, (short_asked**2).sum(axis=1) / 2
+    first, second = [], []
+    for start in range(0, len(asked), _ROWS_AT_ONCE):
+        block = slice(start, start + _ROWS_AT_ONCE)
+        up_to = block.stop if same else None  # one triangle of the square is enough
+        scores = short_asked[block] @ short[:up_to].T - half[:up_to]
+        row, column = np.nonzero(scores >= half_asked[block, None] - (1 - CORRELATION) - 1e-5)
+        row += start
+        kept = row > column if same else slice(None)
+        first.append(column[kept])
+        second.append(row[kept])
+    left, right = np.concatenate(first), np.concatenate(second)
+    correlation = np.empty(len(left), np.float32)
+    for some in blocks(len(left)):
+        correlation[some] = np.einsum("ij,ij->i", known[left[some]], asked[right[some]])
+    kept = correlation >= CORRELATION
+    left, right, correlation = left[kept], right[kept], correlation[kept]
+    if same:
+        left, right, correlation = np.append(left, right), np.append(right, left), np.append(correlation, correlation)
+    return Pairs(left, right, correlation)
+
+
+def _basis(vectors: Vectors) -> Vectors:
+    """(H * W, F): the directions in which the vectors vary most."""
+    sample = vectors[:: max(1, len(vectors) // 10_000)]
+    _, directions = np.linalg.eigh((sample.T @ sample).astype(np.float64))
+    return np.ascontiguousarray(directions[:, ::-1][:, :FILTER_SIZE], dtype=np.float32)
+
+
+def _nearest(pairs: Pairs) -> Pairs:
+    """The best pair of each second row, in the order of these rows."""
+    order = np.lexsort((pairs.first, -pairs.correlation, pairs.second))
+    _, first = np.unique(pairs.second[order], return_index=True)
+    best = order[first]
+    return Pairs(pairs.first[best], pairs.second[best], pairs.correlation[best])
+
+
+def _distances_of_rank(
+    known: Vectors, asked: Vectors, candidates: Pairs, rows: NDArray[np.int64], *, same: bool
+) -> NDArray[np.float32]:
+    """(R,) distance from each of ``rows`` to its known row of rank :data:`RANK`; 1 where there are not so many.
+
+    Rows in dense places have it among their candidates; only for the others all known rows are looked at.
+    """
+    distances = np.ones(len(rows), np.float32)
+    order = np.lexsort((-candidates.correlation, candidates.second))
+    start = np.searchsorted(candidates.second[order], rows)
+    counts = np.searchsorted(candidates.second[order], rows, side="right") - start
+    dense = counts >= RANK
+    distances[dense] = 1 - candidates.correlation[order][start[dense] + RANK - 1]
+    sparse = np.flatnonzero(~dense)
+    rank = RANK + same  # each row finds itself first
+    if len(known) >= rank:
+        for begin in range(0, len(sparse), _ROWS_AT_ONCE):
+            some = sparse[begin : begin + _ROWS_AT_ONCE]
+            correlation = asked[rows[some]] @ known.T
+            distances[some] = 1 - np.partition(correlation, len(known) - rank, axis=1)[:, len(known) - rank]
+    return distances
+
+
+def _each_once(pairs: Pairs) -> Pairs:
+    """Pairs of one set, each once and in order."""
+    low, high = np.minimum(pairs.first, pairs.second), np.maximum(pairs.first, pairs.second)
+    _, kept = np.unique(np.stack([high, low]), axis=1, return_index=True)
+    return Pairs(low[kept], high[kept], pairs.correlation[kept])
