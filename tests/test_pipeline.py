@@ -214,6 +214,15 @@ def test_the_geometric_vote_reaches_the_bundle(recipe: Recipe, digits: Dataset, 
     assert np.abs(Bundle.open(run.path).predict_proba(digits.images[1400:]) - expected).max() < 1e-5
 
 
+def test_shifts_count_in_the_predictions_and_in_the_bundle(recipe: Recipe, digits: Dataset, tmp_path: Path) -> None:
+    recipe = Recipe.model_validate(recipe.model_dump() | {"ensemble": {"members": 2, "shifts": 1}})
+    plain = Recipe.model_validate(recipe.model_dump() | {"ensemble": {"members": 2}})
+    run, other = (pipeline.start(each, "run", here(tmp_path / f"shifts{each.ensemble.shifts}")) for each in (recipe, plain))
+    voted = run.predictions("test").probabilities
+    assert np.abs(voted - other.predictions("test").probabilities).max() > 1e-3
+    assert np.abs(Bundle.open(run.path).predict_proba(digits.images[1400:]) - voted).max() < 1e-5
+
+
 def test_missing_packages_are_said_with_their_command(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "packages", lambda: [environment.Package("torch", "==2.13.0", None, "train")])
     with pytest.raises(ResourceError, match=r"without torch; run: pip install 'tenfold\[train\]'"):

@@ -316,11 +316,12 @@ def _export(run: Run, train: Dataset, made: dict[str, Predictions], images: dict
 def _torch_vote(run: Run, members: Iterator[nn.Module], sample: Dataset) -> Any:
     import torch
 
-    from tenfold.training.loop import predict_proba
+    from tenfold.training.shifts import predict_shifted
     from tenfold.training.train import vote
 
     images = torch.from_numpy(sample.images.copy())
-    return vote((predict_proba(member, images).numpy() for member in members), run.recipe.ensemble.vote)
+    ensemble = run.recipe.ensemble
+    return vote((predict_shifted(member, images, ensemble.offsets).numpy() for member in members), ensemble.vote)
 
 
 def _estimate(made: Predictions) -> dict[str, Any]:

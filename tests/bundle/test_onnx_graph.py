@@ -162,3 +162,32 @@ def test_a_setting_without_a_faithful_translation_is_refused(layer):
 def test_no_members_is_a_mistake():
     with pytest.raises(ValueError, match="at least one member"):
         export_onnx([], (1, 8, 8), 10, "mean")
+
+
+def test_shifts_give_the_mean_opinion_of_the_shifted_images():
+    members, images = [small_network(seed) for seed in range(2)], random_images()
+    offsets = [(0, 0), (1, 0), (0, -1), (-2, 1)]
+    moved = [np.zeros_like(images) for _ in offsets]
+    moved[0][:] = images
+    moved[1][:, :, 1:] = images[:, :, :-1]
+    moved[2][..., :-1] = images[..., 1:]
+    moved[3][:, :, :-2, 1:] = images[:, :, 2:, :-1]
+    model = export_onnx(members, (1, 8, 8), 10, "mean", offsets)
+    expected = np.mean([torch_probabilities(members, each) for each in moved], axis=0)
+    np.testing.assert_allclose(run_onnx(model, images), expected, atol=2e-6)
+
+
+def test_shifts_of_colour_images_in_a_log_mean():
+    network = shaken(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *head(4, 6)))
+    images = random_images(channels=3)
+    moved = np.zeros_like(images)
+    moved[:, :, :-1] = images[:, :, 1:]
+    opinion = (torch_probabilities([network], images) + torch_probabilities([network], moved)) / 2
+    model = export_onnx([network], (3, 8, 8), 5, "log-mean", [(0, 0), (-1, 0)])
+    np.testing.assert_allclose(run_onnx(model, images), opinion, atol=2e-6)
+
+
+def test_shifts_do_not_store_the_weights_again():
+    plain, shifted = (export_onnx([small_network()], (1, 8, 8), 10, "mean", offsets) for offsets in ([(0, 0)], [(0, 0), (0, 1)]))
+    weights = [sum(np.prod(i.dims) for i in onnx.load_from_string(m).graph.initializer) for m in (plain, shifted)]
+    assert weights[1] == weights[0] + 9

@@ -53,14 +53,14 @@ def export_bundle(
         ResourceError: the operating system refused, or the ensemble is too large for one file.
     """
     count = _Count(members)
-    vote = run.recipe.ensemble.vote
-    model = export_onnx(count, sample.image_shape, len(sample.class_names), vote)
+    ensemble = run.recipe.ensemble
+    model = export_onnx(count, sample.image_shape, len(sample.class_names), ensemble.vote, ensemble.offsets)
     manifest = Manifest(
         model=ModelFile(sha256=hashlib.sha256(model).hexdigest(), bytes=len(model)),
         image_shape=sample.image_shape,
         class_names=sample.class_names,
         pixel_mean=round(float(sample.images.mean()), 2),
-        vote=vote,
+        vote=ensemble.vote,
         members=count.members,
         parameters=count.parameters,
         metrics=dict(metrics),

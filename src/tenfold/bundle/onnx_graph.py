@@ -8,7 +8,8 @@ passes them to :meth:`Graph.chain`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Sequence
 from functools import singledispatch
 from typing import Any, Literal
 
@@ -33,7 +34,13 @@ LARGEST = 2_000_000_000
 """Bytes of weights in one file: Protocol Buffers end at 2 GiB."""
 
 
-def export_onnx(members: Iterable[nn.Module], image_shape: tuple[int, int, int], classes: int, vote: Vote) -> bytes:
+def export_onnx(
+    members: Iterable[nn.Module],
+    image_shape: tuple[int, int, int],
+    classes: int,
+    vote: Vote,
+    offsets: Sequence[tuple[int, int]] = ((0, 0),),
+) -> bytes:
     """The ensemble as one ONNX model; the same members give the same bytes.
 
     Input ``images``: uint8 (N, C, H, W), 0..255, divided by 255 in the graph. Output
@@ -44,6 +51,7 @@ def export_onnx(members: Iterable[nn.Module], image_shape: tuple[int, int, int],
         image_shape: (C, H, W).
         classes: K.
         vote: ``mean`` of the members' softmax, or ``log-mean``, the normalised geometric mean.
+        offsets: (down, right), in pixels; each member's softmax is its mean over the images shifted by each.
 
     Raises:
         IntegrityError: a weight is NaN or infinite.
@@ -53,16 +61,17 @@ def export_onnx(members: Iterable[nn.Module], image_shape: tuple[int, int, int],
     graph = Graph()
     images = graph.node("Cast", INPUT, to=TensorProto.FLOAT)
     images = graph.node("Div", images, graph.constant("pixel_maximum", np.float32(255)))
+    views = [graph.shifted(images, image_shape[0], *offset) for offset in offsets]
     floor = graph.constant("probability_floor", np.float32(PROBABILITY_FLOOR)) if vote == "log-mean" else None
     opinions = []
     for number, member in enumerate(members):
         graph.prefix = f"member{number:02d}"
-        opinion = graph.node("Softmax", graph.chain(member, images), axis=1)
+        opinion = graph.mean([graph.node("Softmax", graph.chain(member, view), axis=1) for view in views])
         opinions.append(graph.node("Log", graph.node("Max", opinion, floor)) if floor else opinion)
     if not opinions:
         raise ValueError("an ensemble needs at least one member")
     graph.prefix = "vote"
-    together = graph.node("Mean", *opinions) if len(opinions) > 1 else opinions[0]
+    together = graph.mean(opinions)
     if floor:
         together = graph.node("Softmax", together, axis=1)
     graph.nodes[-1].output[0] = OUTPUT
@@ -85,6 +94,7 @@ class Graph:
         self.nodes: list[NodeProto] = []
         self.prefix = "input"
         self._constants: list[TensorProto] = []
+        self._known: dict[tuple[tuple[int, ...], bytes], str] = {}
         self._bytes = 0
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
@@ -94,8 +104,11 @@ class Graph:
         return name
 
     def constant(self, name: str, value: Tensor | ArrayLike) -> str:
-        """Add a float32 constant, such as a layer's ``weight``; returns its full name."""
+        """Add a float32 constant, such as a layer's ``weight``; returns its full name. Equal ones are stored once."""
         array = np.asarray(value, dtype=np.float32)
+        content = (array.shape, hashlib.sha256(array.tobytes()).digest())
+        if content in self._known:
+            return self._known[content]
         name = f"{self.prefix}.{len(self.nodes)}.{name}"
         if not np.isfinite(array).all():
             raise IntegrityError(f"{name} holds NaN or infinity; the network diverged while training or is damaged")
@@ -103,7 +116,21 @@ class Graph:
         if self._bytes > LARGEST:
             raise ResourceError(f"the ensemble has more than {LARGEST:,} bytes of weights, which one ONNX file cannot hold")
         self._constants.append(numpy_helper.from_array(array, name))
+        self._known[content] = name
         return name
+
+    def mean(self, xs: Sequence[str]) -> str:
+        """Add the mean of ``xs``, of which there is at least one."""
+        return self.node("Mean", *xs) if len(xs) > 1 else xs[0]
+
+    def shifted(self, images: str, channels: int, down: int, right: int) -> str:
+        """Add ``images`` moved by so many pixels, 0 coming in: a convolution with a single 1, which is exact."""
+        if not (down or right):
+            return images
+        reach = max(abs(down), abs(right))
+        kernel = np.zeros((channels, 1, 2 * reach + 1, 2 * reach + 1))
+        kernel[:, :, reach - down, reach - right] = 1
+        return self.node("Conv", images, self.constant("shift", kernel), pads=[reach] * 4, group=channels)
 
     def chain(self, network: nn.Module, x: str) -> str:
         """Add the layers of ``network``, applied to ``x``, with batch norms folded; returns the output's name."""

@@ -23,9 +23,10 @@ from tenfold.executors import Context
 from tenfold.models import build as build_model
 from tenfold.training.checkpoint import load_newest, load_weights_file, save_checkpoint, save_weights
 from tenfold.training.device import pick_device, prepare
-from tenfold.training.loop import Rows, fit, predict_proba
+from tenfold.training.loop import Rows, fit
 from tenfold.training.optimizer import build_optimizer
 from tenfold.training.seeding import derive
+from tenfold.training.shifts import predict_shifted
 from tenfold.training.state import TrainingState, load_weights
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
@@ -73,11 +74,11 @@ def train_member(context: Context, run: str, member: int, train: str, rows: str,
     )
     load_weights(state.network, state.best if recipe.train.keep == "best" and state.best else state.current_weights())
     if len(held):
-        _save_predictions(state.network, held.images, dataset.take(held_rows), here.member_path(member), "validation")
+        _save_predictions(here, member, "validation", state.network, held.images, dataset.take(held_rows))
     if test is not None:
         unseen = open_stored(Path(test))
         images = _as_tensor(unseen.images).to(chosen)
-        _save_predictions(state.network, images, unseen, here.member_path(member), "test")
+        _save_predictions(here, member, "test", state.network, images, unseen)
     return _finish(here, member, state, earlier, began, cpu_began)
 
 
@@ -173,9 +174,9 @@ def _lines(history: list[dict[str, Any]]) -> str:
     return "".join(json.dumps(row, sort_keys=True) + "\n" for row in history)
 
 
-def _save_predictions(network: nn.Module, images: torch.Tensor, dataset: Dataset, folder: Path, name: str) -> None:
-    probabilities = predict_proba(network, images).cpu().numpy()
-    Predictions(dataset.ids, probabilities, dataset.labels).save(make_directory(folder) / f"{name}.npz")
+def _save_predictions(run: Run, member: int, name: str, network: nn.Module, images: torch.Tensor, dataset: Dataset) -> None:
+    probabilities = predict_shifted(network, images, run.recipe.ensemble.offsets).cpu().numpy()
+    Predictions(dataset.ids, probabilities, dataset.labels).save(make_directory(run.member_path(member)) / f"{name}.npz")
 
 
 def _on_device(dataset: Dataset, rows: NDArray[np.int64], device: torch.device) -> Rows:

@@ -49,6 +49,8 @@ def check_recipe(recipe: Recipe, train: Dataset) -> None:
     ]
     if needs_held and recipe.data.validation == 0:
         raise UsageError(f"{' and '.join(needs_held)} need held-out rows, but data.validation is 0; set data.validation=0.1")
+    if recipe.ensemble.shifts >= min(train.image_shape[1:]):
+        raise UsageError(f"ensemble.shifts = {recipe.ensemble.shifts} moves images of {train.image_shape} (C, H, W) out of sight")
     for settings in recipe.model:
         build_model(settings, train.image_shape, len(train.class_names))
     build_augmentation(recipe.augment)

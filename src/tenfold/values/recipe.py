@@ -108,6 +108,15 @@ class EnsembleSettings(_Table):
     members: Annotated[int, Field(ge=1, le=10_000)] = 1
     vote: Literal["mean", "log-mean"] = "mean"
     """``mean`` of the probabilities (soft vote), or of their logarithms (geometric mean)."""
+    shifts: Annotated[int, Field(ge=0, le=3)] = 0
+    """A member's opinion is its mean over all shifts of up to so many pixels: 1 has 5 of them, 2 has 13, 3 has 25,
+    and predicting takes as many times longer."""
+
+    @property
+    def offsets(self) -> list[tuple[int, int]]:
+        """(down, right) of each shift, in pixels; only (0, 0) without any."""
+        reach = range(-self.shifts, self.shifts + 1)
+        return [(down, right) for down in reach for right in reach if abs(down) + abs(right) <= self.shifts]
 
 
 def _one_or_many(value: object) -> object:
