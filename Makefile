@@ -56,5 +56,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing $(TORCH) (about 200 MB) ..."
 	@$(PIP) install $(PIP_ARGS) -c constraints.txt $(TORCH)
 	@echo "Installing tenfold and the rest ..."
-	@$(PIP) install $(PIP_ARGS) -c constraints.txt -e '.[train,dev]'
+	@$(PIP) install $(PIP_ARGS) -c constraints.txt -e '.[train,explore,dev]'
 	@touch $@

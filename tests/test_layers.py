@@ -13,7 +13,7 @@ LAYERS = [  # low to high
     {"augment", "models"},
     {"executors"},
     {"training"},
-    {"evaluation", "explore"},
+    {"evaluation", "exploration"},
     {"report", "bundle"},
     {"reading", "serve", "pipeline", "bench"},
     {"progress"},

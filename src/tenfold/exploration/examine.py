@@ -1,0 +1,204 @@
+"""Everything that is worth knowing about a data set, in one value."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.data.checks import Finding, check
+from tenfold.data.close_checks import check_closely
+from tenfold.data.drift import Shift, shift
+from tenfold.data.ink import InkMeasures, measure
+from tenfold.exploration.agreement import neighbour_agreement
+from tenfold.exploration.class_images import ClassImages, class_images
+from tenfold.exploration.labels import Labels, labels
+from tenfold.exploration.pca import LARGEST, Pca, fit_pca
+from tenfold.exploration.pixels import Pixels, ink_per_class, pixels
+from tenfold.exploration.tsne import TsneSettings, fit_tsne
+from tenfold.values.dataset import Dataset
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+FEWEST = 4
+"""Images; below, there are no components and no maps."""
+REDUCED = 0.95
+"""Share of the variance that is kept where the distance to the components is measured."""
+
+
+@dataclass(frozen=True)
+class Map:
+    """All images on a plane.
+
+    Attributes:
+        name: of the method.
+        places: float32 (N + M, 2): the training images, then those of the test set.
+        agreement: share of a training image's ten nearest that have its label; None without labels.
+        note: how it was made.
+    """
+
+    name: str
+    places: NDArray[np.float32]
+    agreement: float | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """What is known about a training set and, where there is one, a test set of the same shape.
+
+    Attributes:
+        splits: "train" and perhaps "test".
+        pixels: of each split that has images.
+        measures: of the ink, of each split.
+        labels: counts and tests; None if nothing is labelled.
+        class_ink: (K,) mean pixel of each training class, 0..255; None without labels.
+        classes: the training classes as images; empty without labels.
+        pca: of the training images, perhaps of smaller copies; None with too few of them.
+        shrunk: images were averaged over blocks of this many pixels a side before ``pca``.
+        maps: the best first.
+        findings: of all checks, the quick ones first.
+        pca_shift: how far the sets are from the components of the training set; None without a test set.
+        seconds: what each part took.
+    """
+
+    splits: Mapping[str, Dataset]
+    pixels: Mapping[str, Pixels]
+    measures: Mapping[str, InkMeasures]
+    labels: Labels | None
+    class_ink: NDArray[np.float64] | None
+    classes: list[ClassImages]
+    pca: Pca | None
+    shrunk: int
+    maps: list[Map]
+    findings: list[Finding]
+    pca_shift: Shift | None
+    seconds: Mapping[str, float]
+
+
+def examine(
+    train: Dataset, test: Dataset | None = None, *, tsne: TsneSettings | None = None, progress: Progress | None = None
+) -> Exploration:
+    """Look at a data set from all sides.
+
+    Args:
+        train: one image or more, with labels or without.
+        test: compared with it, and placed on the maps of it; of another shape, only the checks see it.
+        tsne: settings of a t-SNE map; None makes none.
+        progress: hears what is going on.
+
+    Raises:
+        ResourceError: openTSNE is not installed and ``tsne`` is asked for.
+    """
+    clock = _Clock(progress)
+    alike = test is not None and len(test) > 0 and test.image_shape == train.image_shape
+    splits = {"train": train} | ({"test": test} if alike and test is not None else {})
+    with_labels = train.labels is not None
+    clock.begins("pixels")
+    summaries = {name: pixels(data.images) for name, data in splits.items()}
+    measures = {name: measure(data.images) for name, data in splits.items()}
+    clock.begins("classes")
+    classes = class_images(train) if with_labels else []
+    clock.begins("checks")
+    close = check_closely(train, test, train_measures=measures["train"], test_measures=measures.get("test"))
+    findings = check(train, test) + close
+    clock.begins("principal components")
+    shrunk = math.ceil(math.sqrt(math.prod(train.image_shape) / LARGEST))
+    small = {name: averaged(data.images, shrunk) for name, data in splits.items()}
+    pca = fit_pca(small["train"]) if len(train) >= FEWEST else None
+    pca_shift = _pca_shift(pca, small) if pca and alike else None
+    maps = _maps(pca, small, train.labels, tsne, clock) if pca else []
+    return Exploration(
+        splits=splits,
+        pixels=summaries,
+        measures=measures,
+        labels=labels(splits),
+        class_ink=ink_per_class(train) if with_labels else None,
+        classes=classes,
+        pca=pca,
+        shrunk=shrunk,
+        maps=maps,
+        findings=findings,
+        pca_shift=pca_shift,
+        seconds=clock.stopped(),
+    )
+
+
+def averaged(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """uint8 (N, C, H, W) averaged over blocks of ``side`` x ``side`` pixels; what is left over at the edges is cut off."""
+    if side <= 1:
+        return images
+    count, channels, height, width = images.shape
+    rows, columns = height // side, width // side
+    blocks = images[:, :, : rows * side, : columns * side].reshape(count, channels, rows, side, columns, side)
+    return blocks.mean(axis=(3, 5)).round().astype(np.uint8)
+
+
+def _maps(
+    pca: Pca, images: Mapping[str, NDArray[np.uint8]], known: NDArray[np.int64] | None, tsne: TsneSettings | None, clock: _Clock
+) -> list[Map]:
+    count = len(pca.mean) if tsne is None else min(tsne.components, len(pca.mean))
+    points = {name: pca.transform(some, max(2, count) if tsne else 2) for name, some in images.items()}
+
+    def finished(name: str, places: list[NDArray[np.float32]], note: str) -> Map:
+        agreement = None if known is None else neighbour_agreement(places[0], known)
+        return Map(name, np.concatenate(places), agreement, note)
+
+    flat = [_plane(some) for some in points.values()]
+    share = pca.explained[min(1, len(pca.mean) - 1)]
+    maps = [finished("PCA", flat, f"The first two principal components: {share:.0%} of the variance.")]
+    if tsne is not None:
+        clock.begins("t-SNE")
+        fitted = fit_tsne(points["train"], tsne, progress=lambda done, total: clock.hears("t-SNE", done, total))
+        places = [fitted.places]
+        if "test" in points:
+            clock.begins("t-SNE of the test set")
+            places.append(fitted.place(points["test"][:, : fitted.components]))
+        note = (
+            f"t-SNE of {fitted.components} principal components: perplexity {tsne.perplexity:g}, "
+            f"exaggeration {tsne.early_exaggeration:g} for {tsne.early_rounds} rounds, {tsne.exaggeration:g} for {tsne.rounds}. "
+            "Neighbours are alike; distances between far groups and sizes of groups mean little."
+        )
+        maps.insert(0, finished("t-SNE", places, note))
+    return maps
+
+
+def _plane(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, 2): the first two columns; the second is 0 where there is only one."""
+    return points[:, :2] if points.shape[1] > 1 else np.pad(points, ((0, 0), (0, 1)))
+
+
+def _pca_shift(pca: Pca, images: Mapping[str, NDArray[np.uint8]]) -> Shift:
+    count = pca.components_for(REDUCED)
+    before, after = (pca.residuals(images[name], count) for name in ("train", "test"))
+    return shift("distance to the principal components", before, after)
+
+
+class _Clock:
+    """Seconds of each part, and a word to whoever listens."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._seconds: dict[str, float] = {}
+        self._part, self._began = "", time.monotonic()
+
+    def begins(self, part: str) -> None:
+        now = time.monotonic()
+        if self._part:
+            self._seconds[self._part] = now - self._began
+        self._part, self._began = part, now
+        self.hears(part, 0, 1)
+
+    def hears(self, part: str, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress(part, done, total)
+
+    def stopped(self) -> dict[str, float]:
+        self._seconds[self._part] = time.monotonic() - self._began
+        self.hears(self._part, 1, 1)
+        return self._seconds

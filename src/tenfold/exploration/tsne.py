@@ -1,0 +1,112 @@
+"""t-SNE: all images on a plane, neighbours beside neighbours.
+
+van der Maaten and Hinton, "Visualizing Data using t-SNE" (2008), with the interpolation of Linderman et al.,
+"Fast interpolation-based t-SNE" (2019), as openTSNE implements it. A map keeps neighbourhoods; distances
+between far groups and the sizes of groups mean little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.errors import missing_extra
+
+Progress = Callable[[int, int], None]
+"""Called with the rounds done and the rounds there are."""
+
+
+@dataclass(frozen=True)
+class TsneSettings:
+    """How a map is made.
+
+    Attributes:
+        components: principal components that are given to it.
+        perplexity: how many neighbours count, roughly.
+        early_rounds: rounds in which attraction is multiplied by ``early_exaggeration``.
+        early_exaggeration: finds the coarse order.
+        rounds: rounds after that.
+        exaggeration: attraction is multiplied by it in these rounds; above 1, groups stand apart and are found sooner.
+        interval: coarseness of the grid that forces are interpolated on; 1 is openTSNE's default.
+    """
+
+    components: int = 50
+    perplexity: float = 30
+    early_rounds: int = 125
+    early_exaggeration: float = 12
+    rounds: int = 250
+    exaggeration: float = 1.5
+    interval: float = 3
+
+
+DEFAULT = TsneSettings()
+AS_NOTEBOOK = TsneSettings(
+    components=154, perplexity=50, early_rounds=250, early_exaggeration=12, rounds=750, exaggeration=1, interval=1
+)
+"""The settings of the notebook: 154 components, perplexity 50, exaggeration 12, 1,000 rounds, begun from two components."""
+
+
+@dataclass(frozen=True)
+class TsneMap:
+    """A map and what it needs to place further points.
+
+    Attributes:
+        places: float32 (N, 2).
+        components: principal components of each point.
+    """
+
+    places: NDArray[np.float32]
+    components: int
+    embedding: Any
+
+    def place(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(M, 2): where further points (M, :attr:`components`) belong, the map left as it is."""
+        placed = self.embedding.transform(points, perplexity=min(5, max(1, (len(self.places) - 1) // 3)))
+        return np.asarray(placed, dtype=np.float32)
+
+
+def fit_tsne(
+    points: NDArray[np.float32], settings: TsneSettings = DEFAULT, *, seed: int = 0, progress: Progress | None = None
+) -> TsneMap:
+    """Map points (N, M), N >= 4: rows on their principal components, in the order of these.
+
+    The perplexity is lowered for few points. The same points, settings and seed give the same map on one machine.
+
+    Raises:
+        ResourceError: openTSNE is not installed.
+    """
+    try:
+        import openTSNE
+    except ImportError as error:
+        raise missing_extra("openTSNE", "explore", "t-SNE") from error
+    points = np.ascontiguousarray(points[:, : settings.components], dtype=np.float32)
+    perplexity = min(settings.perplexity, (len(points) - 1) / 3)
+    affinities = openTSNE.affinity.PerplexityBasedNN(points, perplexity=perplexity, n_jobs=-1, random_state=seed)
+    start = openTSNE.initialization.rescale(_two(points).astype(np.float64))
+    embedding = openTSNE.TSNEEmbedding(
+        start, affinities, negative_gradient_method="fft", ints_in_interval=settings.interval, n_jobs=-1, random_state=seed
+    )
+    total = settings.early_rounds + settings.rounds
+
+    def optimise(done: int, rounds: int, exaggeration: float) -> None:
+        def hear(iteration: int, error: float, places: object) -> bool:
+            if progress is not None:
+                progress(done + iteration, total)
+            return False  # openTSNE would stop
+
+        embedding.optimize(
+            rounds, exaggeration=exaggeration, momentum=0.8, inplace=True, callbacks=[hear], callbacks_every_iters=10
+        )
+
+    optimise(0, settings.early_rounds, settings.early_exaggeration)
+    optimise(settings.early_rounds, settings.rounds, settings.exaggeration)
+    return TsneMap(np.asarray(embedding, dtype=np.float32), points.shape[1], embedding)
+
+
+def _two(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The first two columns; a second one of 0 where there is only one."""
+    return points[:, :2] if points.shape[1] > 1 else np.pad(points, ((0, 0), (0, 1)))
