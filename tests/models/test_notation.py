@@ -88,6 +88,8 @@ def test_a_net_without_an_end_is_refused(layers: str, message: str) -> None:
         ({}, "needs the key 'layers'"),
         ({"kind": "netwrok"}, "unknown model 'netwrok'; expected one of: network"),
         ({"layers": "FLAT SOFTMAX", "init": "zeros"}, "expected one of: torch, he-normal, glorot-uniform"),
+        ({"layers": "FLAT SOFTMAX", "bn_momentum": 0}, "bn_momentum = 0; expected a number above 0"),
+        ({"layers": "FLAT SOFTMAX", "bn_eps": "small"}, "bn_eps = 'small'; expected a number above 0"),
     ],
 )
 def test_a_wrong_model_table_is_explained(settings: dict[str, object], message: str) -> None:
@@ -102,3 +104,9 @@ def test_initial_weights_have_the_deviation_of_their_paper(init: str, deviation:
     dense = network[1]
     assert float(dense.weight.detach().std()) == pytest.approx(deviation, rel=0.01)
     assert not dense.bias.any()
+
+
+def test_batch_norms_take_their_two_numbers() -> None:
+    settings = {"layers": "8C3 BN FLAT 8 BN SOFTMAX", "bn_momentum": 0.01, "bn_eps": 0.001}
+    norms = [m for m in build(ModelSettings.model_validate(settings), DIGIT, 10) if hasattr(m, "running_mean")]
+    assert [(m.momentum, m.eps) for m in norms] == [(0.01, 0.001)] * 2
