@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.atomic import write_text
-from tenfold.errors import missing_extra
 from tenfold.evaluation.metrics import confusion_matrix
-from tenfold.report.formats import FILTERS
+from tenfold.report.rendering import fill
 from tenfold.report.sections import classes, record
 from tenfold.report.sections.confusion import confusion, share_label
 from tenfold.report.sections.headline import headline
@@ -88,7 +85,13 @@ def render(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.ui
         context["scored"] = _scored(predictions[split], datasets.get(split), names)
     if "test" in predictions and predictions["test"].labels is None:
         context["counts"] = classes.predicted_counts(predictions["test"].predicted, names)
-    return _fill(context | {"contents": _contents(context)})
+    return fill(
+        "page.html.j2",
+        context | {"contents": _contents(context)},
+        scripts=("theme.js", "report.js"),
+        styles=("report.css",),
+        filters={"share_label": share_label},
+    )
 
 
 def _scored(made: Predictions, dataset: Dataset | None, names: tuple[str, ...]) -> dict[str, Any]:
@@ -129,20 +132,3 @@ def _class_names(
 def _optional(run: Run, name: str) -> dict[str, Any]:
     """A JSON file that an earlier stage may not have written; a damaged one is still an error."""
     return run.read_json(name) if (run.path / name).exists() else {}
-
-
-def _fill(context: dict[str, Any]) -> str:
-    try:
-        import jinja2
-    except ImportError as error:
-        raise missing_extra("jinja2", "train", "the report") from error
-    loader = jinja2.PackageLoader("tenfold.report")
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= FILTERS | {"share_label": share_label}
-    script = loader.get_source(environment, "report.js")[0]
-    style = loader.get_source(environment, "report.css")[0]
-    # the page's own script is allowed by its hash, so that nothing else in the page can ever run
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    return environment.get_template("page.html.j2").render(context, script=script, style=style, script_hash=digest)

@@ -5,22 +5,6 @@
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const images = (count) => `${count.toLocaleString("en")} image${count === 1 ? "" : "s"}`;
 
-  function theme() {
-    const root = document.documentElement;
-    const remember = (value) => {
-      try { return value ? localStorage.setItem("tenfold-theme", value) : localStorage.getItem("tenfold-theme"); }
-      catch { return null; } // storage may be off for local files
-    };
-    const stored = remember();
-    if (stored === "light" || stored === "dark") root.dataset.theme = stored;
-    $("theme").hidden = false;
-    $("theme").addEventListener("click", () => {
-      const now = root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
-      root.dataset.theme = now === "dark" ? "light" : "dark";
-      remember(root.dataset.theme);
-    });
-  }
-
   function charts() {
     for (const plot of all(".plot")) {
       const points = JSON.parse(plot.dataset.readout);
@@ -168,7 +152,6 @@
     });
   }
 
-  theme();
   charts();
   cells();
   mistakes();
