@@ -1,0 +1,29 @@
+"""Who hears of progress."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tenfold.data.checks import Finding
+
+
+class Listener:
+    """Hears what happens; this one says nothing. The command line's draws progress bars."""
+
+    def say(self, text: str) -> None:
+        """A line for people."""
+
+    def findings(self, findings: list[Finding]) -> None:
+        """What the checks found, before training."""
+
+    def training_starts(self, members: int, workers: int) -> None:
+        """``members`` are about to be trained, ``workers`` at a time."""
+
+    def event(self, member: int, event: dict[str, Any]) -> None:
+        """A member reports; see :func:`tenfold.training.loop.fit`."""
+
+    def training_ends(self) -> None:
+        """No more events."""
+
+
+SILENT = Listener()

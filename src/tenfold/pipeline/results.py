@@ -1,0 +1,92 @@
+"""What a run leaves: the bundle, the submission, the summary."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tenfold.atomic import write_json
+from tenfold.evaluation.metrics import wilson_interval
+from tenfold.values.dataset import Dataset
+from tenfold.values.predictions import Predictions
+from tenfold.values.run import Run
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def export(run: Run, train: Dataset, made: dict[str, Predictions], images: dict[str, Dataset]) -> None:
+    """Write the bundle, after comparing it with the trained networks on the images that were predicted."""
+    from tenfold.bundle.export import export_bundle
+    from tenfold.bundle.manifest import Estimate
+    from tenfold.training.member import load_member
+
+    shape, classes = train.image_shape, len(train.class_names)
+
+    def members() -> Iterator[nn.Module]:
+        for member in run.finished_members():
+            yield load_member(run, member, shape, classes)
+
+    name = next((n for n in ("test", "validation") if n in made), None)
+    if name is not None:
+        sample, reference = images[name], made[name].probabilities
+        sample = sample if sample.class_names == train.class_names else replace(sample, class_names=train.class_names)
+    else:
+        sample = train.take(range(min(1000, len(train))))
+        reference = _torch_vote(run, members(), sample)
+    metrics = {f"{n} accuracy": Estimate(**_estimate(p)) for n, p in made.items() if p.labels is not None}
+    leaked = run.data["leaked"]
+    export_bundle(run, members(), sample, reference, metrics=metrics, data_fingerprint=train.fingerprint(), leaked=leaked)
+
+
+def _torch_vote(run: Run, members: Iterator[nn.Module], sample: Dataset) -> Any:
+    import torch
+
+    from tenfold.training.shifts import predict_shifted
+    from tenfold.training.train import vote
+
+    images = torch.from_numpy(sample.images.copy())
+    ensemble = run.recipe.ensemble
+    return vote((predict_shifted(member, images, ensemble.offsets).numpy() for member in members), ensemble.vote)
+
+
+def _estimate(made: Predictions) -> dict[str, Any]:
+    right = int(made.correct.sum())
+    low, high = wilson_interval(right, len(made))
+    return {"value": right / len(made), "low": low, "high": high, "images": len(made)}
+
+
+def submit(run: Run, made: Predictions, class_names: tuple[str, ...]) -> None:
+    """Write Kaggle's file; its name says so if the test set leaked."""
+    from tenfold.bundle.submission import submission_name, write_submission
+
+    write_submission(run.path / submission_name(run.data["leaked"]), made, class_names, force=True)
+
+
+def summarise(run: Run, made: dict[str, Predictions], seconds: dict[str, float]) -> None:
+    """Write ``summary.json``: accuracies with intervals, times, memory, whether the test set leaked."""
+    figures: dict[str, Any] = {"validation": None, "test": None}
+    for name, predictions in made.items():
+        if predictions.labels is not None:
+            estimate = _estimate(predictions)
+            wrong = int((~predictions.correct).sum())
+            figures[name] = {
+                "accuracy": estimate["value"],
+                "low": estimate["low"],
+                "high": estimate["high"],
+                "errors": wrong,
+                "n": len(predictions),
+            }
+    timings = [run.read_json(f"members/{member:02d}/timing.json") for member in run.finished_members()]
+    summary = {
+        **figures,
+        "members": len(timings),
+        "seconds": {**seconds, "total": sum(seconds.values())},
+        "core_seconds": sum(t["core_seconds"] for t in timings),
+        "peak_rss_bytes": max(t["peak_rss_bytes"] for t in timings),
+        "leaked": run.data["leaked"],
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    write_json(run.path / "summary.json", summary)

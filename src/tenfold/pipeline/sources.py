@@ -1,0 +1,97 @@
+"""The data of a run: loaded, loaded again on resume, described."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tenfold.data.cache import open_stored, stored_path
+from tenfold.data.load import load
+from tenfold.data.options import Role
+from tenfold.errors import IntegrityError
+from tenfold.pipeline.listener import Listener
+from tenfold.pipeline.settings import Settings
+from tenfold.values.dataset import Dataset
+from tenfold.values.recipe import Recipe
+from tenfold.values.run import Run
+
+MEMORY = "memory:"
+"""Begins the name of a source that was given as a dataset: no path leads back to it."""
+
+
+def load_source(source: str, role: Role, settings: Settings) -> Dataset:
+    """The dataset for ``role`` in ``source``."""
+    return load(source, role, settings.options)
+
+
+def load_test(recipe: Recipe, settings: Settings) -> Dataset | None:
+    """The test set that the recipe names, if it names one."""
+    return None if recipe.data.test is None else load_source(recipe.data.test, "test", settings)
+
+
+def load_again(run: Run, role: Role, source: str, settings: Settings) -> Dataset:
+    """The dataset that the run began with.
+
+    Raises:
+        IntegrityError: the source has changed, or its copy is gone.
+    """
+    recorded = run.data[role]["fingerprint"]
+    if source.startswith(MEMORY):
+        try:
+            return open_stored(stored_path(recorded))
+        except IntegrityError as error:
+            message = f"the {role} set of {run.path} came from memory, and its copy in the cache is gone; start the run again"
+            raise IntegrityError(message) from error
+    data = load_source(source, role, settings)
+    if data.fingerprint() != recorded:
+        raise IntegrityError(
+            f"{source} has changed since {run.path} began: found {data.fingerprint()[:16]}, the run has {recorded[:16]}"
+        )
+    return data
+
+
+def check_same_kind(train: Dataset, test: Dataset) -> None:
+    """Training and test images must have one shape and, where labels are known, the same classes.
+
+    Raises:
+        IntegrityError: they don't.
+    """
+    if train.image_shape != test.image_shape:
+        raise IntegrityError(
+            f"training images are {train.image_shape}, test images {test.image_shape} (C, H, W); they must be equal"
+        )
+    if test.labels is not None and train.class_names != test.class_names:
+        raise IntegrityError(f"the classes differ: train has {list(train.class_names)}, test has {list(test.class_names)}")
+
+
+def describe_source(data: Dataset, source: str) -> dict[str, Any]:
+    """What ``data.json`` records of a dataset."""
+    return {
+        "source": source,
+        "files": [{"path": origin.path, "sha256": origin.sha256} for origin in data.origin],
+        "fingerprint": data.fingerprint(),
+        "images": len(data),
+        "image_shape": list(data.image_shape),
+        "class_names": list(data.class_names),
+        "labelled": data.labels is not None,
+        "notes": list(data.notes),
+    }
+
+
+def say_data(listener: Listener, train: Dataset, test: Dataset | None) -> None:
+    """Tell the listener what was loaded."""
+    for name, data in (("train", train), ("test", test)):
+        if data is not None:
+            c, h, w = data.image_shape
+            known = "labelled" if data.labels is not None else "unlabelled"
+            listener.say(f"{name}: {len(data):,} {known} images of {c}x{h}x{w}, {len(data.class_names)} classes")
+            for note in data.notes:
+                listener.say(f"  note: {note}")
+
+
+def images_behind(run: Run, train: Dataset, test: Dataset | None) -> dict[str, Dataset]:
+    """The images behind the predictions "validation" and "test", row for row."""
+    with np.load(run.path / "split.npz", allow_pickle=False) as split:
+        held = split["held"]
+    return {name: data for name, data in (("validation", train.take(held)), ("test", test)) if data is not None and len(data)}

@@ -1,0 +1,197 @@
+"""The way through the house: sources -> dataset -> checks -> members -> predictions -> bundle, submission, report."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tenfold.atomic import write_json
+from tenfold.data.cache import stored
+from tenfold.data.checks import check
+from tenfold.environment import cores, describe, require_training
+from tenfold.errors import IntegrityError, Stopped
+from tenfold.pipeline.listener import SILENT, Listener
+from tenfold.pipeline.results import export, submit, summarise
+from tenfold.pipeline.settings import DEFAULTS, Settings, Stages
+from tenfold.pipeline.sources import check_same_kind, describe_source, images_behind, load_again, load_source, load_test, say_data
+from tenfold.values.dataset import Dataset
+from tenfold.values.recipe import Recipe
+from tenfold.values.run import Run
+
+
+def start(
+    recipe: Recipe,
+    stages: Stages = "run",
+    settings: Settings = DEFAULTS,
+    listener: Listener = SILENT,
+    *,
+    train: Dataset | None = None,
+    test: Dataset | None = None,
+) -> Run:
+    """Train ``recipe`` in a new run directory, through all ``stages``.
+
+    Args:
+        recipe: names the sources, unless datasets are given.
+        stages: "train" ends with the members and the bundle; "run" goes on to submission and report.
+        settings: where and how.
+        listener: hears of progress.
+        train: used instead of the recipe's source.
+        test: likewise.
+
+    Returns:
+        The complete run.
+
+    Raises:
+        ResourceError: a package that training needs is missing.
+        TenfoldError: see each stage; ``Stopped`` says how to go on.
+    """
+    require_training()
+    from tenfold.training.train import check_recipe, save_split, split_rows
+
+    environment = _environment(settings)
+    listener.say(_first_line(environment, settings))
+    with _timed() as loading:
+        train = train if train is not None else load_source(recipe.data.train, "train", settings)
+        test = test if test is not None else load_test(recipe, settings)
+    say_data(listener, train, test)
+    if test is not None:
+        check_same_kind(train, test)
+    findings = check(train, test)
+    listener.findings(findings)
+    check_recipe(recipe, train)
+    run = Run.create(settings.out, recipe)
+    with run.lock(), _resumable(run, stages):
+        write_json(run.path / "environment.json", environment)
+        learn, held = split_rows(recipe, train)
+        save_split(run, learn, held)
+        leaked = any(finding.severity == "leak" for finding in findings)
+        record = {
+            "train": describe_source(train, recipe.data.train),
+            "test": None if test is None else describe_source(test, str(recipe.data.test)),
+            "rows": {"train": len(learn), "validation": len(held)},
+            "findings": [finding.as_dict() for finding in findings],
+            "leaked": leaked,
+        }
+        write_json(run.path / "data.json", record)
+        _go_on(run, stages, settings, listener, train, test, {"load": loading.seconds})
+    return run
+
+
+def resume(run: Run, stages: Stages = "run", settings: Settings = DEFAULTS, listener: Listener = SILENT) -> Run:
+    """Go on with an interrupted run; a complete one is left as it is.
+
+    Raises:
+        IntegrityError: the data, or what decides the bits, is no longer the same.
+        BusyError: it is still running.
+    """
+    require_training()
+    from tenfold.training.train import check_same_environment, save_split, split_rows
+
+    with run.lock(), _resumable(run, stages):
+        if run.is_complete:
+            listener.say(f"{run.path} is complete; nothing to do")
+            return run
+        recipe = run.recipe
+        if not (run.path / "data.json").is_file():
+            raise IntegrityError(f"{run.path} stopped before its data was recorded; start it again")
+        environment = _environment(settings)
+        listener.say(_first_line(environment, settings))
+        if settings.allow_inexact_resume:
+            write_json(run.path / "resumed.json", {"reproducible": False, "environment": environment})
+        else:
+            check_same_environment(run, environment)
+        with _timed() as loading:
+            train = load_again(run, "train", recipe.data.train, settings)
+            test = None if run.data["test"] is None else load_again(run, "test", str(recipe.data.test), settings)
+        assert train is not None
+        if not (run.path / "split.npz").is_file():
+            save_split(run, *split_rows(recipe, train))
+        _go_on(run, stages, settings, listener, train, test, {"load": loading.seconds})
+    return run
+
+
+def _go_on(
+    run: Run,
+    stages: Stages,
+    settings: Settings,
+    listener: Listener,
+    train: Dataset,
+    test: Dataset | None,
+    seconds: dict[str, float],
+) -> None:
+    """Every stage after the data is known. Each leaves files that a resumed run finds and keeps."""
+    from tenfold.training.train import combine, train_members
+
+    missing = run.recipe.ensemble.members - len(run.finished_members())
+    workers = min(settings.workers or cores(), max(1, missing))
+    listener.training_starts(run.recipe.ensemble.members, workers)
+    try:
+        with _timed() as training:
+            train_members(
+                run,
+                stored(train),
+                None if test is None else stored(test),
+                executor=settings.executor,
+                workers=workers,
+                device=run.environment["device"],
+                on_event=listener.event,
+            )
+    finally:
+        listener.training_ends()
+    seconds["train"] = training.seconds
+    made = {name: predictions for name in ("validation", "test") if (predictions := combine(run, name)) is not None}
+    images = images_behind(run, train, test)
+    with _timed() as exporting:
+        listener.say("exporting the bundle")
+        export(run, train, made, images)
+    seconds["export"] = exporting.seconds
+    if stages == "run" and test is not None:
+        submit(run, made["test"], train.class_names)
+    summarise(run, made, seconds)
+    if stages == "run":
+        from tenfold.report.page import write_report
+        from tenfold.report.previews import variants
+
+        recipe = run.recipe
+        write_report(run, images, previews=variants(train.images[0], recipe.augment, recipe.seed) if recipe.augment else None)
+    shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
+    run.seal()
+
+
+def _environment(settings: Settings) -> dict[str, Any]:
+    from tenfold.training.device import pick_device
+
+    return {**describe(load_torch=True), "device": pick_device(settings.device).type, "threads_per_member": 1}
+
+
+def _first_line(environment: Mapping[str, Any], settings: Settings) -> str:
+    workers = settings.workers or environment["cores"]
+    where = f"{environment['device']} ({environment['device_reason']})"
+    return f"device: {where}; {environment['instruction_set']}, up to {workers} members at once, one thread each"
+
+
+@dataclass
+class _Elapsed:
+    seconds: float = 0.0
+
+
+@contextmanager
+def _timed() -> Iterator[_Elapsed]:
+    elapsed, began = _Elapsed(), time.monotonic()
+    try:
+        yield elapsed
+    finally:
+        elapsed.seconds = time.monotonic() - began
+
+
+@contextmanager
+def _resumable(run: Run, stages: Stages) -> Iterator[None]:
+    try:
+        yield
+    except (Stopped, KeyboardInterrupt) as error:
+        code = error.exit_code if isinstance(error, Stopped) else 130
+        raise Stopped(f"stopped; everything so far is kept. Go on with: tenfold {stages} --resume {run.path}", code) from None
