@@ -67,6 +67,7 @@ def trained(recipe: tenfold.Recipe, data: tenfold.Dataset, seed: int, workers: i
     learn, held = stratified_split(data.labels, HELD / len(data), derive(seed, "speedrun"), groups)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as out:
+        os.environ["TENFOLD_HOME"] = out  # these splits are of no use to anybody else's cache
         run = tenfold.run(
             recipe.model_copy(update={"seed": seed}),
             train=data.take(learn),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from _command_line import tenfold
-from tenfold.bench.measure import TURN_SECONDS, measure, train_in_turns
+from tenfold.bench.measure import measure, train_in_turns
 from tenfold.bench.run import compare_turns
 from tenfold.errors import UsageError
 from tenfold.executors import Context
@@ -24,6 +24,7 @@ shift = 1
 batch_size = 32
 """
 MAC = 8 * 14 * 14 * 9 + 8 * 14 * 14 * 10
+TURN = 2.0
 QUIET = Context(lambda event: None, lambda: False)
 
 
@@ -73,35 +74,31 @@ def test_measuring_in_this_process_says_the_same() -> None:
 
 
 def test_one_process_pauses_every_other_turn() -> None:
-    steps = train_in_turns(QUIET, RECIPE, [1, 28, 28], 8, 1.5 * TURN_SECONDS, pauses=True)["steps"]
+    steps = train_in_turns(QUIET, RECIPE, [1, 28, 28], 8, 1.5, turn_seconds=0.5, pauses=True)["steps"]
     assert steps
-    assert {int(began // TURN_SECONDS) % 2 for began, _ in steps} == {1}
+    assert {int(began // 0.5) % 2 for began, _ in steps} == {1}
 
 
 def turns(first: list[int], length: float, start: float = 0.0) -> list[list[float]]:
     """Steps of ``length`` seconds, one after another, in the turns ``first``."""
-    each = int(TURN_SECONDS / length) - 1
-    return [
-        [turn * TURN_SECONDS + start + i * length, turn * TURN_SECONDS + start + (i + 1) * length]
-        for turn in first
-        for i in range(each)
-    ]
+    each = int(TURN / length) - 1
+    return [[turn * TURN + start + i * length, turn * TURN + start + (i + 1) * length] for turn in first for i in range(each)]
 
 
 def test_the_ratio_is_of_rates_seen_at_the_same_time() -> None:
-    alone, beside = turns([10, 12], 0.1), turns([11, 13], 0.125)
-    result = compare_turns({"batch": 10, "steps": sorted(alone + beside)}, {"batch": 10, "steps": turns([11, 13], 0.125)})
+    alone, beside = turns([12, 14], 0.1), turns([11, 13], 0.125)
+    result = compare_turns({"batch": 10, "steps": sorted(alone + beside)}, {"batch": 10, "steps": turns([11, 13], 0.125)}, TURN)
     assert result["alone"] == pytest.approx(100)
     assert result["together"] == pytest.approx(160)
     assert result["ratio"] == pytest.approx(1.6)
 
 
 def test_steps_of_the_first_process_while_the_second_still_starts_do_not_count() -> None:
-    before, alone, beside = turns([2, 3], 0.5), turns([10], 0.1), turns([11], 0.1)
-    result = compare_turns({"batch": 1, "steps": before + alone + beside}, {"batch": 1, "steps": beside})
+    before, alone, beside = turns([8, 9, 10], 0.5), turns([12], 0.1), turns([11], 0.1)
+    result = compare_turns({"batch": 1, "steps": before + alone + beside}, {"batch": 1, "steps": beside}, TURN)
     assert result["ratio"] == pytest.approx(2)
 
 
 def test_too_short_to_compare_is_said() -> None:
-    with pytest.raises(UsageError, match="--seconds 12"):
-        compare_turns({"batch": 1, "steps": turns([10], 0.1)}, {"batch": 1, "steps": []})
+    with pytest.raises(UsageError, match=r"16 seconds are too short.*--seconds 32"):
+        compare_turns({"batch": 1, "steps": turns([10], 0.1)}, {"batch": 1, "steps": []}, TURN)

@@ -28,8 +28,6 @@ from tenfold.values.recipe import Recipe, parse_recipe
 
 CLASSES = 10
 TORCH_BATCH = 256
-TURN_SECONDS = 2.0
-"""How long, in :func:`train_in_turns`, the second process trains or pauses."""
 
 
 def measure(context: Context, recipe: str, image_shape: list[int], batch: int | None, seconds: float) -> Json:
@@ -79,12 +77,12 @@ def measure(context: Context, recipe: str, image_shape: list[int], batch: int | 
 
 
 def train_in_turns(
-    context: Context, recipe: str, image_shape: list[int], batch: int | None, seconds: float, pauses: bool
+    context: Context, recipe: str, image_shape: list[int], batch: int | None, seconds: float, turn_seconds: float, pauses: bool
 ) -> Json:
     """Train for ``seconds`` and say when each step was; two processes tell with it how they disturb each other.
 
-    Turns are counted on the clock that all processes of a machine share. With ``pauses`` only odd turns
-    are trained in, so that a process without them is alone in the even ones.
+    Turns of ``turn_seconds`` are counted on the clock that all processes of a machine share. With
+    ``pauses`` only odd turns are trained in, so that a process without them is alone in the even ones.
 
     Returns:
         ``{"batch": ..., "steps": [[began, ended], ...]}`` in seconds of that clock.
@@ -94,8 +92,8 @@ def train_in_turns(
     steps, took = [], 0.0
     end = time.monotonic() + seconds
     while (began := time.monotonic()) < end and not context.should_stop():
-        turn, into = divmod(began, TURN_SECONDS)
-        if pauses and (turn % 2 == 0 or into + 2 * took > TURN_SECONDS):  # no step should reach into the next
+        turn, into = divmod(began, turn_seconds)
+        if pauses and (turn % 2 == 0 or into + 1.5 * took > turn_seconds):  # no step should reach into the next
             time.sleep(0.005)
             continue
         trial.step()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
-from tenfold.bench.measure import TURN_SECONDS
 from tenfold.errors import UsageError
 from tenfold.executors import Json
 from tenfold.executors.processes import Processes
 from tenfold.values.recipe import Recipe
 
 Shape = tuple[int, int, int]
+TURNS = 8
 
 
 def bench(recipe: Recipe, *, image_shape: Shape = (1, 28, 28), batch: int | None = None, seconds: float = 20.0) -> Json:
@@ -40,8 +38,8 @@ def bench(recipe: Recipe, *, image_shape: Shape = (1, 28, 28), batch: int | None
 def scaling(recipe: Recipe, *, image_shape: Shape = (1, 28, 28), batch: int | None = None, seconds: float = 20.0) -> Json:
     """Images per second of two training processes together, beside those of one that is alone.
 
-    One process trains all the time, the other every second turn of two seconds; see
-    :func:`tenfold.bench.measure.train_in_turns`.
+    One process trains all the time, the other in four of the eight turns into which ``seconds`` are
+    divided; see :func:`tenfold.bench.measure.train_in_turns`. A turn should have room for some steps.
 
     Returns:
         ``alone`` and ``together``, in images per second, and ``ratio``, together / alone.
@@ -50,31 +48,37 @@ def scaling(recipe: Recipe, *, image_shape: Shape = (1, 28, 28), batch: int | No
         UsageError: ``seconds`` are too few to see both.
     """
     common = {"recipe": recipe.to_toml(), "image_shape": list(image_shape), "batch": batch, "seconds": seconds}
+    turn_seconds = common["turn_seconds"] = seconds / TURNS
     tasks = [{**common, "pauses": pauses} for pauses in (False, True)]
     first, second = Processes(2).map("tenfold.bench.measure:train_in_turns", tasks, lambda index, event: None)
-    return compare_turns(first, second)
+    return compare_turns(first, second, turn_seconds)
 
 
-def compare_turns(first: Json, second: Json) -> Json:
-    """Of the steps of two processes, the second of which paused every second turn: rates alone and together.
+def compare_turns(first: Json, second: Json, turn_seconds: float) -> Json:
+    """Of the steps of two processes, the second of which paused in even turns: rates alone and together.
+
+    What counts are steps of the first within an even turn, once the second has trained, and within the
+    time that the second trains in an odd one.
 
     Raises:
         UsageError: they were not both seen alone and together.
     """
     busy: dict[int, tuple[float, float]] = {}  # odd turn -> when the second process trained in it
     for began, ended in second["steps"]:
-        turn = int(began // TURN_SECONDS)
+        turn = int(began // turn_seconds)
         busy[turn] = (busy.get(turn, (began, ended))[0], ended)
-    alone, beside = [], []
+    alone, beside, shared = [], [], set()
     for began, ended in first["steps"]:
-        turn = int(began // TURN_SECONDS)
-        if turn % 2 == 0 and ended < (turn + 1) * TURN_SECONDS and {turn - 1, turn + 1} & busy.keys():
+        turn = int(began // turn_seconds)
+        if turn % 2 == 0 and turn - 1 in busy and ended <= (turn + 1) * turn_seconds:
             alone.append(ended - began)
         elif turn in busy and busy[turn][0] <= began and ended <= busy[turn][1]:
             beside.append(ended - began)
+            shared.add(turn)
     if not alone or not beside:
-        raise UsageError(f"too short to compare one process with two; expected at least --seconds {math.ceil(6 * TURN_SECONDS)}")
-    other = [ended - began for began, ended in second["steps"]]
+        seconds = turn_seconds * TURNS
+        raise UsageError(f"{seconds:g} seconds are too short to compare one process with two; try --seconds {2 * seconds:g}")
+    other = [ended - began for began, ended in second["steps"] if int(began // turn_seconds) in shared]
     batch = first["batch"]
     apart, together = batch * len(alone) / sum(alone), batch * (len(beside) / sum(beside) + len(other) / sum(other))
     return {"alone": apart, "together": together, "ratio": together / apart}
