@@ -4,8 +4,8 @@
 
 Makes a virtual environment in FOLDER (by default a temporary one, removed afterwards), installs tensorflow-cpu
 into it (about 1 GB) unless it is there, and measures the two in turn, N rounds, on all cores: Keras with its own
-threads, tenfold as it trains and predicts: a process with one thread per ensemble member, two of them; ONNX Runtime
-with a thread on every core. Data is made up, in memory, and the same for both; tenfold's training includes the
+threads, tenfold as it trains and predicts: a process with one thread per ensemble member, one on each core; ONNX
+Runtime with a thread on every core. Data is made up, in memory, and the same for both; tenfold's training includes the
 notebook's augmentation, Keras' does not. Prints medians over the rounds and the median of each round's ratio,
 with the load of the machine: a busy one hurts a process with several threads more than several processes.
 """
@@ -23,7 +23,8 @@ import venv
 from pathlib import Path
 
 from tenfold.api import load_recipe
-from tenfold.bench.run import bench, scaling
+from tenfold.bench.run import bench, together
+from tenfold.environment import cores
 
 BATCHES = (16, 128)
 KERAS = """
@@ -104,7 +105,7 @@ def measure_keras(python: Path, seconds: float) -> dict[str, float]:
 
 def measure_tenfold(seconds: float) -> dict[str, float]:
     recipe = load_recipe("notebook/cnn")
-    found = {f"train {batch}": scaling(recipe, batch=batch, seconds=2 * seconds)["together"] for batch in BATCHES}
+    found = {f"train {batch}": together(recipe, cores(), batch=batch, seconds=seconds) for batch in BATCHES}
     whole = bench(recipe, seconds=2 * seconds)
     predict = whole["predict"]
     return {
@@ -118,7 +119,7 @@ def measure_tenfold(seconds: float) -> dict[str, float]:
 
 
 def report(rounds: list[tuple[dict[str, float], dict[str, float]]]) -> None:
-    print(f"\nthe notebook's CNN, images per second, {len(os.sched_getaffinity(0))} cores; medians of {len(rounds)} rounds")
+    print(f"\nthe notebook's CNN, images per second, {cores()} cores; medians of {len(rounds)} rounds")
     print(f"{'':30}{'Keras ' + str(rounds[0][0]['version']):>16}{'tenfold':>12}{'ratio':>8}")
     names = {f"train {batch}": f"train, batches of {batch}" for batch in BATCHES}
     names |= {"predict": "predict", "predict one": "predict, one image at a time"}

@@ -10,9 +10,10 @@ import pytest
 
 from _command_line import tenfold
 from tenfold.bench.measure import measure, train_in_turns
-from tenfold.bench.run import compare_turns
+from tenfold.bench.run import common_rate, compare_turns, together
 from tenfold.errors import UsageError
 from tenfold.executors import Context
+from tenfold.values.recipe import parse_recipe
 
 RECIPE = """
 [model]
@@ -102,3 +103,15 @@ def test_steps_of_the_first_process_while_the_second_still_starts_do_not_count()
 def test_too_short_to_compare_is_said() -> None:
     with pytest.raises(UsageError, match=r"16 seconds are too short.*--seconds 32"):
         compare_turns({"batch": 1, "steps": turns([10], 0.1)}, {"batch": 1, "steps": []}, TURN)
+
+
+def test_processes_count_while_all_of_them_train() -> None:
+    early, late = [[float(i), i + 1.0] for i in range(10)], [[5.5 + i, 6.5 + i] for i in range(10)]
+    both = [{"batch": 10, "steps": early}, {"batch": 30, "steps": late}]
+    assert common_rate(both) == pytest.approx(40)
+    with pytest.raises(UsageError, match="not train at the same time"):
+        common_rate([{"batch": 1, "steps": early[:2]}, {"batch": 1, "steps": late}])
+
+
+def test_two_processes_train_at_once() -> None:
+    assert together(parse_recipe(RECIPE), 2, seconds=3.0) > 0

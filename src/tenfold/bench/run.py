@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tenfold.errors import UsageError
 from tenfold.executors import Json
 from tenfold.executors.processes import Processes
@@ -52,6 +54,35 @@ def scaling(recipe: Recipe, *, image_shape: Shape = (1, 28, 28), batch: int | No
     tasks = [{**common, "pauses": pauses} for pauses in (False, True)]
     first, second = Processes(2).map("tenfold.bench.measure:train_in_turns", tasks, lambda index, event: None)
     return compare_turns(first, second, turn_seconds)
+
+
+def together(
+    recipe: Recipe, processes: int, *, image_shape: Shape = (1, 28, 28), batch: int | None = None, seconds: float = 20.0
+) -> float:
+    """Images per second of so many training processes at once, over the time in which all of them train.
+
+    Raises:
+        UsageError: ``seconds`` are too few: there is no such time.
+    """
+    common = {"recipe": recipe.to_toml(), "image_shape": list(image_shape), "batch": batch, "seconds": seconds}
+    tasks = [{**common, "turn_seconds": seconds, "pauses": False}] * processes
+    found = Processes(processes).map("tenfold.bench.measure:train_in_turns", tasks, lambda index, event: None)
+    return common_rate(found)
+
+
+def common_rate(processes: Sequence[Json]) -> float:
+    """Images per second of all ``processes`` together while all of them train; a step at the border counts in part.
+
+    Raises:
+        UsageError: there is no such time.
+    """
+    first = max(each["steps"][0][0] for each in processes)
+    last = min(each["steps"][-1][1] for each in processes)
+    if first >= last:
+        raise UsageError("the processes did not train at the same time; try more --seconds")
+    steps = [(step, each["batch"]) for each in processes for step in each["steps"]]
+    inside = ((max(0.0, min(ended, last) - max(began, first)) / (ended - began), batch) for (began, ended), batch in steps)
+    return sum(share * batch for share, batch in inside) / (last - first)
 
 
 def compare_turns(first: Json, second: Json, turn_seconds: float) -> Json:
