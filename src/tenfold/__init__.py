@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tenfold.api import load_recipe, resume, run, train
+    from tenfold.api import explore, load_recipe, resume, run, train
     from tenfold.bundle.loaded import Bundle
     from tenfold.data.load import load
     from tenfold.data.options import ReadOptions
@@ -25,6 +25,7 @@ __all__ = [
     "Recipe",
     "Run",
     "__version__",
+    "explore",
     "load",
     "load_recipe",
     "resume",
@@ -39,6 +40,7 @@ _HOMES = {
     "ReadOptions": "tenfold.data.options",
     "Recipe": "tenfold.values.recipe",
     "Run": "tenfold.values.run",
+    "explore": "tenfold.api",
     "load": "tenfold.data.load",
     "load_recipe": "tenfold.api",
     "resume": "tenfold.api",

@@ -1,12 +1,18 @@
-"""Training as one calls it from Python; the command line calls the same."""
+"""Training and exploring as one calls them from Python; the command line calls the same."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tenfold import pipeline
+from tenfold.data.load import load
 from tenfold.data.options import ReadOptions
+from tenfold.errors import UsageError
+from tenfold.exploration.examine import Exploration, examine
+from tenfold.exploration.progress import ProgressLines
+from tenfold.exploration.tsne import AS_NOTEBOOK, DEFAULT
 from tenfold.pipeline import DEFAULTS, MEMORY, Listener, Settings, Stages
 from tenfold.progress import listener_for
 from tenfold.recipes import find_recipe
@@ -108,6 +114,64 @@ def resume(
     """
     settings = Settings(DEFAULTS.out, options, executor, workers, device, allow_inexact)
     return pipeline.resume(path if isinstance(path, Run) else Run(path), stages, settings, _listener(progress))
+
+
+def explore(
+    data: Source,
+    test: Source | None = None,
+    *,
+    out: str | Path | None = "explore.html",
+    figures: str | Path | None = None,
+    tsne: bool = True,
+    as_notebook: bool = False,
+    options: ReadOptions = DEFAULTS.options,
+    progress: bool = True,
+) -> Exploration:
+    """Look at a data set from all sides, and write a page about it that opens offline.
+
+    Args:
+        data: a path, a data set's name or a dataset.
+        test: likewise; compared with ``data`` and shown beside it.
+        out: the page; replaced if it is there. None writes none.
+        figures: a folder for each figure as PNG and SVG.
+        tsne: make a t-SNE map too; it takes most of the time.
+        as_notebook: make it with the notebook's settings, which take several times as long.
+        options: how to read the sources.
+        progress: say what is going on.
+
+    Returns:
+        Everything on the page, as numbers.
+
+    Raises:
+        TenfoldError: what is wrong with the data, the packages or the machine, and what to do.
+
+    Example:
+        >>> import tenfold
+        >>> found = tenfold.explore("mnist", tsne=False)  # doctest: +SKIP
+        >>> found.pca.components_for(0.95)  # doctest: +SKIP
+        154
+    """
+    train = data if isinstance(data, Dataset) else load(data, "train", options)
+    if test is not None and not isinstance(test, Dataset):
+        test = load(test, "test", replace(options, class_names=train.class_names or None))
+    if not len(train):
+        raise UsageError("there is nothing to explore: the data set has no images")
+    settings = (AS_NOTEBOOK if as_notebook else DEFAULT) if tsne else None
+    found = examine(train, test, tsne=settings, progress=ProgressLines() if progress else None)
+    if out is not None:
+        from tenfold.report.data_page import write_data_page
+
+        write_data_page(found, Path(out), _title(data))
+    if figures is not None:
+        from tenfold.report.paper_figures import write_figures
+
+        write_figures(found, Path(figures))
+    return found
+
+
+def _title(source: Source) -> str:
+    """What a page calls a data set: the last part of its path."""
+    return Path(_name(source)).name or str(source)
 
 
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:

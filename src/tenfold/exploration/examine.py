@@ -19,7 +19,7 @@ from tenfold.exploration.class_images import ClassImages, class_images
 from tenfold.exploration.labels import Labels, labels
 from tenfold.exploration.pca import LARGEST, Pca, fit_pca
 from tenfold.exploration.pixels import Pixels, ink_per_class, pixels
-from tenfold.exploration.tsne import TsneSettings, fit_tsne
+from tenfold.exploration.tsne import TsneSettings, check_installed, fit_tsne
 from tenfold.values.dataset import Dataset
 
 Progress = Callable[[str, int, int], None]
@@ -95,6 +95,8 @@ def examine(
     Raises:
         ResourceError: openTSNE is not installed and ``tsne`` is asked for.
     """
+    if tsne is not None:
+        check_installed()
     clock = _Clock(progress)
     alike = test is not None and len(test) > 0 and test.image_shape == train.image_shape
     splits = {"train": train} | ({"test": test} if alike and test is not None else {})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,16 @@ class TsneMap:
         return np.asarray(placed, dtype=np.float32)
 
 
+def check_installed() -> None:
+    """Before anything that takes long.
+
+    Raises:
+        ResourceError: openTSNE is not installed.
+    """
+    if find_spec("openTSNE") is None:
+        raise missing_extra("openTSNE", "explore", "t-SNE")
+
+
 def fit_tsne(
     points: NDArray[np.float32], settings: TsneSettings = DEFAULT, *, seed: int = 0, progress: Progress | None = None
 ) -> TsneMap:
@@ -79,10 +90,9 @@ def fit_tsne(
     Raises:
         ResourceError: openTSNE is not installed.
     """
-    try:
-        import openTSNE
-    except ImportError as error:
-        raise missing_extra("openTSNE", "explore", "t-SNE") from error
+    check_installed()
+    import openTSNE
+
     points = np.ascontiguousarray(points[:, : settings.components], dtype=np.float32)
     perplexity = min(settings.perplexity, (len(points) - 1) / 3)
     affinities = openTSNE.affinity.PerplexityBasedNN(points, perplexity=perplexity, n_jobs=-1, random_state=seed)

@@ -22,8 +22,8 @@ RESTORED = (2, 10, 20, 50, 100, 154, 300)
 RESTORED_IMAGES = 8
 SHOWN_GROUPS = 12
 EXTREMES = 10
-RECIPE = {"x": 0.0, "y": 0.0, "size": 20 / 28}
-"""Where MNIST's recipe puts the ink: in the middle, 20 of 28 pixels large."""
+RECIPE = {"x": 0.5 / 28, "y": 0.5 / 28, "size": 20 / 28}
+"""Where MNIST's recipe puts the ink: its centre of mass within pixel 14 of 0..27, 20 of 28 pixels large."""
 BETWEEN_SETS = ("leakage", "near-leakage")
 """Findings whose ids are (training id, test id); all others are about the training set."""
 
@@ -37,7 +37,7 @@ def overview(found: Exploration) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "images": len(data),
-                "shape": "x".join(map(str, data.image_shape)),
+                "shape": _shape(data.image_shape),
                 "labelled": data.labels is not None,
                 "mean": summary.mean,
                 "deviation": summary.deviation,
@@ -50,6 +50,12 @@ def overview(found: Exploration) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _shape(shape: tuple[int, int, int]) -> str:
+    """``28 × 28``, and the channels where there are several."""
+    channels, height, width = shape
+    return f"{height} × {width}" + (f" × {channels}" if channels > 1 else "")
 
 
 def label_table(found: Exploration, names: tuple[str, ...]) -> dict[str, Any] | None:

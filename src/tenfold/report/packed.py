@@ -77,9 +77,8 @@ def _fitted(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 def _halved(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(N, ceil(D / 2)): 16 levels of D values, two a byte."""
     values = images.reshape(len(images), -1).astype(np.uint16)
-    levels: NDArray[np.uint8] = np.pad((values * 15 + 127) // 255, ((0, 0), (0, values.shape[1] % 2))).astype(np.uint8)
-    halved: NDArray[np.uint8] = (levels[:, ::2] << 4) | levels[:, 1::2]
-    return halved
+    levels = np.pad((values * 15 + 127) // 255, ((0, 0), (0, values.shape[1] % 2))).astype(np.uint8)
+    return ((levels[:, ::2] << 4) | levels[:, 1::2]).astype(np.uint8)
 
 
 def _deflated(content: bytes) -> bytes:

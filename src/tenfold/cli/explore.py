@@ -1,0 +1,69 @@
+"""`tenfold explore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tenfold.cli import _console
+from tenfold.cli import _read_options as read
+from tenfold.errors import UsageError, printable
+
+
+def explore(
+    source: Annotated[str, typer.Argument(help="A path, or a data set's name.", metavar="SOURCE")],
+    test: Annotated[
+        str | None, typer.Option(help="Test data, with or without labels, to show beside it.", metavar="SOURCE")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The page to write.", metavar="FILE.html")] = Path("explore.html"),
+    figures: Annotated[Path | None, typer.Option(help="Write each figure as PNG and SVG, too.", metavar="DIR")] = None,
+    tsne: Annotated[bool, typer.Option("--tsne/--no-tsne", help="Make a t-SNE map; it takes most of the time.")] = True,
+    as_notebook: Annotated[
+        bool, typer.Option("--as-notebook", help="t-SNE of 154 components with perplexity 50 in 1,000 rounds.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE.html if it exists.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Leave with exit code 3 on a warning or worse.")] = False,
+    no_header: read.NoHeader = False,
+    scale: read.Scale = None,
+    shape: read.Shape = None,
+    allow_float_integers: read.AllowFloatIntegers = False,
+    max_input_bytes: read.MaxInputBytes = None,
+    skip_bad: read.SkipBad = False,
+    follow_links: read.FollowLinks = False,
+    allow_empty_classes: read.AllowEmptyClasses = False,
+) -> None:
+    """Write a page about a data set: a map of every image, classes, components, and what is wrong with it."""
+    from tenfold import api
+    from tenfold.cli._fetching import fetch_missing
+
+    options = read.read_options(
+        no_header=no_header,
+        scale=scale,
+        shape=shape,
+        allow_float_integers=allow_float_integers,
+        max_input_bytes=max_input_bytes,
+        skip_bad=skip_bad,
+        follow_links=follow_links,
+        allow_empty_classes=allow_empty_classes,
+    )
+    if as_notebook and not tsne:
+        raise UsageError("--as-notebook is a way to make the t-SNE map, and --no-tsne makes none; choose one of them")
+    if out.exists() and not force:
+        raise UsageError(f"{out} exists; pass --force to replace it, or choose another name with --out")
+    if not out.parent.is_dir():
+        raise UsageError(f"{out.parent} is no folder; make it, or choose another place with --out")
+    fetch_missing(source, test)
+    quiet = _console.settings.quiet
+    found = api.explore(
+        source, test, out=out, figures=figures, tsne=tsne, as_notebook=as_notebook, options=options, progress=not quiet
+    )
+    worth_a_look = [finding for finding in found.findings if finding.severity != "note"]
+    for finding in worth_a_look:
+        print(f"{finding.severity:<8} {finding.name}: {printable(finding.message)}")
+    print(out)
+    if figures is not None:
+        print(figures)
+    if strict and worth_a_look:
+        raise typer.Exit(3)

@@ -1,0 +1,159 @@
+"""The figures of an exploration as PNG and SVG files, for papers: black on white, colours that survive colour blindness."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tenfold.atomic import make_directory, write_bytes
+from tenfold.errors import missing_extra
+from tenfold.exploration.examine import Exploration, Map
+from tenfold.report.palette import colours
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 300
+MARKED = (0.8, 0.9, 0.95, 0.99)
+
+
+def write_figures(found: Exploration, folder: Path) -> list[Path]:
+    """Write each figure twice, replacing files of the same names.
+
+    Args:
+        found: what there is to draw.
+        folder: made if it is missing.
+
+    Returns:
+        the files.
+
+    Raises:
+        ResourceError: matplotlib is missing, or a file cannot be written.
+    """
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise missing_extra("matplotlib", "explore", "drawing figures") from error
+    make_directory(folder)
+    written = []
+    for name, draw in _figures(found):
+        figure = draw()
+        for kind in ("png", "svg"):
+            buffer = io.BytesIO()
+            # without a date, the same numbers give the same file
+            figure.savefig(buffer, format=kind, dpi=DPI, bbox_inches="tight", metadata={"Date": None} if kind == "svg" else None)
+            path = folder / f"{name}.{kind}"
+            write_bytes(path, buffer.getvalue())
+            written.append(path)
+    return written
+
+
+def _figures(found: Exploration) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    if found.labels is not None:
+        yield "labels", lambda: _labels(found)
+    if found.classes:
+        yield "class-means", lambda: _class_means(found)
+    if found.pca is not None:
+        yield "explained-variance", lambda: _explained_variance(found)
+        yield "components", lambda: _components(found)
+    for some in found.maps:
+        yield f"map-{some.name.lower()}", lambda some=some: _map(found, some)  # type: ignore[misc]
+
+
+def _new(width: float, height: float) -> Figure:
+    """An empty figure; sizes in inches. Not from pyplot, which would keep it."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _names(found: Exploration) -> tuple[str, ...]:
+    return found.splits["train"].class_names
+
+
+def _labels(found: Exploration) -> Figure:
+    assert found.labels is not None
+    figure = _new(5, 3)
+    axes = figure.subplots()
+    width = 0.8 / len(found.labels.counts)
+    for place, (split, counts) in enumerate(found.labels.counts.items()):
+        axes.bar(np.arange(len(counts)) + place * width, counts / counts.sum(), width, label=split, color=colours(10)[place])
+    axes.set_xticks(np.arange(len(_names(found))) + 0.4 - width / 2, _names(found))
+    axes.set_xlabel("class")
+    axes.set_ylabel("share of the images")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _class_means(found: Exploration) -> Figure:
+    figure = _new(0.7 * len(found.classes) + 0.6, 2.2)
+    grid = figure.subplots(3, len(found.classes), squeeze=False)
+    for column, some in enumerate(found.classes):
+        for row, image in enumerate((some.mean, some.median, np.sqrt(some.variance))):
+            grid[row, column].imshow(_shown(image), cmap="gray_r")
+            grid[row, column].set(xticks=[], yticks=[])
+        grid[0, column].set_title(_names(found)[some.label], fontsize=9)
+    for row, name in enumerate(("mean", "median", "deviation")):
+        grid[row, 0].set_ylabel(name, fontsize=8)
+    return figure
+
+
+def _shown(image: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """(C, H, W) as matplotlib shows it: (H, W), or (H, W, 3) in 0..1."""
+    return image[:3].transpose(1, 2, 0).clip(0, 255) / 255 if len(image) >= 3 else image[0]
+
+
+def _explained_variance(found: Exploration) -> Figure:
+    assert found.pca is not None
+    figure = _new(5, 3)
+    axes = figure.subplots()
+    axes.plot(np.arange(1, len(found.pca.explained) + 1), 100 * found.pca.explained, color=colours(1)[0])
+    for share in MARKED:
+        count = found.pca.components_for(share)
+        axes.plot([count], [100 * share], "o", color=colours(1)[0], markersize=4)
+        axes.annotate(f"{count} for {share:.0%}", (count, 100 * share), (6, -10), textcoords="offset points", fontsize=8)
+    axes.set_xlabel("principal components")
+    axes.set_ylabel("variance explained, %")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _components(found: Exploration) -> Figure:
+    assert found.pca is not None
+    count = min(20, len(found.pca.components))
+    figure = _new(7, 1.6)
+    grid = figure.subplots(2, 10, squeeze=False).reshape(-1)
+    for place, axes in enumerate(grid):
+        axes.axis("off")
+        if place < count:
+            image = found.pca.components[place].reshape(found.pca.shape).mean(axis=0)
+            largest = float(np.abs(image).max())
+            axes.imshow(image, cmap="RdBu_r", vmin=-largest, vmax=largest)
+            axes.set_title(str(place + 1), fontsize=8)
+    return figure
+
+
+def _map(found: Exploration, some: Map) -> Figure:
+    figure = _new(6, 6)
+    axes = figure.subplots()
+    train = found.splits["train"]
+    places = some.places[: len(train)]
+    order = np.random.default_rng(0).permutation(len(places))  # no class on top of the others
+    x, y = places[order].T
+    size = min(12.0, max(0.4, 20_000 / len(places)))
+    if train.labels is None:
+        axes.scatter(x, y, s=size, c="#777777", linewidths=0, rasterized=True)
+    else:
+        palette = np.array(colours(len(train.class_names)))
+        axes.scatter(x, y, s=size, c=palette[train.labels[order]], linewidths=0, rasterized=True)
+        for label in np.unique(train.labels):
+            middle = np.median(places[train.labels == label], axis=0)
+            box = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1.5}
+            axes.annotate(train.class_names[label], tuple(middle), ha="center", va="center", weight="bold", bbox=box)
+    axes.set_aspect("equal")
+    axes.axis("off")
+    return figure
