@@ -12,6 +12,7 @@ from tenfold.bundle import onnx_graph
 from tenfold.bundle.inspection import OPERATORS
 from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.errors import IntegrityError, ResourceError
+from tenfold.models.crop import Crop
 
 
 def run_onnx(model: bytes, images: np.ndarray) -> np.ndarray:
@@ -36,6 +37,7 @@ LAYERS = {
     "max-pool": [nn.MaxPool2d(3, stride=2, padding=1), *head(3, 4)],
     "average-pool": [nn.AvgPool2d(3, stride=2, padding=1), *head(3, 4)],
     "average-pool-without-border": [nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False), *head(3, 4)],
+    "crop": [Crop(3, 1), nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), Crop(4, 1), *head(4, 2)],
     "global-average": [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5)],
     "global-max": [nn.Sequential(nn.AdaptiveMaxPool2d((1, 1)), nn.Flatten()), nn.Dropout(0.5), nn.Linear(3, 5)],
 }

@@ -64,6 +64,8 @@ def test_the_notebooks_cnn_has_its_number_of_parameters() -> None:
         ("32C29V FLAT SOFTMAX", "32C29V", "29x29 kernel"),
         ("FLAT SOFTMAX10 D40", "D40", "must be the last"),
         ("FLAT SOFTMAX9", "SOFTMAX9", "has 9 outputs, but the data has 10"),
+        ("CROP9 CROP5 FLAT SOFTMAX", "CROP5", "image is only 10x10"),
+        ("FLAT CROP2 SOFTMAX", "CROP2", "flat already"),
         ("0C3 FLAT SOFTMAX", "0C3", "is not a layer"),
     ],
 )
@@ -110,3 +112,10 @@ def test_batch_norms_take_their_two_numbers() -> None:
     settings = {"layers": "8C3 BN FLAT 8 BN SOFTMAX", "bn_momentum": 0.01, "bn_eps": 0.001}
     norms = [m for m in build(ModelSettings.model_validate(settings), DIGIT, 10) if hasattr(m, "running_mean")]
     assert [(m.momentum, m.eps) for m in norms] == [(0.01, 0.001)] * 2
+
+
+def test_a_crop_takes_the_border_away() -> None:
+    images = torch.rand(2, 3, 9, 12)
+    cut = parse("CROP2 FLAT SOFTMAX", (3, 9, 12), 10)
+    assert torch.equal(cut[0](images), images[:, :, 2:7, 2:10])
+    assert cut(images).shape == (2, 10)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from tenfold.bundle.folding import BATCH_NORMS, folded
 from tenfold.bundle.inspection import check_model_bytes
 from tenfold.errors import IntegrityError, ResourceError
+from tenfold.models.crop import Crop
 
 Vote = Literal["mean", "log-mean"]
 
@@ -123,14 +124,19 @@ class Graph:
         """Add the mean of ``xs``, of which there is at least one."""
         return self.node("Mean", *xs) if len(xs) > 1 else xs[0]
 
-    def shifted(self, images: str, channels: int, down: int, right: int) -> str:
-        """Add ``images`` moved by so many pixels, 0 coming in: a convolution with a single 1, which is exact."""
-        if not (down or right):
-            return images
-        reach = max(abs(down), abs(right))
+    def picked(self, images: str, channels: int, reach: int, *, down: int = 0, right: int = 0, padding: int = 0) -> str:
+        """Add ``images`` moved and then cut by ``reach - padding`` pixels on each side; 0 comes in.
+
+        A convolution with a single 1 does it, exactly; ``down`` and ``right`` are at most ``reach``.
+        """
         kernel = np.zeros((channels, 1, 2 * reach + 1, 2 * reach + 1))
         kernel[:, :, reach - down, reach - right] = 1
-        return self.node("Conv", images, self.constant("shift", kernel), pads=[reach] * 4, group=channels)
+        return self.node("Conv", images, self.constant("pick", kernel), pads=[padding] * 4, group=channels)
+
+    def shifted(self, images: str, channels: int, down: int, right: int) -> str:
+        """Add ``images`` moved by so many pixels; 0 comes in."""
+        reach = max(abs(down), abs(right))
+        return self.picked(images, channels, reach, down=down, right=right, padding=reach) if reach else images
 
     def chain(self, network: nn.Module, x: str) -> str:
         """Add the layers of ``network``, applied to ``x``, with batch norms folded; returns the output's name."""
@@ -235,6 +241,11 @@ def _(layer: nn.AdaptiveAvgPool2d, graph: Graph, x: str) -> str:
 @emit.register
 def _(layer: nn.AdaptiveMaxPool2d, graph: Graph, x: str) -> str:
     return _global_pool("GlobalMaxPool", layer, graph, x)
+
+
+@emit.register
+def _(layer: Crop, graph: Graph, x: str) -> str:
+    return graph.picked(x, layer.channels, layer.pixels)
 
 
 @emit.register

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tenfold.values.recipe import ModelSettings
 
-MODELS: Registry[Callable[..., nn.Module]] = Registry("tenfold.models", "model", exclude=frozenset({"notation"}))
+MODELS: Registry[Callable[..., nn.Module]] = Registry("tenfold.models", "model", exclude=frozenset({"notation", "crop"}))
 
 
 def build(settings: ModelSettings, image_shape: tuple[int, int, int], classes: int) -> nn.Module:

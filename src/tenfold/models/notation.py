@@ -6,6 +6,7 @@ Tokens are read left to right:
 ``32C3``        convolution, 32 filters 3x3, same padding, ReLU; suffixes ``S2`` stride 2,
                 ``V`` valid padding, ``L`` linear (no ReLU), in this order
 ``BN``          batch norm
+``CROP2``       2 pixels cut off on each side, such as the border that digits leave empty
 ``RELU`` ...    separate activation: ``RELU``, ``ELU``, ``LRELU``, ``SILU``
 ``MP2``         max-pool 2x2, stride 2 (``MP2S1``: stride 1); ``AP2`` average pool
 ``GAP`` ``GMP`` global average or max pool
@@ -28,10 +29,11 @@ from dataclasses import dataclass
 from torch import nn
 
 from tenfold.errors import UsageError
+from tenfold.models.crop import Crop
 
 HELP = (
-    "expected tokens such as 32C3 (S2 stride, V valid, L linear), BN, RELU, ELU, LRELU, SILU, MP2, AP2, GAP, GMP, D40, FLAT, "
-    "128, 128L, SOFTMAX10"
+    "expected tokens such as 32C3 (S2 stride, V valid, L linear), BN, CROP2, RELU, ELU, LRELU, SILU, MP2, AP2, GAP, GMP, D40, "
+    "FLAT, 128, 128L, SOFTMAX10"
 )
 
 
@@ -100,6 +102,15 @@ def _convolution(match: re.Match[str], shape: _Shape, classes: int) -> list[nn.M
     return [convolution] if match["linear"] else [convolution, nn.ReLU()]
 
 
+def _crop(match: re.Match[str], shape: _Shape, classes: int) -> list[nn.Module]:
+    pixels = int(match["pixels"])
+    height, width = shape.spatial()
+    if min(height, width) <= 2 * pixels:
+        raise ValueError(f"cuts off {pixels} pixels on each side, but the image is only {height}x{width} here")
+    shape.size = (height - 2 * pixels, width - 2 * pixels)
+    return [Crop(shape.channels, pixels)]
+
+
 def _pool(match: re.Match[str], shape: _Shape, classes: int) -> list[nn.Module]:
     window = int(match["window"])
     stride = int(match["stride"] or window)
@@ -153,6 +164,7 @@ _TOKENS: dict[str, Callable[[re.Match[str], _Shape, int], list[nn.Module]]] = {
     r"(?P<kind>MP|AP)(?P<window>[1-9])(S(?P<stride>[1-9]))?": _pool,
     r"GAP|GMP": _global_pool,
     r"BN": _batch_norm,
+    r"CROP(?P<pixels>[1-9])": _crop,
     r"RELU|ELU|LRELU|SILU": _activation,
     r"D(?P<percent>[1-9]?\d)": _dropout,
     r"FLAT": _flatten,
