@@ -67,7 +67,7 @@ class Lines(Listener):
         self._spoken = time.monotonic()
         for member, event in sorted(self._latest.items()):
             place = f"member {member + 1}/{self._members} epoch {event['epoch'] + 1}/{event['epochs']}"
-            self.say(f"{place} {share(event):.0%} {rate(event)}")
+            self.say(f"{place} {share(event):.0%} {live_line(event)}")
         self._latest.clear()
 
 
@@ -76,6 +76,7 @@ class Bars(Lines):
 
     _progress: Progress
     _tasks: dict[int, TaskID]
+    _validated: dict[int, str]
 
     def training_starts(self, members: int, workers: int) -> None:
         """Draw the bars' frame."""
@@ -83,7 +84,7 @@ class Bars(Lines):
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         super().training_starts(members, workers)
-        self._tasks = {}
+        self._tasks, self._validated = {}, {}
         columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -105,10 +106,13 @@ class Bars(Lines):
             self._tasks[member] = self._progress.add_task(f"member {member + 1}/{self._members}", total=1.0, figures="")
         if "history" in event:
             done = event["history"]["epoch"] / event["epochs"]
+            if event["history"]["validation_accuracy"] is not None:
+                self._validated[member] = f" validation {event['history']['validation_accuracy']:.4f}"
             self._progress.update(self._tasks[member], completed=done, figures=epoch_line(event))
         else:
             done = (event["epoch"] + share(event)) / event["epochs"]
-            self._progress.update(self._tasks[member], completed=done, figures=f"epoch {event['epoch'] + 1} {rate(event)}")
+            figures = f"epoch {event['epoch'] + 1}/{event['epochs']} {live_line(event)}{self._validated.get(member, '')}"
+            self._progress.update(self._tasks[member], completed=done, figures=figures)
 
     def training_ends(self) -> None:
         """Take the bars down, leaving their last state."""
@@ -129,6 +133,6 @@ def share(event: dict[str, Any]) -> float:
     return float(event["step"] / event["steps"])
 
 
-def rate(event: dict[str, Any]) -> str:
-    """Training speed, for people."""
-    return f"{event['images_per_second']:,.0f} images/s"
+def live_line(event: dict[str, Any]) -> str:
+    """Speed and loss within an epoch."""
+    return f"{event['images_per_second']:,.0f} images/s loss {event['loss']:.4f}"

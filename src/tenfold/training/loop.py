@@ -93,7 +93,8 @@ def fit(
                 state.update_average()
             position.step += 1
             if event := clock.tick(batch):
-                emit({"epoch": epoch, "step": position.step, "steps": steps, "epochs": settings.epochs, **event})
+                place = {"epoch": epoch, "step": position.step, "steps": steps, "epochs": settings.epochs}
+                emit({**place, "loss": float(state.running[0] / state.running[2]), **event})
             if clock.checkpoint_due():
                 save()
         last = ((epoch + 1) * steps - 1) / (settings.epochs * steps)  # a resumed epoch may have no step left to ask
