@@ -23,7 +23,8 @@ import venv
 from pathlib import Path
 
 from tenfold.api import load_recipe
-from tenfold.bench.run import bench, together
+from tenfold.bench.scaling import together
+from tenfold.bench.speed import speed
 from tenfold.environment import cores
 
 BATCHES = (16, 128)
@@ -106,7 +107,7 @@ def measure_keras(python: Path, seconds: float) -> dict[str, float]:
 def measure_tenfold(seconds: float) -> dict[str, float]:
     recipe = load_recipe("notebook/cnn")
     found = {f"train {batch}": together(recipe, cores(), batch=batch, seconds=seconds) for batch in BATCHES}
-    whole = bench(recipe, seconds=2 * seconds)
+    whole = speed(recipe, seconds=2 * seconds)
     predict = whole["predict"]
     return {
         **found,

@@ -26,23 +26,21 @@ def bench(
 ) -> None:
     """Measure how fast a recipe's first member trains and predicts here, beside the core's matrix-product rate."""
     from tenfold.api import load_recipe
-    from tenfold.bench import run
+    from tenfold.bench.scaling import scaling
+    from tenfold.bench.speed import speed
     from tenfold.cli._read_options import parse_shape
     from tenfold.environment import require_training
 
     require_training()
     loaded, image_shape = load_recipe(recipe, overrides or []), parse_shape(shape)
-    if members_scaling:
-        result = run.scaling(loaded, image_shape=image_shape, batch=batch, seconds=seconds)
-    else:
-        result = run.bench(loaded, image_shape=image_shape, batch=batch, seconds=seconds)
+    measured = (scaling if members_scaling else speed)(loaded, image_shape=image_shape, batch=batch, seconds=seconds)
     if as_json:
-        print(json.dumps(result, indent=2))
+        print(json.dumps(measured, indent=2))
     elif members_scaling:
-        print(f"one process   {result['alone']:10,.0f} images/s")
-        print(f"two           {result['together']:10,.0f} images/s together: {result['ratio']:.2f} times one")
+        print(f"one process   {measured['alone']:10,.0f} images/s")
+        print(f"two           {measured['together']:10,.0f} images/s together: {measured['ratio']:.2f} times one")
     else:
-        _print(result)
+        _print(measured)
 
 
 def _print(result: dict[str, Any]) -> None:

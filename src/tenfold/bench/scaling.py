@@ -1,4 +1,4 @@
-"""The two things to ask: how fast is a recipe, and how well do two members share the machine."""
+"""How well several members that train at once share the machine."""
 
 from __future__ import annotations
 
@@ -10,31 +10,8 @@ from tenfold.executors.processes import Processes
 from tenfold.values.recipe import Recipe
 
 Shape = tuple[int, int, int]
+TASK = "tenfold.bench.measure:train_in_turns"
 TURNS = 8
-
-
-def bench(recipe: Recipe, *, image_shape: Shape = (1, 28, 28), batch: int | None = None, seconds: float = 20.0) -> Json:
-    """Speed of the first member of ``recipe`` on the CPU, with one thread unless said otherwise.
-
-    Args:
-        recipe: its model, augmentation and optimiser are used; its data is not, images are made up.
-        image_shape: (C, H, W).
-        batch: images in a training step; None is the recipe's.
-        seconds: how long to measure, about; the start of the process comes on top.
-
-    Returns:
-        ``parameters``; ``mac``, multiply-adds of one image's forward pass; ``product_gflops``, the rate
-        of float32 matrix products in the same process; ``train`` and, in ``predict``, ``torch``, ``onnx``
-        (batches), ``onnx_one`` (image by image) and ``onnx_all_cores``, each with ``images_per_second``,
-        ``gflops`` (2 MAC an image, 6 when training) and ``share_of_product``, medians over ``windows``
-        short windows that take turns; ``step_seconds``, where the time of a training step goes.
-
-    Raises:
-        UsageError: the model or the augmentation does not fit.
-    """
-    task = {"recipe": recipe.to_toml(), "image_shape": list(image_shape), "batch": batch, "seconds": seconds}
-    (result,) = Processes(1).map("tenfold.bench.measure:measure", [task], lambda index, event: None)
-    return result
 
 
 def scaling(recipe: Recipe, *, image_shape: Shape = (1, 28, 28), batch: int | None = None, seconds: float = 20.0) -> Json:
@@ -52,7 +29,7 @@ def scaling(recipe: Recipe, *, image_shape: Shape = (1, 28, 28), batch: int | No
     common = {"recipe": recipe.to_toml(), "image_shape": list(image_shape), "batch": batch, "seconds": seconds}
     turn_seconds = common["turn_seconds"] = seconds / TURNS
     tasks = [{**common, "pauses": pauses} for pauses in (False, True)]
-    first, second = Processes(2).map("tenfold.bench.measure:train_in_turns", tasks, lambda index, event: None)
+    first, second = Processes(2).map(TASK, tasks, lambda index, event: None)
     return compare_turns(first, second, turn_seconds)
 
 
@@ -66,7 +43,7 @@ def together(
     """
     common = {"recipe": recipe.to_toml(), "image_shape": list(image_shape), "batch": batch, "seconds": seconds}
     tasks = [{**common, "turn_seconds": seconds, "pauses": False}] * processes
-    found = Processes(processes).map("tenfold.bench.measure:train_in_turns", tasks, lambda index, event: None)
+    found = Processes(processes).map(TASK, tasks, lambda index, event: None)
     return common_rate(found)
 
 
@@ -111,5 +88,5 @@ def compare_turns(first: Json, second: Json, turn_seconds: float) -> Json:
         raise UsageError(f"{seconds:g} seconds are too short to compare one process with two; try --seconds {2 * seconds:g}")
     other = [ended - began for began, ended in second["steps"] if int(began // turn_seconds) in shared]
     batch = first["batch"]
-    apart, together = batch * len(alone) / sum(alone), batch * (len(beside) / sum(beside) + len(other) / sum(other))
-    return {"alone": apart, "together": together, "ratio": together / apart}
+    one, two = batch * len(alone) / sum(alone), batch * (len(beside) / sum(beside) + len(other) / sum(other))
+    return {"alone": one, "together": two, "ratio": two / one}
