@@ -35,7 +35,7 @@ def write_figures(found: Exploration, folder: Path) -> list[Path]:
         ResourceError: matplotlib is missing, or a file cannot be written.
     """
     try:
-        import matplotlib.figure  # noqa: F401
+        import matplotlib
     except ImportError as error:
         raise missing_extra("matplotlib", "explore", "drawing figures") from error
     make_directory(folder)
@@ -44,8 +44,10 @@ def write_figures(found: Exploration, folder: Path) -> list[Path]:
         figure = draw()
         for kind in ("png", "svg"):
             buffer = io.BytesIO()
-            # without a date, the same numbers give the same file
-            figure.savefig(buffer, format=kind, dpi=DPI, bbox_inches="tight", metadata={"Date": None} if kind == "svg" else None)
+            # without a date and without random names, the same numbers give the same file
+            with matplotlib.rc_context({"svg.hashsalt": "tenfold"}):
+                undated = {"Date": None} if kind == "svg" else None
+                figure.savefig(buffer, format=kind, dpi=DPI, bbox_inches="tight", metadata=undated)
             path = folder / f"{name}.{kind}"
             write_bytes(path, buffer.getvalue())
             written.append(path)
@@ -85,7 +87,9 @@ def _labels(found: Exploration) -> Figure:
     axes.set_xticks(np.arange(len(_names(found))) + 0.4 - width / 2, _names(found))
     axes.set_xlabel("class")
     axes.set_ylabel("share of the images")
-    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    if len(found.labels.counts) > 1:
+        axes.legend(frameon=False)
     return figure
 
 

@@ -208,7 +208,7 @@
       $("selection-title").textContent = `${images(rows.length)} selected`;
       const counts = new Map();
       for (const row of rows) counts.set(explored.name(row), (counts.get(explored.name(row)) ?? 0) + 1);
-      $("selection-classes").textContent = [...counts].sort((a, b) => b[1] - a[1]).map(([name, n]) => `${name}: ${n.toLocaleString("en")}`).join("   ");
+      $("selection-classes").textContent = [...counts].sort((a, b) => b[1] - a[1]).map(([name, n]) => `${name}: ${n.toLocaleString("en")}`).join(" · ");
       $("selection-tiles").replaceChildren(...rows.slice(0, 2 * MORE).map(explored.tile));
       map.draw();
     };
