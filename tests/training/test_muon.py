@@ -24,6 +24,15 @@ def test_singular_values_become_about_one_and_directions_stay(shape: tuple[int, 
     assert float((u * (result @ v.T)).sum(0).min()) > 0.6
 
 
+def test_it_is_jordans_iteration() -> None:
+    matrix = torch.randn(12, 40, generator=torch.Generator().manual_seed(2))
+    x = matrix / matrix.norm()
+    for _ in range(5):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    assert torch.allclose(orthogonalised(matrix), x, atol=1e-4)
+
+
 def test_no_gradient_no_direction() -> None:
     assert not orthogonalised(torch.zeros(4, 6)).any()
 

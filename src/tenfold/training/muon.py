@@ -77,12 +77,18 @@ def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
     """About the orthogonal matrix nearest to ``matrix`` (M, N): its singular values become 0.7 to 1.2.
 
     Newton-Schulz iteration of fifth order with Jordan's coefficients, which reach that range in few
-    ``steps`` rather than 1 exactly in many.
+    ``steps`` rather than 1 exactly in many. Each multiplies by a polynomial in the Gram matrix; these are
+    multiplied with each other first, and with the matrix, which is larger, only once.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     x = wide / (wide.norm() + 1e-7)
+    gram = x @ x.T
+    product = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
     for _ in range(steps):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+        polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        polynomial.diagonal().add_(a)
+        product = polynomial @ product
+        gram = polynomial @ gram @ polynomial
+    x = product @ x
     return x if wide is matrix else x.T
