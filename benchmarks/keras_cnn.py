@@ -7,7 +7,8 @@ into it (about 1 GB) unless it is there, and measures the two in turn, N rounds,
 threads, tenfold as it trains and predicts: a process with one thread per ensemble member, one on each core; ONNX
 Runtime with a thread on every core. Data is made up, in memory, and the same for both; tenfold's training includes the
 notebook's augmentation, Keras' does not. Prints medians over the rounds and the median of each round's ratio,
-with the load of the machine: a busy one hurts a process with several threads more than several processes.
+with the load of the machine: a busy one hurts a process with several threads more than several processes. Images
+per core-second count processor time only and are what to look at then.
 """
 
 from __future__ import annotations
@@ -49,19 +50,19 @@ labels = np.eye(10, dtype="float32")[draw.integers(0, 10, 2048)]
 
 def rate(work, count):
     work()
-    began, calls = time.perf_counter(), 0
+    began, cpu, calls = time.perf_counter(), time.process_time(), 0
     while calls == 0 or time.perf_counter() - began < seconds:
         work()
         calls += 1
-    return calls * count / (time.perf_counter() - began)
+    return calls * count / (time.perf_counter() - began), calls * count / (time.process_time() - cpu)
 
 found = {"version": tf.__version__, "parameters": model.count_params()}
 for batch in batches:
     count = 32 * batch if 32 * batch < 2048 else 2048
     fit = lambda: model.fit(images[:count], labels[:count], batch_size=batch, epochs=1, verbose=0)
-    found[f"train {batch}"] = rate(fit, count)
-found["predict"] = rate(lambda: model.predict(images, batch_size=128, verbose=0), 2048)
-found["predict one"] = rate(lambda: model.predict(images[:1], verbose=0), 1)
+    found[f"train {batch}"], found[f"train {batch} per core"] = rate(fit, count)
+found["predict"], _ = rate(lambda: model.predict(images, batch_size=128, verbose=0), 2048)
+found["predict one"], _ = rate(lambda: model.predict(images[:1], verbose=0), 1)
 print(json.dumps(found))
 """
 
@@ -106,7 +107,11 @@ def measure_keras(python: Path, seconds: float) -> dict[str, float]:
 
 def measure_tenfold(seconds: float) -> dict[str, float]:
     recipe = load_recipe("notebook/cnn")
-    found = {f"train {batch}": together(recipe, cores(), batch=batch, seconds=seconds) for batch in BATCHES}
+    found = {}
+    for batch in BATCHES:
+        trained = together(recipe, cores(), batch=batch, seconds=seconds)
+        found[f"train {batch}"] = trained["images_per_second"]
+        found[f"train {batch} per core"] = trained["images_per_core_second"]
     whole = speed(recipe, seconds=2 * seconds)
     predict = whole["predict"]
     return {
@@ -122,7 +127,9 @@ def measure_tenfold(seconds: float) -> dict[str, float]:
 def report(rounds: list[tuple[dict[str, float], dict[str, float]]]) -> None:
     print(f"\nthe notebook's CNN, images per second, {cores()} cores; medians of {len(rounds)} rounds")
     print(f"{'':30}{'Keras ' + str(rounds[0][0]['version']):>16}{'tenfold':>12}{'ratio':>8}")
-    names = {f"train {batch}": f"train, batches of {batch}" for batch in BATCHES}
+    names = {}
+    for batch in BATCHES:
+        names |= {f"train {batch}": f"train, batches of {batch}", f"train {batch} per core": "  per core-second"}
     names |= {"predict": "predict", "predict one": "predict, one image at a time"}
     for key, name in names.items():
         keras, ours = (statistics.median(each[side][key] for each in rounds) for side in (0, 1))

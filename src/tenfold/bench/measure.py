@@ -78,12 +78,13 @@ def train_in_turns(
     ``pauses`` only odd turns are trained in, so that a process without them is alone in the even ones.
 
     Returns:
-        ``{"batch": ..., "steps": [[began, ended], ...]}`` in seconds of that clock.
+        ``batch``; ``steps``, a list of [began, ended] in seconds of that clock; ``core_seconds``, the
+        processor time of all of them.
     """
     trial = Trial(recipe, image_shape, batch)
     trial.step()
     steps, took = [], 0.0
-    end = time.monotonic() + seconds
+    end, cpu_began = time.monotonic() + seconds, time.process_time()
     while (began := time.monotonic()) < end and not context.should_stop():
         turn, into = divmod(began, turn_seconds)
         if pauses and (turn % 2 == 0 or into + 1.5 * took > turn_seconds):  # no step should reach into the next
@@ -92,7 +93,7 @@ def train_in_turns(
         trial.step()
         steps.append([began, time.monotonic()])
         took = steps[-1][1] - began
-    return {"batch": trial.batch, "steps": steps}
+    return {"batch": trial.batch, "steps": steps, "core_seconds": time.process_time() - cpu_began}
 
 
 def _all_cores(context: Context, onnx: bytes, images: NDArray[np.uint8], flops: int, seconds: float) -> dict[str, Any]:

@@ -35,8 +35,12 @@ def scaling(recipe: Recipe, *, image_shape: Shape = (1, 28, 28), batch: int | No
 
 def together(
     recipe: Recipe, processes: int, *, image_shape: Shape = (1, 28, 28), batch: int | None = None, seconds: float = 20.0
-) -> float:
-    """Images per second of so many training processes at once, over the time in which all of them train.
+) -> Json:
+    """So many training processes at once.
+
+    Returns:
+        ``images_per_second`` of all together, over the time in which all of them train, and
+        ``images_per_core_second``, which what else runs on the machine hardly disturbs.
 
     Raises:
         UsageError: ``seconds`` are too few: there is no such time.
@@ -44,7 +48,9 @@ def together(
     common = {"recipe": recipe.to_toml(), "image_shape": list(image_shape), "batch": batch, "seconds": seconds}
     tasks = [{**common, "turn_seconds": seconds, "pauses": False}] * processes
     found = Processes(processes).map(TASK, tasks, lambda index, event: None)
-    return common_rate(found)
+    images = sum(len(each["steps"]) * each["batch"] for each in found)
+    cost = sum(each["core_seconds"] for each in found)
+    return {"images_per_second": common_rate(found), "images_per_core_second": images / cost}
 
 
 def common_rate(processes: Sequence[Json]) -> float:

@@ -24,7 +24,8 @@ def speed(
         of float32 matrix products in the same process; ``train`` and, in ``predict``, ``torch``, ``onnx``
         (batches), ``onnx_one`` (image by image) and ``onnx_all_cores``, each with ``images_per_second``,
         ``gflops`` (2 MAC an image, 6 when training) and ``share_of_product``, medians over ``windows``
-        short windows that take turns; ``step_seconds``, where the time of a training step goes.
+        short windows that take turns (where the convolutions' library is better than that of matrix
+        products, shares go beyond 1); ``step_seconds``, where the time of a training step goes.
 
     Raises:
         UsageError: the model or the augmentation does not fit.
