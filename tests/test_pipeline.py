@@ -14,6 +14,7 @@ from tenfold import environment, pipeline
 from tenfold.bundle.loaded import Bundle
 from tenfold.data.options import ReadOptions
 from tenfold.errors import IntegrityError, ResourceError, Stopped, UsageError
+from tenfold.exploration import tsne
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import Recipe, parse_recipe
 from tenfold.values.run import Run
@@ -227,3 +228,22 @@ def test_missing_packages_are_said_with_their_command(recipe: Recipe, tmp_path: 
     monkeypatch.setattr(environment, "packages", lambda: [environment.Package("torch", "==2.13.0", None, "train")])
     with pytest.raises(ResourceError, match=r"without torch; run: pip install 'tenfold\[train\]'"):
         pipeline.start(recipe, "run", here(tmp_path))
+
+
+def test_a_run_explores_its_data_when_asked(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tsne, "DEFAULT", tsne.TsneSettings(early_rounds=10, rounds=10))
+    run = pipeline.start(recipe, "run", here(tmp_path, explore=True))
+    assert "explore.html" in run.files()
+    assert run.verify() == []
+    assert "<h1>train.npz</h1>" in (run.path / "explore.html").read_text("utf-8")
+    assert '<a href="explore.html">' in (run.path / "report.html").read_text("utf-8")
+    assert run.summary["seconds"]["explore"] > 0
+
+
+def test_exploring_without_its_packages_is_refused_before_training(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tsne, "find_spec", lambda name: None)
+    with pytest.raises(ResourceError, match=r"pip install 'tenfold\[explore\]'"):
+        pipeline.start(recipe, "run", here(tmp_path, explore=True))
+    assert not (tmp_path / "runs").exists()

@@ -35,6 +35,7 @@ def run(
     executor: str = DEFAULTS.executor,
     workers: int | None = DEFAULTS.workers,
     device: str = DEFAULTS.device,
+    explore: bool = False,
     progress: bool | Listener = True,
 ) -> Run:
     """Train, predict the test set, and write the bundle, the submission and the report.
@@ -49,6 +50,7 @@ def run(
         executor: "processes" or "local".
         workers: members trained at once; None is one a core.
         device: "auto", "cpu", "cuda" or "mps".
+        explore: write ``explore.html`` about the data, too; see :func:`explore`.
         progress: True shows it, False does not, a listener hears it.
 
     Returns:
@@ -64,7 +66,7 @@ def run(
         >>> finished.predictions("test").accuracy  # doctest: +SKIP
         0.9942
     """
-    settings = Settings(Path(out), options, executor, workers, device)
+    settings = Settings(Path(out), options, executor, workers, device, explore=explore)
     return _start(recipe, "run", settings, train, test, overrides, progress)
 
 
@@ -94,6 +96,7 @@ def resume(
     workers: int | None = DEFAULTS.workers,
     device: str = DEFAULTS.device,
     allow_inexact: bool = False,
+    explore: bool = False,
     progress: bool | Listener = True,
 ) -> Run:
     """Go on with an interrupted run, to the same bits; a complete one is left as it is.
@@ -106,13 +109,14 @@ def resume(
         workers: as for :func:`run`.
         device: as for :func:`run`.
         allow_inexact: go on even where the bits cannot be the same, and mark the run.
+        explore: as for :func:`run`.
         progress: as for :func:`run`.
 
     Raises:
         IntegrityError: the data, or what decides the bits, is no longer the same.
         BusyError: it is still running.
     """
-    settings = Settings(DEFAULTS.out, options, executor, workers, device, allow_inexact)
+    settings = Settings(DEFAULTS.out, options, executor, workers, device, allow_inexact, explore)
     return pipeline.resume(path if isinstance(path, Run) else Run(path), stages, settings, _listener(progress))
 
 

@@ -26,6 +26,7 @@ Override = Annotated[list[str] | None, typer.Option("--set", help="Override a re
 Workers = Annotated[int | None, typer.Option(help="Members trained at once; default: one a core.", min=1)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 ExecutorName = Annotated[str, typer.Option("--executor", help="Where members run: processes or local.")]
+Explore = Annotated[bool, typer.Option("--explore", help="Write a page about the data, too; it takes a minute or more.")]
 Inexact = Annotated[bool, typer.Option("--allow-inexact-resume", help="Resume where the bits cannot be the same.")]
 
 
@@ -42,6 +43,7 @@ def execute(
     device: str,
     executor: str,
     inexact: bool,
+    explore: bool = False,
     reading: ReadOptions,
 ) -> None:
     """Start or resume, then print where everything is."""
@@ -54,14 +56,14 @@ def execute(
     if resume is not None:
         if train or test or overrides:
             raise UsageError("--resume goes on with a run as it was begun; leave out --train, --test and --set")
-        finished = api.resume(resume, stages, allow_inexact=inexact, progress=progress, **how)
+        finished = api.resume(resume, stages, allow_inexact=inexact, explore=explore, progress=progress, **how)
     else:
         loaded = api.load_recipe(recipe, overrides)
         fetch_missing(train or loaded.data.train, test or (None if train else loaded.data.test))
         if stages == "train":
             finished = api.train(loaded, train=train, out=out, progress=progress, **how)
         else:
-            finished = api.run(loaded, train=train, test=test, out=out, progress=progress, **how)
+            finished = api.run(loaded, train=train, test=test, out=out, explore=explore, progress=progress, **how)
     _print_result(finished, time.monotonic() - began)
 
 
@@ -73,7 +75,13 @@ def _print_result(run: Run, seconds: float) -> None:
             print(f"{name} accuracy  {_share(figures)}")
     minutes, rest = divmod(round(seconds), 60)
     print(f"time       {minutes} min {rest} s, {summary['core_seconds']:,.0f} core-seconds of training")
-    labels = {"report.html": "report", "submission.csv": "submission", "submission.leaked.csv": "submission", "bundle": "bundle"}
+    labels = {
+        "report.html": "report",
+        "explore.html": "data",
+        "submission.csv": "submission",
+        "submission.leaked.csv": "submission",
+        "bundle": "bundle",
+    }
     for name, label in labels.items():
         if (run.path / name).exists():
             print(f"{label:<10} {run.path / name}")

@@ -18,6 +18,7 @@ def run(
     workers: options.Workers = None,
     device: options.Device = "auto",
     executor: options.ExecutorName = "processes",
+    explore: options.Explore = False,
     allow_inexact_resume: options.Inexact = False,
     no_header: read.NoHeader = False,
     scale: read.Scale = None,
@@ -41,6 +42,7 @@ def run(
         device=device,
         executor=executor,
         inexact=allow_inexact_resume,
+        explore=explore,
         reading=read.read_options(
             no_header=no_header,
             scale=scale,

@@ -5,16 +5,34 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenfold.atomic import write_json
 from tenfold.evaluation.metrics import wilson_interval
+from tenfold.pipeline.listener import Listener
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.run import Run
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+def explore(run: Run, train: Dataset, test: Dataset | None, listener: Listener) -> None:
+    """Write the page about the data, unless it is there."""
+    path = run.path / "explore.html"
+    if path.exists():
+        return
+    from tenfold.exploration.examine import examine
+    from tenfold.exploration.tsne import DEFAULT
+    from tenfold.report.data_page import write_data_page
+
+    def hear(part: str, done: int, total: int) -> None:
+        if not done:
+            listener.say(f"exploring the data: {part}")
+
+    write_data_page(examine(train, test, tsne=DEFAULT, progress=hear), path, Path(run.recipe.data.train).name)
 
 
 def export(run: Run, train: Dataset, made: dict[str, Predictions], images: dict[str, Dataset]) -> None:

@@ -22,6 +22,7 @@ class Settings:
         workers: members at once; None is one a core.
         device: "auto", "cpu", "cuda" or "mps".
         allow_inexact_resume: go on where the bits cannot be the same.
+        explore: write a page about the data, too.
     """
 
     out: Path = Path("runs")
@@ -30,6 +31,7 @@ class Settings:
     workers: int | None = None
     device: str = "auto"
     allow_inexact_resume: bool = False
+    explore: bool = False
 
 
 DEFAULTS = Settings()

@@ -14,8 +14,9 @@ from tenfold.data.cache import stored
 from tenfold.data.checks import check
 from tenfold.environment import cores, describe, require_training
 from tenfold.errors import IntegrityError, Stopped
+from tenfold.exploration.tsne import check_installed
 from tenfold.pipeline.listener import SILENT, Listener
-from tenfold.pipeline.results import export, submit, summarise
+from tenfold.pipeline.results import explore, export, submit, summarise
 from tenfold.pipeline.settings import DEFAULTS, Settings, Stages
 from tenfold.pipeline.sources import check_same_kind, describe_source, images_behind, load_again, load_source, load_test, say_data
 from tenfold.values.dataset import Dataset
@@ -50,6 +51,8 @@ def start(
         TenfoldError: see each stage; ``Stopped`` says how to go on.
     """
     require_training()
+    if settings.explore:
+        check_installed()
     from tenfold.training.train import check_recipe, save_split, split_rows
 
     environment = _environment(settings)
@@ -89,6 +92,8 @@ def resume(run: Run, stages: Stages = "run", settings: Settings = DEFAULTS, list
         BusyError: it is still running.
     """
     require_training()
+    if settings.explore:
+        check_installed()
     from tenfold.training.train import check_same_environment, save_split, split_rows
 
     with run.lock(), _resumable(run, stages):
@@ -149,6 +154,10 @@ def _go_on(
         listener.say("exporting the bundle")
         export(run, train, made, images)
     seconds["export"] = exporting.seconds
+    if settings.explore:
+        with _timed() as exploring:
+            explore(run, train, test, listener)
+        seconds["explore"] = exploring.seconds
     if stages == "run" and test is not None:
         submit(run, made["test"], train.class_names)
     summarise(run, made, seconds)

@@ -75,6 +75,7 @@ def render(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.ui
         "stages": record.stages(seconds),
         "total_seconds": record.total_seconds(seconds),
         "environment": record.flattened(_optional(run, "environment.json")),
+        "explored": (run.path / "explore.html").exists(),
         "previews": None if previews is None or not len(previews) else sheet(previews),
         "preview_count": 0 if previews is None else len(previews),
         "scored": None,
