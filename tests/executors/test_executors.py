@@ -98,12 +98,15 @@ def test_workers_stop_when_their_parent_is_killed() -> None:
         "from tenfold.executors.processes import Processes\n"
         "Processes(2).map('tasks:until_stopped', [{}, {}], lambda i, e: print(e['pid'], flush=True))"
     )
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert parent.stdout is not None
-    with parent, parent.stdout:
+    assert parent.stderr is not None
+    with parent, parent.stdout, parent.stderr:
         pids = [int(parent.stdout.readline()) for _ in range(2)]
         parent.kill()
+        said = parent.stderr.read()  # until the workers, which inherited it, have ended too
     deadline = time.monotonic() + 5
     while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not any(alive(pid) for pid in pids)
+    assert said == ""

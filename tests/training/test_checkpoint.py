@@ -22,6 +22,19 @@ def test_the_two_newest_are_kept(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == paths[1:]
 
 
+def test_two_workers_may_clear_away_the_same_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_three(tmp_path)
+    unlink = Path.unlink
+
+    def after_another(path: Path, missing_ok: bool = False) -> None:
+        unlink(path)
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", after_another)
+    newest = save_checkpoint(tmp_path, {"x": torch.zeros(4)}, {"epoch": 4, "step": 0})
+    assert newest.is_file()
+
+
 def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-3])
 

@@ -50,8 +50,7 @@ def main() -> None:
         send("error", ResourceError("out of memory; use fewer workers or a smaller batch").as_json())
     except BaseException:
         send("error", TenfoldError(traceback.format_exc()).as_json())
-    channel.flush()
-    os._exit(0)  # the thread above still waits for input; nothing is left to clean up
+    os._exit(0)  # the thread above still waits for input, and nobody may listen: there is nothing to flush or clean up
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def save_checkpoint(folder: Path, tensors: Tensors, position: dict[str, Any]) ->
     write_bytes(folder / name, content)
     for old in sorted(folder.glob("*.safetensors"))[:-KEPT]:
         try:
-            old.unlink()
+            old.unlink(missing_ok=True)  # a worker whose parent was killed may still be at it, with the same bits
         except OSError as error:
             raise refused(old, error, "remove") from error
     return folder / name
