@@ -1,0 +1,75 @@
+"""What the benchmarks compute from measurements, and that what they try can be trained."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import tenfold
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+VARIANTS = tomllib.loads((FOLDER / "ablation.toml").read_text("utf-8"))["variant"]
+
+
+@pytest.fixture
+def ablation(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module("ablation")
+
+
+@pytest.fixture
+def speedrun(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module("speedrun")
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant["name"])
+def test_every_variant_of_the_ablation_is_another_recipe(variant: dict[str, Any]) -> None:
+    from tenfold.augment import build
+
+    recipe = tenfold.load_recipe("quick", variant["set"])
+    build(recipe.augment)
+    assert recipe.key() != tenfold.load_recipe("quick").key()
+
+
+def run(errors: list[int], core_seconds: float = 10.0) -> dict[str, Any]:
+    right = 1 - len(errors) / 1000
+    return {"errors": errors, "held": 1000, "ensemble": right, "members": [right], "core_seconds": core_seconds}
+
+
+def test_variants_are_compared_on_the_images_that_only_one_gets_wrong(ablation: ModuleType) -> None:
+    base, variant = [run([1, 2, 3]), run([7])], [run([2, 3, 4, 5]), run([7, 8])]
+    more, noise = ablation.paired(variant, base)
+    assert more == pytest.approx(5 * (3 - 1))  # 4, 5 and 8 against 1, in 2,000 images
+    assert noise == pytest.approx(5 * math.sqrt(4))
+
+
+def test_the_table_says_what_is_noise_and_what_it_costs(ablation: ModuleType) -> None:
+    base = [run([1, 2, 3])]
+    found = {ablation.BASE: base, "close": [run([1, 2, 4], 20.0)], "bad": [run(list(range(100)))]}
+    lines = ablation.table(found).splitlines()
+    assert lines[2] == "| the recipe itself | 0.99700 | 0.99700 | +0.0 | 0.0 |  | 1.00 |"
+    assert lines[3] == "| close | 0.99700 | 0.99700 | +0.0 | 14.1 | noise | 2.00 |"
+    assert "| worse | 1.00 |" in lines[4]
+
+
+def test_spread_is_mean_and_deviation(speedrun: ModuleType) -> None:
+    assert speedrun.spread([0.996, 0.998]) == "0.99700 ± 0.00141"
+    assert speedrun.spread([0.996]) == "0.99600"
+
+
+def test_the_columns_of_the_record_table_are_those_that_rows_have(speedrun: ModuleType) -> None:
+    import argparse
+
+    arguments = argparse.Namespace(train=Path("train.csv"), recipe="fast", seeds=1, overrides=["a=1"], record="less")
+    row = speedrun.table_row([{**run([1]), "images_per_core_second": 5}], arguments, speedrun.HERE / "logs" / "x.jsonl")
+    header = next(line for line in speedrun.TABLE.read_text("utf-8").splitlines() if line.startswith("| date"))
+    assert row.count("|") == header.count("|")
+    assert "`speedrun.py train.csv --recipe fast --seeds 1 --set a=1`" in row
+    assert "[log](logs/x.jsonl)" in row
