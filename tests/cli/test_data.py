@@ -47,6 +47,12 @@ def test_check_prints_shape_counts_and_findings(cli: Callable[..., Any], table: 
     assert "duplicates: no image occurs twice" in done.stdout
 
 
+def test_close_checks_are_run_unless_it_has_to_be_quick(cli: Callable[..., Any], table: Path) -> None:
+    thorough, quick = (json.loads(cli("data", "check", table, "--json", *more).stdout) for more in ((), ("--quick",)))
+    names = [{finding["name"] for finding in result["findings"]} for result in (thorough, quick)]
+    assert names[0] - names[1] == {"near-duplicates", "inverted", "off-centre", "clipped", "outliers"}
+
+
 def test_l05_strict_leaves_with_3_on_a_conflict(cli: Callable[..., Any], tmp_path: Path) -> None:
     images = IMAGES.copy()
     images[1] = images[0]

@@ -75,6 +75,7 @@ def check(
     role: RoleOption = "train",
     strict: Annotated[bool, typer.Option("--strict", help="Leave with exit code 3 on a warning or worse.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes longer than a moment.")] = False,
     no_header: read.NoHeader = False,
     scale: read.Scale = None,
     shape: read.Shape = None,
@@ -84,11 +85,12 @@ def check(
     follow_links: read.FollowLinks = False,
     allow_empty_classes: read.AllowEmptyClasses = False,
 ) -> None:
-    """Say what is in a source: shape, classes, duplicates, conflicts, and leakage into a test set."""
+    """Say what is in a source: shape, classes, duplicates near and exact, conflicts, outliers, leakage, drift."""
     from dataclasses import replace
 
     from tenfold.cli._fetching import fetch_missing
     from tenfold.data.checks import check
+    from tenfold.data.close_checks import check_closely
     from tenfold.data.load import load
 
     options = read.read_options(
@@ -104,7 +106,7 @@ def check(
     fetch_missing(source, test)
     data = load(source, _role(role), options)
     tested = None if test is None else load(test, "test", replace(options, class_names=data.class_names or None))
-    findings = check(data, tested)
+    findings = check(data, tested) + ([] if quick else check_closely(data, tested))
     if as_json:
         print(json.dumps(_as_dict(data, findings), indent=2))
     else:

@@ -16,6 +16,8 @@ BLOCK = 4096
 """Images worked on at once: keeps the float copies small."""
 VISIBLE = 0.2
 """Ink from here on belongs to the bounding box: fainter pixels are noise or blur."""
+BRIGHT_BORDER = 0.75
+"""Where more than this share of the outermost pixels is above half, the ground is bright."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,10 @@ def blocks(count: int) -> Iterator[slice]:
 
 
 def is_inverted(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """(N,) whether an image (N, C, H, W) has a bright ground: most of its outermost pixels are above half."""
+    """(N,) whether an image of uint8 (N, C, H, W) has a bright ground."""
     grey = images[:, 0] if images.shape[1] == 1 else images.mean(axis=1)
     border = np.concatenate([grey[:, 0], grey[:, -1], grey[:, :, 0], grey[:, :, -1]], axis=1)
-    result: NDArray[np.bool_] = (border > 127.5).mean(axis=1) > 0.5
+    result: NDArray[np.bool_] = (border > 127.5).mean(axis=1) > BRIGHT_BORDER
     return result
 
 
