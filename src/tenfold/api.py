@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tenfold import pipeline
 from tenfold.data.load import load
-from tenfold.data.options import ReadOptions
+from tenfold.data.options import ReadOptions, Role
 from tenfold.errors import UsageError
 from tenfold.exploration.examine import Exploration, examine
 from tenfold.exploration.progress import ProgressLines
@@ -128,6 +128,7 @@ def explore(
     figures: str | Path | None = None,
     tsne: bool = True,
     as_notebook: bool = False,
+    role: Role = "train",
     options: ReadOptions = DEFAULTS.options,
     progress: bool = True,
 ) -> Exploration:
@@ -140,6 +141,7 @@ def explore(
         figures: a folder for each figure as PNG and SVG.
         tsne: make a t-SNE map too; it takes most of the time.
         as_notebook: make it with the notebook's settings, which take several times as long.
+        role: which part of ``data`` to read; "test" needs no labels.
         options: how to read the sources.
         progress: say what is going on.
 
@@ -155,7 +157,7 @@ def explore(
         >>> found.pca.components_for(0.95)  # doctest: +SKIP
         154
     """
-    train = data if isinstance(data, Dataset) else load(data, "train", options)
+    train = data if isinstance(data, Dataset) else load(data, role, options)
     if test is not None and not isinstance(test, Dataset):
         test = load(test, "test", replace(options, class_names=train.class_names or None))
     if not len(train):

@@ -30,12 +30,15 @@ def test_everything_about_two_labelled_sets(data: Dataset) -> None:
     assert [f.name for f in found.findings if f.name in ("leakage", "drift")] == ["leakage", "drift"]
     assert ("t-SNE", 40, 40) in heard
     assert set(found.seconds) == {what[0] for what in heard}
+    assert np.allclose(found.place(test.images), found.maps[0].places[400:], atol=1e-3)
 
 
 def test_an_unlabelled_set_has_no_classes_and_no_agreement(data: Dataset) -> None:
     found = examine(data.take(range(50)).without_labels())
     assert (found.labels, found.class_ink, found.classes) == (None, None, [])
     assert [(some.name, some.agreement) for some in found.maps] == [("PCA", None)]
+    with pytest.raises(ValueError, match="no t-SNE map"):
+        found.place(data.images[:1])
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7])

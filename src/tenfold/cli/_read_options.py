@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from tenfold.data.options import ReadOptions
+from tenfold.data.options import ReadOptions, Role
 from tenfold.errors import UsageError
 
 NoHeader = Annotated[bool, typer.Option("--no-header", help="Tables: line 1 is data; columns are in Kaggle's order.")]
@@ -24,6 +24,8 @@ MaxInputBytes = Annotated[
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Folders: leave out unreadable images and list them.")]
 FollowLinks = Annotated[bool, typer.Option("--follow-links", help="Folders: follow links that lead out of the folder.")]
 AllowEmptyClasses = Annotated[bool, typer.Option("--allow-empty-classes", help="Folders: accept classes without images.")]
+
+RoleName = Annotated[str, typer.Option("--role", help="Which part of the source: train or test.", metavar="train|test")]
 
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
@@ -57,6 +59,15 @@ def read_options(
         follow_links=follow_links,
         allow_empty_classes=allow_empty_classes,
     )
+
+
+def role(text: str) -> Role:
+    """What ``--role`` says."""
+    if text == "train":
+        return "train"
+    if text == "test":
+        return "test"
+    raise UsageError(f"--role: found {text!r}, expected train or test")
 
 
 def parse_shape(text: str) -> tuple[int, int, int]:

@@ -14,7 +14,6 @@ from tenfold.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from tenfold.data.checks import Finding
-    from tenfold.data.options import Role
     from tenfold.values.dataset import Dataset
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, check and convert data.")
@@ -22,7 +21,6 @@ app = typer.Typer(no_args_is_help=True, help="List, fetch, check and convert dat
 Source = Annotated[str, typer.Argument(help="A path, or a data set's name.", metavar="SOURCE")]
 SHOWN_GROUPS = 5
 SHOWN_IDS = 5
-RoleOption = Annotated[str, typer.Option("--role", help="Which part of the source: train or test.", metavar="train|test")]
 
 
 @app.command("list")
@@ -72,7 +70,7 @@ def fetch(
 def check(
     source: Source,
     test: Annotated[str | None, typer.Option(help="Look for these images among the others.", metavar="SOURCE")] = None,
-    role: RoleOption = "train",
+    role: read.RoleName = "train",
     strict: Annotated[bool, typer.Option("--strict", help="Leave with exit code 3 on a warning or worse.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes longer than a moment.")] = False,
@@ -104,7 +102,7 @@ def check(
         allow_empty_classes=allow_empty_classes,
     )
     fetch_missing(source, test)
-    data = load(source, _role(role), options)
+    data = load(source, read.role(role), options)
     tested = None if test is None else load(test, "test", replace(options, class_names=data.class_names or None))
     findings = check(data, tested) + ([] if quick else check_closely(data, tested))
     if as_json:
@@ -119,7 +117,7 @@ def check(
 def convert(
     source: Source,
     out: Annotated[Path, typer.Argument(help="A name that ends in .npz, .csv, .csv.gz or .idx, or a new folder of images.")],
-    role: RoleOption = "train",
+    role: read.RoleName = "train",
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     no_header: read.NoHeader = False,
     scale: read.Scale = None,
@@ -146,18 +144,10 @@ def convert(
         allow_empty_classes=allow_empty_classes,
     )
     fetch_missing(source)
-    data = load(source, _role(role), options)
+    data = load(source, read.role(role), options)
     _print_notes(data)
-    for path in convert(data, out, _role(role), overwrite=force):
+    for path in convert(data, out, read.role(role), overwrite=force):
         print(path)
-
-
-def _role(text: str) -> Role:
-    if text == "train":
-        return "train"
-    if text == "test":
-        return "test"
-    raise UsageError(f"--role: found {text!r}, expected train or test")
 
 
 def _summary(source: type) -> str:

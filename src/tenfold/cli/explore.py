@@ -23,6 +23,7 @@ def explore(
     as_notebook: Annotated[
         bool, typer.Option("--as-notebook", help="t-SNE of 154 components with perplexity 50 in 1,000 rounds.")
     ] = False,
+    role: read.RoleName = "train",
     force: Annotated[bool, typer.Option("--force", help="Replace FILE.html if it exists.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Leave with exit code 3 on a warning or worse.")] = False,
     no_header: read.NoHeader = False,
@@ -57,7 +58,15 @@ def explore(
     fetch_missing(source, test)
     quiet = _console.settings.quiet
     found = api.explore(
-        source, test, out=out, figures=figures, tsne=tsne, as_notebook=as_notebook, options=options, progress=not quiet
+        source,
+        test,
+        out=out,
+        figures=figures,
+        tsne=tsne,
+        as_notebook=as_notebook,
+        role=read.role(role),
+        options=options,
+        progress=not quiet,
     )
     worth_a_look = [finding for finding in found.findings if finding.severity != "note"]
     for finding in worth_a_look:

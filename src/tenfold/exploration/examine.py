@@ -19,7 +19,7 @@ from tenfold.exploration.class_images import ClassImages, class_images
 from tenfold.exploration.labels import Labels, labels
 from tenfold.exploration.pca import LARGEST, Pca, fit_pca
 from tenfold.exploration.pixels import Pixels, ink_per_class, pixels
-from tenfold.exploration.tsne import TsneSettings, check_installed, fit_tsne
+from tenfold.exploration.tsne import TsneMap, TsneSettings, check_installed, fit_tsne
 from tenfold.values.dataset import Dataset
 
 Progress = Callable[[str, int, int], None]
@@ -62,6 +62,7 @@ class Exploration:
         pca: of the training images, perhaps of smaller copies; None with too few of them.
         shrunk: images were averaged over blocks of this many pixels a side before ``pca``.
         maps: the best first.
+        tsne: what the t-SNE map was fitted to, where there is one.
         findings: of all checks, the quick ones first.
         pca_shift: how far the sets are from the components of the training set; None without a test set.
         seconds: what each part took.
@@ -76,9 +77,20 @@ class Exploration:
     pca: Pca | None
     shrunk: int
     maps: list[Map]
+    tsne: TsneMap | None
     findings: list[Finding]
     pca_shift: Shift | None
     seconds: Mapping[str, float]
+
+    def place(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(M, 2): where further images, uint8 (M, C, H, W) of the same shape, belong on the t-SNE map.
+
+        Raises:
+            ValueError: there is no t-SNE map.
+        """
+        if self.tsne is None or self.pca is None:
+            raise ValueError("there is no t-SNE map to place images on")
+        return self.tsne.place(self.pca.transform(averaged(images, self.shrunk), self.tsne.components))
 
 
 def examine(
@@ -114,7 +126,7 @@ def examine(
     small = {name: averaged(data.images, shrunk) for name, data in splits.items()}
     pca = fit_pca(small["train"]) if len(train) >= FEWEST else None
     pca_shift = _pca_shift(pca, small) if pca and alike else None
-    maps = _maps(pca, small, train.labels, tsne, clock) if pca else []
+    maps, fitted = _maps(pca, small, train.labels, tsne, clock) if pca else ([], None)
     return Exploration(
         splits=splits,
         pixels=summaries,
@@ -125,6 +137,7 @@ def examine(
         pca=pca,
         shrunk=shrunk,
         maps=maps,
+        tsne=fitted,
         findings=findings,
         pca_shift=pca_shift,
         seconds=clock.stopped(),
@@ -143,7 +156,7 @@ def averaged(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 def _maps(
     pca: Pca, images: Mapping[str, NDArray[np.uint8]], known: NDArray[np.int64] | None, tsne: TsneSettings | None, clock: _Clock
-) -> list[Map]:
+) -> tuple[list[Map], TsneMap | None]:
     count = len(pca.mean) if tsne is None else min(tsne.components, len(pca.mean))
     points = {name: pca.transform(some, max(2, count) if tsne else 2) for name, some in images.items()}
 
@@ -154,6 +167,7 @@ def _maps(
     flat = [_plane(some) for some in points.values()]
     share = pca.explained[min(1, len(pca.mean) - 1)]
     maps = [finished("PCA", flat, f"The first two principal components: {share:.0%} of the variance.")]
+    fitted = None
     if tsne is not None:
         clock.begins("t-SNE")
         fitted = fit_tsne(points["train"], tsne, progress=lambda done, total: clock.hears("t-SNE", done, total))
@@ -167,7 +181,7 @@ def _maps(
             "Neighbours are alike; distances between far groups and sizes of groups mean little."
         )
         maps.insert(0, finished("t-SNE", places, note))
-    return maps
+    return maps, fitted
 
 
 def _plane(points: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -36,10 +36,10 @@ class TsneSettings:
     """
 
     components: int = 50
-    perplexity: float = 30
+    perplexity: float = 20
     early_rounds: int = 125
     early_exaggeration: float = 12
-    rounds: int = 250
+    rounds: int = 350
     exaggeration: float = 1.5
     interval: float = 3
 
@@ -81,11 +81,17 @@ def check_installed() -> None:
 
 
 def fit_tsne(
-    points: NDArray[np.float32], settings: TsneSettings = DEFAULT, *, seed: int = 0, progress: Progress | None = None
+    points: NDArray[np.float32],
+    settings: TsneSettings = DEFAULT,
+    *,
+    seed: int = 0,
+    threads: int = -1,
+    progress: Progress | None = None,
 ) -> TsneMap:
     """Map points (N, M), N >= 4: rows on their principal components, in the order of these.
 
     The perplexity is lowered for few points. The same points, settings and seed give the same map on one machine.
+    ``threads`` -1 is one a core.
 
     Raises:
         ResourceError: openTSNE is not installed.
@@ -95,10 +101,10 @@ def fit_tsne(
 
     points = np.ascontiguousarray(points[:, : settings.components], dtype=np.float32)
     perplexity = min(settings.perplexity, (len(points) - 1) / 3)
-    affinities = openTSNE.affinity.PerplexityBasedNN(points, perplexity=perplexity, n_jobs=-1, random_state=seed)
+    affinities = openTSNE.affinity.PerplexityBasedNN(points, perplexity=perplexity, n_jobs=threads, random_state=seed)
     start = openTSNE.initialization.rescale(_two(points).astype(np.float64))
     embedding = openTSNE.TSNEEmbedding(
-        start, affinities, negative_gradient_method="fft", ints_in_interval=settings.interval, n_jobs=-1, random_state=seed
+        start, affinities, negative_gradient_method="fft", ints_in_interval=settings.interval, n_jobs=threads, random_state=seed
     )
     total = settings.early_rounds + settings.rounds
 
