@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from tenfold.data.cache import home
 from tenfold.data.load import load
 from tenfold.data.near_checks import near_duplicate_rows, near_leakage
 from tenfold.data.near_duplicates import near_duplicates
+from tenfold.data.sources.mnist import Mnist
 from tenfold.values.dataset import Dataset
 
 DIGITS = tuple("0123456789")
@@ -66,7 +66,7 @@ def test_l03_look_alikes_are_not_found(digits: np.ndarray) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (home() / "datasets" / "mnist").exists(), reason="MNIST is not in the cache")
+@pytest.mark.skipif(Mnist.cached_in() is None, reason="MNIST is not in the cache")
 def test_l03_on_mnist_at_most_one_test_row_in_a_thousand() -> None:
     assert len(near_duplicates(load("mnist").images, load("mnist", "test").images)) <= 10
 

@@ -10,8 +10,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from tenfold.atomic import sha256_of
-from tenfold.data.cache import home
 from tenfold.data.load import load
+from tenfold.data.sources.mnist import Mnist
 from tenfold.exploration.examine import examine
 from tenfold.report.data_page import render, write_data_page
 from tenfold.report.figures.histogram import histogram
@@ -140,7 +140,7 @@ def test_figures_are_files_that_do_not_change(data: Dataset, tmp_path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (home() / "datasets" / "mnist").exists(), reason="MNIST is not in the cache")
+@pytest.mark.skipif(Mnist.cached_in() is None, reason="MNIST is not in the cache")
 def test_the_page_about_seventy_thousand_images_is_below_12_mb(tmp_path) -> None:
     path = write_data_page(examine(load("mnist"), load("mnist", "test")), tmp_path / "explore.html", "mnist")
     assert path.stat().st_size < 12e6
