@@ -63,7 +63,6 @@ def label_table(found: Exploration, names: tuple[str, ...]) -> dict[str, Any] | 
     if found.labels is None:
         return None
     counts = found.labels.counts
-    most = max(int(count.max()) for count in counts.values()) or 1
     largest_share = max(float((count / count.sum()).max()) for count in counts.values())
 
     def cell(count: int, total: int) -> dict[str, float]:
@@ -81,7 +80,6 @@ def label_table(found: Exploration, names: tuple[str, ...]) -> dict[str, Any] | 
     return {
         "splits": list(counts),
         "rows": rows,
-        "most": most,
         "darkest": 1.0 if ink is None else float(np.nanmax(ink)) or 1.0,
         "balance_p": dict(found.labels.balance_p),
         "same_shares_p": found.labels.same_shares_p,

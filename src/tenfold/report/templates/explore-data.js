@@ -67,6 +67,7 @@ const explored = (() => {
     canvas.setAttribute("aria-label", `Image ${found.ids[row]}, ${found.name(row)}`);
     found.draw(row, canvas);
     const caption = document.createElement("figcaption");
+    caption.classList.toggle("long", meta.names.some((name) => name.length > 3));
     const [name, id] = [document.createElement("b"), document.createElement("span")];
     name.textContent = found.name(row);
     id.textContent = found.ids[row];

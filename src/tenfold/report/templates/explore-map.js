@@ -53,7 +53,6 @@ const exploredMap = (() => {
       const [back, front] = [style.backgroundColor, style.color].map((text) => text.match(/[\d.]+/g).slice(0, 3).map(Number));
       [paper, ink] = [back, front];
       const scheme = (back[0] + back[1] + back[2] > 384 ? meta.light : meta.dark).map(rgb);
-      document.documentElement.style.setProperty("--unlabelled", `rgb(${mixed(paper, ink, 0.5)})`);
       colours = [...scheme, mixed(paper, ink, 0.5)];
       faded = colours.map((colour) => pack(mixed(colour, paper, 0.8)));
       map.scheme = scheme;
