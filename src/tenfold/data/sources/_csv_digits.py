@@ -9,26 +9,27 @@ _COMMA, _NEWLINE, _ZERO = b",\n0"
 _KEPT = 16 * 1024**2
 
 
-def parse_digits(block: bytes, fields: int) -> NDArray[np.uint16] | None:
-    """The values of ``block``, or None if it is not exactly lines of ``fields`` numbers.
+def parse_digits(block: bytes, fields: int) -> NDArray[np.uint8] | None:
+    """The values of ``block``, or None if it is not exactly lines of ``fields`` numbers from 0 to 255.
 
     It is right by construction: every byte is a digit, a comma or a newline, every newline is the
     ``fields``-th separator after the one before, and every field has one to three digits. There is no
-    step per field but one: looking for the ends of fields; the others are quicker over all bytes.
+    step per field but one: looking for the ends of fields; the others are quicker over all bytes, and
+    quickest where a value takes one byte.
 
     Args:
         block: whole lines, not empty; the last one may lack its newline, which makes the answer None.
         fields: fields a line.
 
     Returns:
-        uint16 (lines, fields), each 0..999.
+        uint8 (lines, fields).
     """
     text = np.frombuffer(block, np.uint8)
     digits = text - np.uint8(_ZERO)
     is_digit = digits <= 9
     if text[-1] != _NEWLINE or not is_digit[0]:
         return None
-    last_digits = np.flatnonzero(~is_digit[1:])  # of each field, because a separator follows and none is empty
+    last_digits = np.flatnonzero(digits[1:] > 9)  # of each field, because a separator follows and none is empty
     newlines = np.flatnonzero(text == _NEWLINE)
     if len(last_digits) != fields * len(newlines) or (last_digits[fields - 1 :: fields] + 1 != newlines).any():
         return None
@@ -38,9 +39,15 @@ def parse_digits(block: bytes, fields: int) -> NDArray[np.uint16] | None:
     if not (is_digit[:-1] | is_digit[1:]).all() or (two[:-2] & two[2:]).any():
         return None
     digits *= is_digit.view(np.uint8)
-    values = digits.astype(np.uint16)
-    values[1:] += digits[:-1] * np.uint16(10)
-    values[2:] += (digits[:-2] * two[:-1].view(np.uint8)) * np.uint16(100)
+    values = digits.copy()
+    values[1:] += digits[:-1] * np.uint8(10)
+    hundreds = digits[:-2] * (two[:-1] & is_digit[2:]).view(np.uint8)
+    if hundreds.max(initial=0) > 2:
+        return None
+    hundreds *= np.uint8(100)
+    values[2:] += hundreds
+    if (values[2:] < hundreds).any():  # 256 and above wrapped around
+        return None
     # where a separator stands, the sums above mean nothing; they are not taken
     return values.take(last_digits).reshape(-1, fields)
 

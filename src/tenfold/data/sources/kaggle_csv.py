@@ -6,9 +6,12 @@ an index and shifts every image by one pixel, without a word.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +22,12 @@ from tenfold.data.sources import Source
 from tenfold.data.sources._csv_digits import keep_freed_memory, parse_digits
 from tenfold.data.sources._csv_fault import LONGEST_LINE, CarefulReader
 from tenfold.data.sources._csv_header import Layout, layout_of_fields, layout_of_header
+from tenfold.environment import cores
 from tenfold.errors import DataError, Problem
 from tenfold.values.dataset import Dataset, Origin
 
 BLOCK = 256 * 1024  # what the steps of parse_digits keep in a core's cache
-GROWTH = 1.125
+GROWTH = 2  # what is not written to yet takes no memory
 DIGITS = tuple("0123456789")
 
 
@@ -100,25 +104,25 @@ def _read_table(
     labels: list[NDArray[np.int64]] = []
     count = 0
     keep_freed_memory()
-    for block in chain([first] if first else [], blocks):
+    for block, values in _parsed(chain([first] if first else [], blocks), layout, options):
         if len(block) > LONGEST_LINE and b"\n" not in block:
             careful.too_long(block, row)
             break
-        block = block.replace(b"\r\n", b"\n") if b"\r" in block else block
-        values = parse_digits(block, layout.fields) if options.scale is None else None
-        if values is None or not _in_range(values, layout, classes):
-            values = careful.parse(block, row)
+        if values is None or not _labels_in_range(values, layout, classes):
+            numbers: NDArray[np.unsignedinteger[Any]] = careful.parse(block, row)
+            row += block.count(b"\n")
         else:
             careful.refuse_blank_before(row)
-        row += block.count(b"\n")
+            numbers = values
+            row += len(values)
         if careful.total:
             continue  # only looking for more faults now
-        end = count + len(values)
+        end = count + len(numbers)
         if end > len(images):
-            images.resize((max(end, int(GROWTH * len(images))), images.shape[1]), refcheck=False)
-        images[count:end] = values[:, columns]
+            images.resize((max(end, GROWTH * len(images)), images.shape[1]), refcheck=False)
+        images[count:end] = numbers[:, columns]
         if layout.label is not None:
-            labels.append(values[:, layout.label].astype(np.int64))
+            labels.append(numbers[:, layout.label].astype(np.int64))
         count = end
     careful.raise_if_any()
     if count == 0:
@@ -127,8 +131,26 @@ def _read_table(
     return layout, images, np.concatenate(labels) if labels else None
 
 
-def _in_range(values: NDArray[np.uint16], layout: Layout, classes: int) -> bool:
-    return bool(values.max() <= 255 and (layout.label is None or values[:, layout.label].max() < classes))
+def _parsed(blocks: Iterable[bytes], layout: Layout, options: ReadOptions) -> Iterator[tuple[bytes, NDArray[np.uint8] | None]]:
+    """Each block with LF line ends, and its values where :func:`parse_digits` is sure; all cores work ahead."""
+
+    def parse(block: bytes) -> tuple[bytes, NDArray[np.uint8] | None]:
+        block = block.replace(b"\r\n", b"\n") if b"\r" in block else block
+        return block, parse_digits(block, layout.fields) if options.scale is None else None
+
+    workers = cores()
+    with ThreadPoolExecutor(workers) as pool:
+        ahead: deque[Future[tuple[bytes, NDArray[np.uint8] | None]]] = deque()
+        for block in blocks:
+            ahead.append(pool.submit(parse, block))
+            if len(ahead) > 2 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def _labels_in_range(values: NDArray[np.uint8], layout: Layout, classes: int) -> bool:
+    return layout.label is None or bool(values[:, layout.label].max() < classes)
 
 
 def _open_table(path: Path, block: bytes, role: Role, options: ReadOptions) -> tuple[Layout, bytes, int]:
