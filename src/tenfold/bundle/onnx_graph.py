@@ -22,6 +22,7 @@ from tenfold.bundle.folding import BATCH_NORMS, folded
 from tenfold.bundle.inspection import check_model_bytes
 from tenfold.errors import IntegrityError, ResourceError
 from tenfold.models.crop import Crop
+from tenfold.values.predictions import PROBABILITY_FLOOR
 
 Vote = Literal["mean", "log-mean"]
 
@@ -29,8 +30,6 @@ OPSET = 17
 IR_VERSION = 8
 """What belongs to opset 17; read by every ONNX Runtime since 1.12."""
 INPUT, OUTPUT = "images", "probabilities"
-PROBABILITY_FLOOR = 1e-12
-"""Below it a member's probability counts as this in a log-mean, so that none has a veto."""
 LARGEST = 2_000_000_000
 """Bytes of weights in one file: Protocol Buffers end at 2 GiB."""
 

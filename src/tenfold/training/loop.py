@@ -17,6 +17,7 @@ from tenfold.training.schedule import learning_rate
 from tenfold.training.seeding import derive, generator
 from tenfold.training.selective import hardest
 from tenfold.training.state import TrainingState, load_weights, weights_of
+from tenfold.values.predictions import PROBABILITY_FLOOR
 from tenfold.values.recipe import Recipe
 
 Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
@@ -136,7 +137,7 @@ def _end_epoch(state: TrainingState, held: Rows, rate: float, recipe: Recipe) ->
     if len(held):
         probabilities = predict_proba(state.network, held.images, weights=state.current_weights())
         row["validation_accuracy"] = float((probabilities.argmax(1) == held.labels).double().mean())
-        row["validation_loss"] = float(F.nll_loss(probabilities.clamp_min(1e-12).log().double(), held.labels))
+        row["validation_loss"] = float(F.nll_loss(probabilities.clamp_min(PROBABILITY_FLOOR).log().double(), held.labels))
         _compare_with_best(state, row, recipe)
     position.history.append(row)
     position.epoch += 1

@@ -16,7 +16,7 @@ from tenfold.errors import IntegrityError, UsageError
 from tenfold.executors import EXECUTORS, OnEvent
 from tenfold.training.seeding import derive
 from tenfold.values.dataset import Dataset
-from tenfold.values.predictions import Predictions
+from tenfold.values.predictions import PROBABILITY_FLOOR, Predictions
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
 
@@ -122,7 +122,9 @@ def vote(members: Iterable[NDArray[np.float32]], how: str) -> NDArray[np.float32
     """
     total, count = np.zeros(()), 0
     for probabilities in members:
-        total = total + (np.log(np.maximum(probabilities, 1e-12)) if how == "log-mean" else probabilities.astype(np.float64))
+        total = total + (
+            np.log(np.maximum(probabilities, PROBABILITY_FLOOR)) if how == "log-mean" else probabilities.astype(np.float64)
+        )
         count += 1
     mean = total / count
     if how == "log-mean":

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from tenfold.atomic import write_bytes
 from tenfold.errors import IntegrityError
 
+PROBABILITY_FLOOR = 1e-12
+"""A smaller probability counts as this where logarithms are taken, in training as in the exported graph: no member has a veto."""
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
