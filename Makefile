@@ -14,6 +14,7 @@ PYTEST_ARGS ?=
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/installed
+DEV_STAMP := $(VENV)/installed-dev
 TORCH := $(shell sed -n '/^torch==/p' constraints.txt)
 
 # One thread a process: the tests run in two, and training takes one thread a member anyway.
@@ -25,7 +26,7 @@ PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 $(PYTEST_ARGS)
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## make .venv with pinned versions of everything
+setup: $(STAMP) ## make .venv with pinned versions of all that tenfold uses
 
 run: setup ## train the default recipe on MNIST: report, submission and model
 	@$(VENV)/bin/tenfold run
@@ -36,7 +37,7 @@ test: lint ## format, lint, types, and all tests but the slow ones
 test-all: lint ## the slow tests too
 	$(PYTEST)
 
-lint: setup ## format, lint and types only
+lint: $(DEV_STAMP) ## format, lint and types only
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
@@ -56,5 +57,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing $(TORCH) (about 200 MB) ..."
 	@$(PIP) install $(PIP_ARGS) -c constraints.txt $(TORCH)
 	@echo "Installing tenfold and the rest ..."
-	@$(PIP) install $(PIP_ARGS) -c constraints.txt -e '.[train,explore,dev]'
+	@$(PIP) install $(PIP_ARGS) -c constraints.txt -e '.[train,explore,classical,tune,serve]'
+	@touch $@
+
+# Only tests need the rest, so `make run` does not wait for it.
+$(DEV_STAMP): $(STAMP)
+	@echo "Installing what the tests need ..."
+	@$(PIP) install $(PIP_ARGS) -c constraints.txt -e '.[train,explore,maps,classical,tune,serve,ray,track,dev]'
 	@touch $@
