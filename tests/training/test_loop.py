@@ -150,3 +150,19 @@ def test_predicting_leaves_the_network_as_it_was(train: Callable[..., Any], reci
     predict_proba(state.network, digits[1].images, weights=state.average)
     assert state.network.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in state.network.state_dict().items())
+
+
+def test_bfloat16_learns_as_well_with_weights_in_float32(train: Callable[..., Any], recipe: Recipe) -> None:
+    half = train(changed(recipe, precision="bfloat16")).state
+    whole = train(recipe).state
+    assert {tensor.dtype for tensor in half.current_weights().values()} == {torch.float32}
+    assert bits(half) != bits(whole)
+    accuracies = [state.position.history[-1]["validation_accuracy"] for state in (half, whole)]
+    assert abs(accuracies[0] - accuracies[1]) < 0.03
+
+
+def test_bfloat16_leaves_no_trace_of_a_stop_either(train: Callable[..., Any], recipe: Recipe, tmp_path: Any) -> None:
+    recipe = changed(recipe, precision="bfloat16", selective={"share": 0.5, "after": 1})
+    whole = train(recipe).state
+    save_checkpoint(tmp_path, *train(recipe, stop_at=23).saves[-1])
+    assert bits(train(recipe, go_on=load_newest(tmp_path)[0]).state) == bits(whole)

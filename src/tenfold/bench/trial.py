@@ -54,7 +54,7 @@ class Trial:
         images = to_input(self.images[rows])
         with augmentation_mark():
             images = self._augment(images, self._draw)
-        train_step(self.state, images, self.labels[rows], 1e-4, self.recipe.train.label_smoothing)
+        train_step(self.state, images, self.labels[rows], 1e-4, self.recipe.train)
         return self.batch
 
     def predict(self) -> int:

@@ -18,7 +18,7 @@ from tenfold.training.seeding import derive, generator
 from tenfold.training.selective import hardest
 from tenfold.training.state import TrainingState, load_weights, weights_of
 from tenfold.values.predictions import PROBABILITY_FLOOR
-from tenfold.values.recipe import Recipe
+from tenfold.values.recipe import Recipe, TrainSettings
 
 Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
@@ -87,9 +87,10 @@ def fit(
             if not clean:
                 images = augment(images, generator(recipe.seed, member, epoch, step, "augment"))
             if settings.selective and epoch >= settings.selective.after:
-                images, labels = hardest(state.network, images, labels, settings.selective.share)
+                with arithmetic(settings, images.device):
+                    images, labels = hardest(state.network, images, labels, settings.selective.share)
             torch.manual_seed(derive(recipe.seed, member, epoch, step, "dropout"))
-            train_step(state, images, labels, rate, settings.label_smoothing)
+            train_step(state, images, labels, rate, settings)
             if settings.weight_average and progress >= 1 - settings.weight_average:
                 state.update_average()
             position.step += 1
@@ -104,12 +105,13 @@ def fit(
         save()
 
 
-def train_step(state: TrainingState, images: torch.Tensor, labels: torch.Tensor, rate: float, smoothing: float) -> None:
+def train_step(state: TrainingState, images: torch.Tensor, labels: torch.Tensor, rate: float, settings: TrainSettings) -> None:
     """One step of the optimiser at learning rate ``rate`` on a batch of float32 images (B, C, H, W) and labels (B,)."""
     for group in state.optimizer.param_groups:
         group["lr"] = rate
-    logits = state.network(images)
-    loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+    with arithmetic(settings, images.device):
+        logits = state.network(images)
+    loss = F.cross_entropy(logits.float(), labels, label_smoothing=settings.label_smoothing)
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     state.optimizer.step()
@@ -167,6 +169,11 @@ def _compare_with_best(state: TrainingState, row: dict[str, Any], recipe: Recipe
         if position.plateau_waited >= settings.plateau_patience:
             position.rate_factor *= settings.decay
             position.plateau_waited = 0
+
+
+def arithmetic(settings: TrainSettings, device: torch.device) -> torch.autocast:
+    """The context in which convolutions and matrix products are computed as ``train.precision`` says; weights stay float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
 
 
 def to_input(images: torch.Tensor) -> torch.Tensor:
