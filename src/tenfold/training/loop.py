@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tenfold.errors import Stopped, UsageError
+from tenfold.training.progressive import shrunk
 from tenfold.training.schedule import learning_rate
 from tenfold.training.seeding import derive, generator
 from tenfold.training.selective import hardest
@@ -86,6 +87,8 @@ def fit(
             images, labels = to_input(train.images[rows]), train.labels[rows]
             if not clean:
                 images = augment(images, generator(recipe.seed, member, epoch, step, "augment"))
+            if settings.progressive and progress < settings.progressive.share:
+                images = shrunk(images, settings.progressive.size)
             if settings.selective and epoch >= settings.selective.after:
                 with arithmetic(settings, images.device):
                     images, labels = hardest(state.network, images, labels, settings.selective.share)

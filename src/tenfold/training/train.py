@@ -51,8 +51,17 @@ def check_recipe(recipe: Recipe, train: Dataset) -> None:
         raise UsageError(f"{' and '.join(needs_held)} need held-out rows, but data.validation is 0; set data.validation=0.1")
     if recipe.ensemble.shifts >= min(train.image_shape[1:]):
         raise UsageError(f"ensemble.shifts = {recipe.ensemble.shifts} moves images of {train.image_shape} (C, H, W) out of sight")
+    classes = len(train.class_names)
     for settings in recipe.model:
-        build_model(settings, train.image_shape, len(train.class_names))
+        network = build_model(settings, train.image_shape, classes)
+        if recipe.train.progressive:
+            size = recipe.train.progressive.size
+            shrunk = build_model(settings, (train.image_shape[0], size, size), classes)
+            if [p.shape for p in network.parameters()] != [p.shape for p in shrunk.parameters()]:
+                raise UsageError(
+                    f"train.progressive shows images of {size}x{size} pixels first, but this network takes only one size; "
+                    "put GAP or GMP in the place of FLAT"
+                )
     build_augmentation(recipe.augment)
 
 

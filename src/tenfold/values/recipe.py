@@ -75,6 +75,15 @@ class Selective(_Table):
     """Epochs that learn from all images first."""
 
 
+class Progressive(_Table):
+    """Learn from smaller images first: they cost less, and show enough for a beginning."""
+
+    size: Annotated[int, Field(ge=4)]
+    """Height and width in pixels that images are scaled to."""
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Of the steps, from the first on."""
+
+
 class TrainSettings(_Table):
     """How one member is trained."""
 
@@ -96,6 +105,7 @@ class TrainSettings(_Table):
     label_smoothing: Share = 0.0
     weight_average: Share = 0.0
     """Share of the last steps over which weights are averaged; 0 keeps the last weights."""
+    progressive: Progressive | None = None
     selective: Selective | None = None
     clean_epochs: Annotated[int, Field(ge=0)] = 0
     """Last epochs that see the images without augmentation."""
