@@ -17,7 +17,7 @@ LAYERS = [  # low to high
     {"report", "bundle"},
     {"reading", "serve", "pipeline", "bench"},
     {"progress"},
-    {"api"},
+    {"api", "studies"},
     {"cli"},
     {"__main__"},
 ]

@@ -15,6 +15,7 @@ PUBLIC = [
     "Recipe",
     "Run",
     "__version__",
+    "compare",
     "explore",
     "load",
     "load_recipe",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tenfold.bundle.loaded import Bundle
     from tenfold.data.load import load
     from tenfold.data.options import ReadOptions
+    from tenfold.studies.comparing import compare
     from tenfold.values.dataset import Dataset
     from tenfold.values.predictions import Predictions
     from tenfold.values.recipe import Recipe
@@ -25,6 +26,7 @@ __all__ = [
     "Recipe",
     "Run",
     "__version__",
+    "compare",
     "explore",
     "load",
     "load_recipe",
@@ -40,6 +42,7 @@ _HOMES = {
     "ReadOptions": "tenfold.data.options",
     "Recipe": "tenfold.values.recipe",
     "Run": "tenfold.values.run",
+    "compare": "tenfold.studies.comparing",
     "explore": "tenfold.api",
     "load": "tenfold.data.load",
     "load_recipe": "tenfold.api",

@@ -1,0 +1,228 @@
+"""Two classifiers on the same rows: where they differ, and whether that is more than noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.errors import IntegrityError, UsageError, printable
+from tenfold.evaluation.metrics import wilson_interval
+from tenfold.evaluation.significance import bootstrap_interval, mcnemar_exact, mcnemar_mid_p, verdict, welch
+from tenfold.values.predictions import Predictions
+
+LOSS_FLOOR = float(np.finfo(np.float32).eps)
+"""As in :func:`~tenfold.evaluation.metrics.log_loss`."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A's figure minus B's, with its 95 % interval from the paired bootstrap."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two. ``low`` and ``high`` bound the 95 % Wilson interval of ``accuracy``."""
+
+    accuracy: float
+    low: float
+    high: float
+    errors: int
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two classifiers on the same N rows, in A's order.
+
+    Attributes:
+        a, b: the predictions, aligned.
+        sides: the figures of each.
+        both_right, only_a, only_b, both_wrong: images.
+        accuracy: difference of the accuracies.
+        log_loss: difference of the log-losses; below 0, A is better.
+        p_exact: of the exact McNemar test.
+        p_mid: its mid-p, which the verdict goes by.
+        rows: (M,) where one is right and the other is not, in order.
+    """
+
+    a: Predictions
+    b: Predictions
+    sides: tuple[Side, Side]
+    both_right: int
+    only_a: int
+    only_b: int
+    both_wrong: int
+    accuracy: Difference
+    log_loss: Difference
+    p_exact: float
+    p_mid: float
+    rows: NDArray[np.int64]
+
+    @property
+    def verdict(self) -> str:
+        """In words: "noise (p = 0.31)" or "A better, p = 0.003"."""
+        return verdict(self.p_mid, self.accuracy.value)
+
+
+def compare(a: Predictions, b: Predictions) -> Comparison:
+    """Compare A and B on the same labelled rows, matched by their ids.
+
+    Raises:
+        UsageError: no labels, no rows, or not the same rows; the message says which differ.
+        IntegrityError: the same ids have different labels.
+    """
+    a, b = aligned([a, b])
+    assert a.labels is not None
+    right_a, right_b = a.correct, b.correct
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    gains = right_a.astype(np.int8) - right_b.astype(np.int8)
+    losses = _losses(a) - _losses(b)
+    return Comparison(
+        a=a,
+        b=b,
+        sides=(_side(right_a), _side(right_b)),
+        both_right=int((right_a & right_b).sum()),
+        only_a=only_a,
+        only_b=only_b,
+        both_wrong=int((~right_a & ~right_b).sum()),
+        accuracy=_difference(gains),
+        log_loss=_difference(losses),
+        p_exact=mcnemar_exact(only_a, only_b),
+        p_mid=mcnemar_mid_p(only_a, only_b),
+        rows=np.flatnonzero(gains),
+    )
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """One figure a seed: their number, mean and standard deviation (of a sample; 0 for a single seed)."""
+
+    values: tuple[float, ...]
+
+    @property
+    def number(self) -> int:
+        """How many seeds."""
+        return len(self.values)
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds."""
+        return float(np.mean(self.values))
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation between the seeds."""
+        return float(np.std(self.values, ddof=1)) if self.number > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class GroupComparison:
+    """Two recipes, several seeds each, on the same N rows.
+
+    Attributes:
+        a, b: an accuracy for each seed.
+        n: rows.
+        accuracy: difference of the mean accuracies; its interval says what other images would do.
+        p_seeds: of Welch's test over the seeds, which says what other seeds would do.
+    """
+
+    a: Seeds
+    b: Seeds
+    n: int
+    accuracy: Difference
+    p_seeds: float
+
+    @property
+    def verdict(self) -> str:
+        """A difference is called one only if neither other seeds nor other images would likely undo it."""
+        found = verdict(self.p_seeds, self.accuracy.value)
+        if "better" in found and self.accuracy.low <= 0 <= self.accuracy.high:
+            return f"noise (the seeds agree, but {self.n:,} images are too few)"
+        return found
+
+
+def compare_seeds(a: Sequence[Predictions], b: Sequence[Predictions]) -> GroupComparison:
+    """Compare two recipes, each trained with two seeds or more, on the same labelled rows.
+
+    Raises:
+        UsageError: as for :func:`compare`, or a side has a single seed.
+        ResourceError: scipy is missing.
+    """
+    if min(len(a), len(b)) < 2:
+        raise UsageError(f"to compare recipes, each side needs two seeds or more; found {len(a)} and {len(b)}")
+    both = aligned([*a, *b])
+    a, b = both[: len(a)], both[len(a) :]
+    seeds = Seeds(tuple(made.accuracy for made in a)), Seeds(tuple(made.accuracy for made in b))
+    gains = np.mean([made.correct for made in a], axis=0) - np.mean([made.correct for made in b], axis=0)
+    return GroupComparison(*seeds, len(a[0]), _difference(gains), welch(seeds[0].values, seeds[1].values))
+
+
+def aligned(all_of: Sequence[Predictions]) -> list[Predictions]:
+    """The same predictions in the order of the first one's ids, all with labels.
+
+    Raises:
+        UsageError: ids occur twice, are not the same, or no labels are known.
+        IntegrityError: labels differ.
+    """
+    first = all_of[0]
+    if not len(first):
+        raise UsageError("there is nothing to compare: the first predictions have no rows")
+    labels = next((made.labels for made in all_of if made.labels is not None), None)
+    if labels is None:
+        raise UsageError(
+            "nothing can be compared: neither has labels; choose rows whose labels are known, such as --on validation"
+        )
+    ordered = [_in_order_of(first.ids, made, place) for place, made in enumerate(all_of)]
+    known = next(made.labels for made in ordered if made.labels is not None)
+    for made in ordered:
+        if made.labels is not None and (wrong := np.flatnonzero(made.labels != known)).size:
+            row = int(wrong[0])
+            raise IntegrityError(
+                f"{wrong.size:,} images have different labels on the two sides, the first with id {printable(first.ids[row])}: "
+                f"found class {known[row]} and class {made.labels[row]}; these are not the same data"
+            )
+    return [Predictions(made.ids, made.probabilities, known) for made in ordered]
+
+
+def _in_order_of(ids: NDArray[Any], made: Predictions, place: int) -> Predictions:
+    """``made`` with its rows in the order of ``ids``."""
+    wanted, found = ids.astype(str), made.ids.astype(str)
+    order = np.argsort(found, kind="stable")
+    if (twice := np.flatnonzero(found[order][1:] == found[order][:-1])).size:
+        raise UsageError(f"the id {printable(found[order][twice[0]])} occurs twice; rows cannot be matched by their ids")
+    only_here, missing = np.setdiff1d(found, wanted), np.setdiff1d(wanted, found)
+    if only_here.size or missing.size:
+        raise UsageError(
+            f"these are predictions of different rows: found {len(ids):,} and {len(found):,}, {missing.size:,} only in the first"
+            f"{_example(missing)} and {only_here.size:,} only in {'the second' if place < 2 else f'number {place + 1}'}"
+            f"{_example(only_here)}; expected the same images - train or predict both with the same data, or choose with --on"
+        )
+    rows = order[np.searchsorted(found[order], wanted)]
+    return Predictions(ids, made.probabilities[rows], None if made.labels is None else made.labels[rows])
+
+
+def _example(ids: NDArray[Any]) -> str:
+    return f" (such as {printable(ids[0])})" if ids.size else ""
+
+
+def _side(right: NDArray[np.bool_]) -> Side:
+    hits = int(right.sum())
+    return Side(hits / len(right), *wilson_interval(hits, len(right)), len(right) - hits)
+
+
+def _losses(made: Predictions) -> NDArray[np.float64]:
+    """(N,) -ln of the probability that each true class was given."""
+    assert made.labels is not None
+    truth = made.probabilities[np.arange(len(made)), made.labels].astype(np.float64)
+    return -np.log(truth.clip(LOSS_FLOOR))
+
+
+def _difference(values: NDArray[Any]) -> Difference:
+    return Difference(float(values.mean(dtype=np.float64)), *bootstrap_interval(values))
