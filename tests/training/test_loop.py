@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tenfold.errors import UsageError
+from tenfold.evaluation.metrics import confusion_matrix
 from tenfold.training.checkpoint import load_newest, save_checkpoint
 from tenfold.training.loop import Rows, predict_proba
 from tenfold.values.recipe import Recipe
@@ -27,6 +28,17 @@ def test_it_learns(train: Callable[..., Any], recipe: Recipe) -> None:
     assert [row["epoch"] for row in history] == [1, 2, 3]
     assert history[-1]["validation_accuracy"] > 0.8
     assert history[-1]["train_loss"] < history[0]["train_loss"]
+
+
+def test_every_epoch_counts_its_confusions(train: Callable[..., Any], recipe: Recipe, digits: tuple[Rows, Rows]) -> None:
+    trained, held = train(recipe), digits[1]
+    for row in trained.state.position.history:
+        wrong = sum(count for _, _, count in row["validation_mistakes"])
+        assert wrong == round((1 - row["validation_accuracy"]) * len(held))
+        assert all(true != predicted for true, predicted, _ in row["validation_mistakes"])
+    predicted = predict_proba(trained.state.network, held.images, weights=trained.state.current_weights()).argmax(1)
+    expected = confusion_matrix(held.labels.numpy(), predicted.numpy(), 10)
+    assert row["validation_mistakes"] == [[t, p, expected[t, p]] for t, p in zip(*expected.nonzero(), strict=True) if t != p]
 
 
 def test_r01_same_seed_same_bits(train: Callable[..., Any], recipe: Recipe) -> None:

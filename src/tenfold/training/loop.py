@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -143,11 +144,19 @@ def _end_epoch(state: TrainingState, held: Rows, rate: float, recipe: Recipe) ->
         probabilities = predict_proba(state.network, held.images, weights=state.current_weights())
         row["validation_accuracy"] = float((probabilities.argmax(1) == held.labels).double().mean())
         row["validation_loss"] = float(F.nll_loss(probabilities.clamp_min(PROBABILITY_FLOOR).log().double(), held.labels))
+        row["validation_mistakes"] = _mistakes(held.labels, probabilities.argmax(1))
         _compare_with_best(state, row, recipe)
     position.history.append(row)
     position.epoch += 1
     position.step = 0
     state.running.zero_()
+
+
+def _mistakes(labels: torch.Tensor, predicted: torch.Tensor) -> list[list[int]]:
+    """[true class, predicted class, images] of each pair that was confused: the confusion matrix without its diagonal."""
+    wrong = labels != predicted
+    pairs = zip(labels[wrong].tolist(), predicted[wrong].tolist(), strict=True)
+    return [[*pair, count] for pair, count in sorted(Counter(pairs).items())]
 
 
 def _compare_with_best(state: TrainingState, row: dict[str, Any], recipe: Recipe) -> None:

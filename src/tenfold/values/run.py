@@ -120,7 +120,10 @@ class Run:
         return sorted(int(p.parent.name) for p in folder.glob("[0-9]*/member.json")) if folder.is_dir() else []
 
     def history(self, member: int) -> list[dict[str, Any]]:
-        """One dict an epoch: epoch, train_loss, train_accuracy, validation_loss, validation_accuracy, learning_rate, seconds."""
+        """One dict an epoch: epoch, train_loss, train_accuracy, validation_loss, validation_accuracy, learning_rate.
+
+        With ``validation_mistakes``, a list of [true class, predicted class, images].
+        """
         path = self.member_path(member) / "history.jsonl"
         if not path.is_file():
             path = self.checkpoint_path(member) / "history.jsonl"
