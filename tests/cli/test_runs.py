@@ -5,10 +5,14 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from _command_line import tenfold
 from _runs import made_run
+from tenfold.evaluation.external import ExternalEntry, write_external
+from tenfold.values.predictions import Predictions
+from tenfold.values.run import Run
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ def test_the_table_shows_percentages_with_their_intervals(folder: Path) -> None:
 def test_markdown_has_as_many_cells_in_every_line(folder: Path) -> None:
     lines = tenfold("runs", folder, "--markdown").out.splitlines()
     assert len(lines) == 2 + 9
-    assert {line.replace("\\|", "").count("|") for line in lines} == {10}
+    assert {line.replace("\\|", "").count("|") for line in lines} == {11}
 
 
 def test_csv_is_read_back(folder: Path) -> None:
@@ -132,3 +136,52 @@ def test_a_name_cannot_steer_the_terminal(tmp_path: Path) -> None:
     run.path.rename(tmp_path / "\x1b[31mred")
     for form in ([], ["--markdown"]):
         assert "\x1b" not in tenfold("runs", tmp_path, *form).out
+
+
+def test_differences_that_are_noise_are_called_that(tmp_path: Path) -> None:
+    for name, wrong in (("good", 3), ("equal", 5), ("bad", 60)):
+        with_predictions(made_run(tmp_path, name), wrong)
+    rows = {row["recipe"]: row["against_best"] for row in json.loads(tenfold("runs", tmp_path, "--json").out)}
+    assert rows == {"good": "best", "equal": "noise (p = 0.25)", "bad": "worse, p < 0.001"}
+
+
+def test_seeds_are_one_row_in_every_format(tmp_path: Path) -> None:
+    for seed, accuracy in enumerate((0.99, 0.992)):
+        run = made_run(tmp_path, "a_b", test={"accuracy": accuracy})
+        (run.path / "recipe.toml").write_text(run.recipe.overridden([f"seed={seed}"]).to_toml())
+    (group,) = json.loads(tenfold("runs", tmp_path, "--group", "--json").out)
+    assert (group["name"], group["test"]["mean"], group["test"]["seeds"]) == ("a_b", pytest.approx(0.991), 2)
+    assert "a_b 2 99.00% ± 0.00% 99.10% ± 0.14%" in " ".join(tenfold("runs", tmp_path, "--group").out.split())
+    (line,) = csv.DictReader(io.StringIO(tenfold("runs", tmp_path, "--group", "--csv").out))
+    assert (line["seeds"], line["against_best"]) == ("2", "")
+
+
+def test_latex_compiles_as_far_as_one_can_see(folder: Path) -> None:
+    lines = tenfold("runs", folder, "--latex").out.splitlines()
+    assert lines[0] == r"\begin{tabular}{llllrlllrr}"
+    assert r"99.47\% [99.31\%, 99.59\%]" in "".join(lines)
+    assert {line.count("&") for line in lines if line.endswith(r"\\")} == {9}
+
+
+def test_one_page_for_all(folder: Path) -> None:
+    done = tenfold("runs", folder, "--html")
+    assert done.out == f"{folder / 'runs.html'}\n"
+    assert "summary.json is not readable JSON" in (folder / "runs.html").read_text()
+
+
+def test_logs_that_were_imported_stand_among_the_runs(folder: Path) -> None:
+    entry = {"title": "by hand", "name": "log-1", "test_accuracy": 0.99, "test_images": 5040}
+    write_external(folder, "log", [ExternalEntry(**entry)])
+    (row,) = [row for row in json.loads(tenfold("runs", folder, "--json").out) if row["state"] == "external"]
+    assert (row["name"], row["recipe"], row["test"]["errors"]) == ("log-1", "by hand", 50)
+    assert "99.00% [98.69%, 99.25%]" in tenfold("runs", folder).out
+    (folder / "external" / "log.json").write_text('{"entries": [{"x": 1}]}')
+    damaged = tenfold("runs", folder)
+    assert (damaged.code, "log.json is not a log that tenfold wrote" in damaged.err) == (6, True)
+
+
+def with_predictions(run: Run, wrong: int) -> None:
+    labels = np.arange(200) % 2
+    read = np.where(np.arange(200) < wrong, 1 - labels, labels)
+    (run.path / "predictions").mkdir()
+    Predictions(np.arange(200), np.eye(2, dtype=np.float32)[read], labels).save(run.path / "predictions" / "test.npz")

@@ -6,16 +6,23 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tenfold.errors import UsageError, printable
+
 if TYPE_CHECKING:
+    from tenfold.evaluation.compare import Seeds
+    from tenfold.evaluation.groups import Group
     from tenfold.evaluation.leaderboard import Estimate, Row
 
 DEFAULT_FOLDER = Path("runs")
-HEADER = ("run", "state", "recipe", "finished", "members", "validation", "test", "seconds", "core-seconds")
+HEADER = ("run", "state", "recipe", "finished", "members", "validation", "test", "against the best", "seconds", "core-seconds")
+GROUP_HEADER = ("recipe", "seeds", "validation", "test", "against the best", "seconds", "core-seconds")
+RIGHT = ("members", "seeds", "seconds", "core-seconds")
 
 
 def runs(
@@ -23,30 +30,57 @@ def runs(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    as_latex: Annotated[bool, typer.Option("--latex", help="Print a LaTeX table (booktabs).")] = False,
+    as_html: Annotated[bool, typer.Option("--html", help="Write FOLDER/runs.html: all runs on one page.")] = False,
+    group: Annotated[bool, typer.Option("--group", help="One row a recipe: mean, deviation and number of its seeds.")] = False,
     sort: Annotated[
         str,
         typer.Option(help="name, recipe, finished, members, validation, test, seconds or core-seconds.", metavar="KEY"),
     ] = "name",
 ) -> None:
-    """List the runs with their accuracies, 95 % intervals and times."""
-    from tenfold.errors import UsageError
+    """List the runs with their accuracies, 95 % intervals and times, and say which differences are noise.
+
+    "Against the best" compares a run with the best one on the same images (McNemar; with --group, Welch over the seeds).
+    """
     from tenfold.evaluation.leaderboard import leaderboard
 
-    if as_json + as_csv + as_markdown > 1:
-        raise UsageError("--json, --csv and --markdown exclude each other")
+    if as_json + as_csv + as_markdown + as_latex + as_html > 1:
+        raise UsageError("--json, --csv, --markdown, --latex and --html exclude each other")
     if folder != DEFAULT_FOLDER and not folder.is_dir():
         raise UsageError(f"there is no folder {folder}")
     rows = leaderboard(folder, sort)
+    if as_html:
+        from tenfold.report.runs_page import write_runs_page
+
+        print(write_runs_page(folder, rows))
+        return
+    groups = _groups(rows) if group else []
     if as_json:
-        print(json.dumps([_as_json(row) for row in rows], indent=2))
+        print(json.dumps([_group_as_json(g) for g in groups] if group else [_as_json(row) for row in rows], indent=2))
+    elif as_csv and group:
+        _print_groups_csv(groups)
     elif as_csv:
         _print_csv(rows)
     elif not rows:
         print(f"no runs in {folder}; make one with: tenfold run")
-    elif as_markdown:
-        _print_markdown(rows)
     else:
-        _print_table(rows)
+        _print(groups, rows, group, "markdown" if as_markdown else "latex" if as_latex else "table")
+
+
+def _print(groups: Sequence[Group], rows: Sequence[Row], group: bool, form: Any) -> None:
+    from tenfold.cli._tables import print_table
+
+    if group:
+        print_table(form, GROUP_HEADER, [_group_cells(g) for g in groups], RIGHT)
+    else:
+        dim = [place for place, row in enumerate(rows) if row.state != "complete"]
+        print_table(form, HEADER, [_cells(row) for row in rows], RIGHT, dim)
+
+
+def _groups(rows: Sequence[Row]) -> list[Group]:
+    from tenfold.evaluation.groups import group_runs
+
+    return group_runs(rows)
 
 
 def _as_json(row: Row) -> dict[str, object]:
@@ -54,54 +88,69 @@ def _as_json(row: Row) -> dict[str, object]:
     return {name: value.model_dump() if hasattr(value, "model_dump") else value for name, value in plain.items()}
 
 
+def _group_as_json(group: Group) -> dict[str, object]:
+    def figures(seeds: Seeds | None) -> object:
+        return seeds and {"mean": seeds.mean, "deviation": seeds.deviation, "seeds": seeds.number, "values": list(seeds.values)}
+
+    return asdict(group) | {"validation": figures(group.validation), "test": figures(group.test)}
+
+
 def _print_csv(rows: Sequence[Row]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     intervals = [f"{name}{part}" for name in ("validation", "test") for part in ("", "_low", "_high")]
-    writer.writerow(["run", "state", "detail", "recipe", "finished", "members", *intervals, "seconds", "core_seconds", "leaked"])
+    known = ("name", "state", "detail", "recipe", "finished", "members")
+    after = ("seconds", "core_seconds", "leaked", "seed", "against_best")
+    writer.writerow(["run", *known[1:], *intervals, *after])
     for row in rows:
         figures = [
             getattr(estimate, part, None) for estimate in (row.validation, row.test) for part in ("accuracy", "low", "high")
         ]
-        known = [row.name, row.state, row.detail, row.recipe, row.finished, row.members]
-        writer.writerow([*known, *figures, row.seconds, row.core_seconds, row.leaked])
+        writer.writerow([*(getattr(row, name) for name in known), *figures, *(getattr(row, name) for name in after)])
 
 
-def _print_markdown(rows: Sequence[Row]) -> None:
-    for cells in (HEADER, ["---"] * len(HEADER), *map(_cells, rows)):
-        print("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-
-
-def _print_table(rows: Sequence[Row]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD)
-    for heading in HEADER:
-        table.add_column(heading, justify="right" if heading in ("members", "seconds", "core-seconds") else "left")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in _cells(row)), style="" if row.state == "complete" else "dim")
-    console = Console()
-    # a pipe has no width; there, no row may be folded
-    (console if console.is_terminal else Console(width=1000)).print(table)
+def _print_groups_csv(groups: Sequence[Group]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    figures = [f"{split}_{part}" for split in ("validation", "test") for part in ("mean", "deviation")]
+    writer.writerow(["recipe", "seeds", *figures, "against_best", "seconds", "core_seconds"])
+    for group in groups:
+        values = [getattr(seeds, part, None) for seeds in (group.validation, group.test) for part in ("mean", "deviation")]
+        writer.writerow([group.name, len(group.runs), *values, group.against_best, group.seconds, group.core_seconds])
 
 
 def _cells(row: Row) -> list[str]:
-    from tenfold.errors import printable
-
-    state = f"{row.state}: {row.detail}" if row.detail else row.state
+    state = f"{row.state}: {row.detail}" if row.detail and row.state != "external" else row.state
     return [
         *map(printable, (row.name, state + (", leaked" if row.leaked else ""), row.recipe or "", row.finished or "")),
         "" if row.members is None else str(row.members),
         _percent(row.validation),
         _percent(row.test),
+        row.against_best,
         "" if row.seconds is None else f"{row.seconds:,.0f}",
         "" if row.core_seconds is None else f"{row.core_seconds:,.0f}",
+    ]
+
+
+def _group_cells(group: Group) -> list[str]:
+    return [
+        printable(group.name),
+        str(len(group.runs)),
+        _seeds(group.validation),
+        _seeds(group.test),
+        group.against_best,
+        f"{group.seconds:,.0f}",
+        f"{group.core_seconds:,.0f}",
     ]
 
 
 def _percent(estimate: Estimate | None) -> str:
     if estimate is None:
         return ""
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.accuracy:.2%}"
     return f"{estimate.accuracy:.2%} [{estimate.low:.2%}, {estimate.high:.2%}]"
+
+
+def _seeds(seeds: Seeds | None) -> str:
+    if seeds is None:
+        return ""
+    return f"{seeds.mean:.2%} ± {seeds.deviation:.2%}" if seeds.number > 1 else f"{seeds.mean:.2%}"

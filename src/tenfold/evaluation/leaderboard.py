@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tenfold.errors import IntegrityError, UsageError
+from tenfold.evaluation.external import ExternalEntry, read_external
+from tenfold.evaluation.metrics import wilson_interval
+from tenfold.evaluation.noise import Scored, against_best, scored
+from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run, list_runs
 
 
@@ -17,13 +21,16 @@ class _Figures(BaseModel):
 
 
 class Estimate(_Figures):
-    """A share of correct predictions with its 95 % interval, as ``summary.json`` holds it."""
+    """A share of correct predictions with its 95 % interval, as ``summary.json`` holds it.
+
+    A figure that somebody wrote down elsewhere may have no number of images, and then no interval.
+    """
 
     accuracy: float = Field(ge=0, le=1)
-    low: float
-    high: float
-    errors: int
-    n: int
+    low: float | None = None
+    high: float | None = None
+    errors: int | None = None
+    n: int | None = None
 
 
 class _Seconds(_Figures):
@@ -46,7 +53,7 @@ class Row:
 
     Attributes:
         name: of the directory.
-        state: "complete", "incomplete" or "damaged".
+        state: "complete", "incomplete", "damaged" or "external", which is a figure that somebody wrote down elsewhere.
         detail: for an incomplete run how far it came, for a damaged one what is wrong with it.
         recipe: the recipe's name; None, like all that follow, where it is not known.
         finished: ISO 8601, local time.
@@ -56,6 +63,10 @@ class Row:
         seconds: on the clock, from start to end.
         core_seconds: processor time of the trainings.
         leaked: test rows were among the training rows, so ``test`` says nothing.
+        seed: of the recipe.
+        group: equal for runs whose recipes differ in nothing but the seed.
+        images: names the images that the accuracies are about; those of others cannot be compared.
+        against_best: "best", "noise (p = 0.31)" or "worse, p = 0.003", against the best run on the same images.
     """
 
     name: str
@@ -69,6 +80,10 @@ class Row:
     seconds: float | None = None
     core_seconds: float | None = None
     leaked: bool | None = None
+    seed: int | None = None
+    group: str | None = None
+    images: str | None = None
+    against_best: str = ""
 
 
 SORT_KEYS = ("name", "recipe", "finished", "members", "validation", "test", "seconds", "core-seconds")
@@ -76,7 +91,7 @@ _BEST_FIRST = ("validation", "test")
 
 
 def leaderboard(folder: Path, sort: str = "name") -> list[Row]:
-    """One row for each run directly below ``folder``; runs without the figure sorted by come last.
+    """One row for each run directly below ``folder`` and each figure imported there, those without the figure sorted by last.
 
     Raises:
         UsageError: ``sort`` is none of ``SORT_KEYS``.
@@ -84,7 +99,44 @@ def leaderboard(folder: Path, sort: str = "name") -> list[Row]:
     """
     if sort not in SORT_KEYS:
         raise UsageError(f"cannot sort by {sort!r}; expected one of: {', '.join(SORT_KEYS)}")
-    return _sorted([_row(run) for run in list_runs(folder)], sort)
+    rows, answers = [], {}
+    for run in list_runs(folder):
+        row = _row(run)
+        found = scored(run) if row.state == "complete" and not row.leaked else None
+        if found is not None:
+            answers[row.name] = found
+        rows.append(replace(row, images=found.rows if found else None))
+    return _sorted([*_judged(rows, answers), *map(_external, read_external(folder))], sort)
+
+
+def group_key(recipe: Recipe) -> str:
+    """:meth:`Recipe.key` without the seed."""
+    return recipe.model_copy(update={"seed": 0}).key()
+
+
+def _judged(rows: Sequence[Row], answers: dict[str, Scored]) -> list[Row]:
+    verdicts = against_best(answers)
+    return [replace(row, against_best=verdicts.get(row.name, "")) for row in rows]
+
+
+def _external(entry: ExternalEntry) -> Row:
+    def estimate(accuracy: float | None, n: int | None) -> Estimate | None:
+        if accuracy is None:
+            return None
+        if n is None:
+            return Estimate(accuracy=accuracy)
+        right = round(accuracy * n)
+        low, high = wilson_interval(right, n)
+        return Estimate(accuracy=accuracy, low=low, high=high, errors=n - right, n=n)
+
+    return Row(
+        entry.name,
+        "external",
+        entry.note,
+        recipe=entry.title,
+        validation=estimate(entry.validation_accuracy, entry.validation_images),
+        test=estimate(entry.test_accuracy, entry.test_images),
+    )
 
 
 def _sorted(rows: Sequence[Row], key: str) -> list[Row]:
@@ -120,4 +172,6 @@ def _row(run: Run) -> Row:
         seconds=summary.seconds.total,
         core_seconds=summary.core_seconds,
         leaked=summary.leaked,
+        seed=recipe.seed,
+        group=group_key(recipe),
     )

@@ -1,0 +1,143 @@
+"""All runs of a folder as one HTML file: a table to sort and filter, their curves in one figure, links to their reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.atomic import write_text
+from tenfold.errors import IntegrityError
+from tenfold.evaluation.groups import group_runs
+from tenfold.evaluation.leaderboard import Row
+from tenfold.report.figures.axis import Tick, fitted, ticks, whole_ticks
+from tenfold.report.figures.curves import mean_of_members
+from tenfold.report.formats import percent
+from tenfold.report.palette import DARK, LIGHT
+from tenfold.report.rendering import fill
+from tenfold.values.run import Run
+
+PAGE = "runs.html"
+FIGURES = {"Validation error": "validation_accuracy", "Validation loss": "validation_loss"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """The curve of one run: SVG points in percent of the plot area; ``colour`` is a number of the palette."""
+
+    run: str
+    points: str
+    colour: int
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """The curves of all runs in one figure."""
+
+    title: str
+    lines: list[Line]
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    is_log: bool
+
+
+def write_runs_page(folder: Path, rows: Sequence[Row]) -> Path:
+    """Write ``runs.html`` beside the runs, so that its links to their reports hold wherever the folder goes.
+
+    Args:
+        folder: that of the run directories.
+        rows: its leaderboard.
+
+    Raises:
+        ResourceError: jinja2 is missing, or the file cannot be written.
+    """
+    path = folder / PAGE
+    write_text(path, render(folder, rows))
+    return path
+
+
+def render(folder: Path, rows: Sequence[Row]) -> str:
+    """The page as text. See :func:`write_runs_page`."""
+    recipes = list(dict.fromkeys(row.recipe for row in rows if row.recipe and row.state != "external"))
+    colours = {row.name: recipes.index(row.recipe) % len(LIGHT) for row in rows if row.recipe in recipes}
+    histories = {row.name: _histories(folder / row.name) for row in rows if row.state in ("complete", "incomplete")}
+    overlays = [overlay(title, figure, histories, colours) for title, figure in FIGURES.items()]
+    groups = group_runs(rows)
+    context: dict[str, Any] = {
+        "folder": folder.resolve().name,
+        "rows": rows,
+        "groups": groups,
+        "recipes": recipes,
+        "states": list(dict.fromkeys(row.state for row in rows)),
+        "colours": colours,
+        "palette": list(zip(LIGHT, DARK, strict=True)),
+        "reports": {row.name: link for row in rows if (link := _report(folder, row)) is not None},
+        "overlays": [some for some in overlays if some is not None],
+    }
+    sections = [("recipes", "Recipes", groups), ("curves", "Curves", context["overlays"]), ("runs", "Runs", True)]
+    context["contents"] = [(anchor, title) for anchor, title, present in sections if present]
+    return fill(
+        "runs.html.j2", context, scripts=("theme.js", "runs.js"), styles=("report.css", "runs.css"), purpose="the page of runs"
+    )
+
+
+def overlay(
+    title: str, figure: str, histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], colours: Mapping[str, int]
+) -> Overlay | None:
+    """One curve a run, the mean of its members; None if no run has two epochs.
+
+    Accuracies are drawn as shares of errors, on a logarithmic axis: near 1 the curves would be one.
+    """
+    means = {name: _mean(members, figure) for name, members in histories.items()}
+    if figure.endswith("accuracy"):
+        means = {name: 1 - mean for name, mean in means.items()}
+    means = {name: np.where(mean > 0, mean, np.nan) for name, mean in means.items()}
+    means = {name: mean for name, mean in means.items() if np.isfinite(mean).any()}
+    longest = max((len(mean) for mean in means.values()), default=0)
+    if longest < 2:
+        return None
+    finite = np.concatenate([mean[np.isfinite(mean)] for mean in means.values()])
+    x, y = fitted(1.0, float(longest)), fitted(float(finite.min()), float(finite.max()), may_be_log=True)
+
+    def points(mean: NDArray[np.float64]) -> str:
+        places = [(x.place(i + 1), 100 - y.place(float(v))) for i, v in enumerate(mean) if np.isfinite(v)]
+        return " ".join(f"{a:g},{b:.2f}" for a, b in (places * 2 if len(places) == 1 else places))
+
+    label: Callable[[float], str] = (lambda v: percent(v, 1 if v >= 0.01 else 2)) if "error" in title else (lambda v: f"{v:.3g}")
+    return Overlay(
+        title,
+        [Line(name, points(mean), colours.get(name, 0)) for name, mean in means.items()],
+        [Tick(x.place(value), str(value)) for value in whole_ticks(x)],
+        [Tick(y.place(value), label(value)) for value in ticks(y)],
+        y.is_log,
+    )
+
+
+def _mean(members: Sequence[Sequence[Mapping[str, Any]]], figure: str) -> NDArray[np.float64]:
+    """(E,) the mean of a figure over the members, NaN where none has it."""
+    epochs = max((int(row["epoch"]) for history in members for row in history), default=0)
+    grid = np.full((len(members), epochs), np.nan)
+    for member, history in enumerate(members):
+        for row in history:
+            if (value := row.get(figure)) is not None:
+                grid[member, int(row["epoch"]) - 1] = value
+    return mean_of_members(grid)
+
+
+def _histories(path: Path) -> list[list[dict[str, Any]]]:
+    """Those of all members; none where a file is damaged, which the table says already."""
+    try:
+        run = Run(path)
+        return [history for member in range(run.recipe.ensemble.members) if (history := run.history(member))]
+    except IntegrityError:
+        return []
+
+
+def _report(folder: Path, row: Row) -> str | None:
+    """The address of the run's report, relative to the page."""
+    return f"{quote(row.name)}/report.html" if (folder / row.name / "report.html").is_file() else None
