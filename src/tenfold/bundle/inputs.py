@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from tenfold.bundle.loaded import Bundle
 from tenfold.bundle.manifest import DARK
 from tenfold.data.files import first_bytes
 from tenfold.data.images import recognise_format
-from tenfold.data.load import DEFAULT, load, load_image, named_sources
+from tenfold.data.load import DEFAULT, load, load_blocks, load_image, load_pieces, named_sources
 from tenfold.data.options import ReadOptions
+from tenfold.data.sources import Block, Piece
 from tenfold.errors import DataError, Problem
 from tenfold.values.dataset import Dataset
 
@@ -32,15 +34,38 @@ def read_input(source: str | Path, bundle: Bundle, options: ReadOptions = DEFAUL
         DataError: not readable, or images of another size.
         IntegrityError: the classes are not the bundle's.
     """
-    path = Path(source)
-    if str(source) not in named_sources() and recognise_format(first_bytes(path)) not in _CONTAINERS:
-        return _single_image(path, bundle)
-    return load(source, "test", replace(options, shape=bundle.image_shape, class_names=bundle.class_names))
+    if _is_image(source):
+        return _single_image(Path(source), bundle)
+    return load(source, "test", _fitting(options, bundle))
+
+
+def input_blocks(source: str, bundle: Bundle, options: ReadOptions, rows: int, piece: Piece | None = None) -> Iterator[Block]:
+    """What :func:`read_input` reads, ``rows`` images at a time; see :func:`~tenfold.data.load.load_blocks`."""
+    if _is_image(source):
+        return iter([Block(_single_image(Path(source), bundle), 1.0)])
+    return load_blocks(source, "test", _fitting(options, bundle), rows, piece)
+
+
+def input_pieces(source: str, bundle: Bundle, options: ReadOptions, rows: int) -> Iterator[Piece | None]:
+    """Stretches for :func:`input_blocks`."""
+    return iter([None]) if _is_image(source) else load_pieces(source, "test", _fitting(options, bundle), rows)
+
+
+def _is_image(source: str | Path) -> bool:
+    return str(source) not in named_sources() and recognise_format(first_bytes(Path(source))) not in _CONTAINERS
+
+
+def _fitting(options: ReadOptions, bundle: Bundle) -> ReadOptions:
+    return replace(options, shape=bundle.image_shape, class_names=bundle.class_names)
 
 
 def polarity_warning(data: Dataset, bundle: Bundle) -> str | None:
     """A sentence if ``data`` looks like dark ink on a light background, but the training images were the reverse."""
-    mean = float(data.images.mean()) if len(data) else 0.0
+    return polarity_of(float(data.images.mean()) if len(data) else 0.0, bundle)
+
+
+def polarity_of(mean: float, bundle: Bundle) -> str | None:
+    """:func:`polarity_warning` for images whose mean level, 0..255, is known."""
     if mean > 128 and bundle.manifest.pixel_mean < DARK:
         return (
             f"the images look like dark ink on light ground (mean level {mean:.0f}, training images "

@@ -94,6 +94,15 @@ class Bundle:
         Raises:
             IntegrityError: its images have another shape, or its labels mean other classes.
         """
+        self.check(dataset)
+        return Predictions(dataset.ids, self.predict_proba(dataset.images), dataset.labels)
+
+    def check(self, dataset: Dataset) -> None:
+        """Refuse what this model cannot mean anything for.
+
+        Raises:
+            IntegrityError: the images have another shape, or the labels mean other classes.
+        """
         if dataset.image_shape != self.image_shape:
             raise IntegrityError(
                 f"the images are {_by(dataset.image_shape)} (channels x height x width), "
@@ -104,7 +113,6 @@ class Bundle:
                 f"the data has the classes {printable(', '.join(dataset.class_names))}; "
                 f"this model was trained on {printable(', '.join(self.class_names))}"
             )
-        return Predictions(dataset.ids, self.predict_proba(dataset.images), dataset.labels)
 
     def _check_signature(self) -> None:
         def described(arguments: list[onnxruntime.NodeArg]) -> list[tuple[str, str, list[int | str]]]:

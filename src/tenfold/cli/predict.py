@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tenfold.cli import _batch as batch
 from tenfold.cli import _console
 from tenfold.cli import _read_options as read
 from tenfold.errors import UsageError, printable
@@ -23,11 +24,20 @@ def predict(
     sources: Annotated[
         list[str], typer.Argument(help="Image files, tables, folders, or a data set's name.", metavar="SOURCE...")
     ],
-    out: Annotated[Path | None, typer.Option(help="Write a CSV file instead of printing.", metavar="FILE.csv")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a CSV file, in constant memory; if interrupted, the same command goes on.",
+            metavar="FILE.csv",
+        ),
+    ] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Add the probability of every class.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE.csv if it exists.")] = False,
     threads: Annotated[int | None, typer.Option(help="Threads to compute with; default: one a core.", min=1)] = None,
+    parts: batch.Parts = False,
+    executor: batch.ExecutorName = "local",
+    workers: batch.Workers = None,
     no_header: read.NoHeader = False,
     scale: read.Scale = None,
     allow_float_integers: read.AllowFloatIntegers = False,
@@ -37,10 +47,10 @@ def predict(
     allow_empty_classes: read.AllowEmptyClasses = False,
 ) -> None:
     """Say what the images show: id, class and confidence of each."""
-    from tenfold.atomic import write_text
-    from tenfold.bundle.csv_table import csv_text
+    from tenfold.bundle.batch import predict_to_csv, table_rows
     from tenfold.bundle.inputs import polarity_warning, read_input
     from tenfold.bundle.loaded import Bundle
+    from tenfold.cli._batch import Watch
     from tenfold.cli._fetching import fetch_missing
 
     options = read.read_options(
@@ -54,10 +64,30 @@ def predict(
     )
     if out is not None and as_json:
         raise UsageError("--out writes CSV and --json prints; choose one of them")
-    if out is not None and out.exists() and not force:
-        raise UsageError(f"{out} exists; pass --force to replace it, or choose another name")
-    model = Bundle.open(bundle, threads)
     fetch_missing(*sources)
+    if out is not None:
+        with Watch() as watch:
+            outcome = predict_to_csv(
+                bundle,
+                sources,
+                out,
+                options=options,
+                probabilities=probabilities,
+                as_parts=parts,
+                force=force,
+                executor=executor,
+                workers=workers,
+                threads=threads,
+                on_progress=watch,
+            )
+        for text in outcome.warnings:
+            print(f"warning: {text}", file=sys.stderr)
+        earlier = f", {outcome.reused:,} of them from before" if outcome.reused else ""
+        _console.say(f"{outcome.rows:,} predictions in {out}{earlier}")
+        return
+    if parts or executor != "local":
+        raise UsageError("--parts and --executor are for --out FILE.csv; printing happens here")
+    model = Bundle.open(bundle, threads)
     made = []
     for source in sources:
         data = read_input(source, model, options)
@@ -68,19 +98,9 @@ def predict(
         print(json.dumps([row for each in made for row in _as_dicts(each, model.class_names)], indent=2))
         return
     header = ["id", "class", "confidence", *([f"p({name})" for name in model.class_names] if probabilities else [])]
-    rows = (row for each in made for row in _rows(each, model.class_names, probabilities))
-    if out is not None:
-        write_text(out, csv_text(header, rows), overwrite=force)
-        _console.say(f"{sum(map(len, made)):,} predictions in {out}")
-        return
+    rows = (row for each in made for row in table_rows(each, model.class_names, probabilities))
     for row in (header, *rows):
         print("\t".join(map(printable, row)))
-
-
-def _rows(made: Predictions, class_names: Sequence[str], probabilities: bool) -> Iterator[list[str]]:
-    for identity, k, values in zip(made.ids.tolist(), made.predicted.tolist(), made.probabilities.tolist(), strict=True):
-        every = [f"{p:.6f}" for p in values] if probabilities else []
-        yield [str(identity), class_names[k], f"{values[k]:.6f}", *every]
 
 
 def _as_dicts(made: Predictions, class_names: Sequence[str]) -> Iterator[dict[str, object]]:

@@ -9,7 +9,7 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
@@ -37,8 +37,9 @@ class ByteStream:
         most: no more bytes than this can come; exactly as many do from a file that is not compressed.
     """
 
-    def __init__(self, path: Path, source: _Readable, limit: int, most: int) -> None:
+    def __init__(self, path: Path, source: _Readable, limit: int, most: int, progress: Callable[[], float] | None = None) -> None:
         self.path = path
+        self._progress = progress
         self.most = most
         self._source = source
         self._limit = limit
@@ -72,6 +73,11 @@ class ByteStream:
             size -= len(piece)
         return b"".join(pieces)
 
+    @property
+    def share(self) -> float:
+        """About how much of the file has been read, 0..1."""
+        return min(1.0, self._count / max(1, self.most)) if self._progress is None else self._progress()
+
 
 class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
@@ -83,7 +89,7 @@ class _Hashing:
     def __init__(self, path: Path, file: FileIO, size: int) -> None:
         self._path = path
         self._file = file
-        self._left = size
+        self._size = self._left = size
         self._digest = hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
@@ -93,6 +99,10 @@ class _Hashing:
             raise _changed(self._path)
         self._digest.update(content)
         return content
+
+    def share(self) -> float:
+        """How much of the file has been read, 0..1."""
+        return 1 - self._left / max(1, self._size)
 
     def sha256(self) -> str:
         """The digest of the whole file: reads what is left of it."""
@@ -128,11 +138,39 @@ def open_stream(path: Path, limit: int, *, member: str | None = None) -> Iterato
             if path.suffix.lower() == ".gz":
                 _insist_on_gzip(path, file)
                 unpacked = gzip.GzipFile(fileobj=hashing, mode="rb")  # type: ignore[call-overload]
-                stream = ByteStream(path, unpacked, limit, min(limit, size * _LARGEST_DEFLATE_RATIO))
+                stream = ByteStream(path, unpacked, limit, min(limit, size * _LARGEST_DEFLATE_RATIO), hashing.share)
             else:
                 stream = ByteStream(path, hashing, limit, size)
             yield stream
             stream.sha256 = hashing.sha256()
+
+
+@contextmanager
+def open_stretch(path: Path, limit: int, start: int, end: int) -> Iterator[ByteStream]:
+    """The bytes ``start`` to ``end - 1`` of a file that is not compressed; its hash is not computed.
+
+    Raises:
+        DataError: not a regular file, too large, shorter than that, or changed while it was read.
+        ResourceError: the operating system refused.
+    """
+    with open_regular(path) as file, _unchanged(path, file):
+        if _insist_on_size(path, file, limit) < end:
+            raise _changed(path)
+        file.seek(start)
+        yield ByteStream(path, _Stretch(file, end - start), limit, end - start)
+
+
+class _Stretch:
+    """The next ``size`` bytes of a file."""
+
+    def __init__(self, file: FileIO, size: int) -> None:
+        self._file = file
+        self._left = size
+
+    def read(self, size: int, /) -> bytes:
+        content = self._file.read(min(size, self._left))
+        self._left -= len(content)
+        return content
 
 
 def hash_file(path: Path, limit: int) -> str:

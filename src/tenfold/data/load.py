@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tenfold.data.cache import keep, key_of, recall
 from tenfold.data.files import first_bytes, hash_file, looks_like, open_regular, open_stream
 from tenfold.data.images import decode_image
 from tenfold.data.options import ReadOptions, Role
-from tenfold.data.sources import SOURCES
+from tenfold.data.sources import SOURCES, Block, Piece, Source
 from tenfold.data.sources.image_folder import LARGEST_FILE
 from tenfold.errors import DataError, Problem, ResourceError
 from tenfold.values.dataset import Dataset, Origin
@@ -52,6 +53,32 @@ def load(source: str | Path, role: Role = "train", options: ReadOptions = DEFAUL
     if inputs:
         keep(key_of(dataset.origin, name, reader.version, role, options), dataset)
     return dataset
+
+
+def load_blocks(
+    source: str | Path, role: Role = "train", options: ReadOptions = DEFAULT, rows: int = 8192, piece: Piece | None = None
+) -> Iterator[Block]:
+    """What :func:`load` reads, ``rows`` images at a time, in constant memory where the format allows: tables, IDX, folders.
+
+    Raises:
+        DataError: as for :func:`load`; what is wrong at the end is found at the end.
+    """
+    reader, path = _reader(source)
+    return reader.blocks(path, role, options, rows, piece)
+
+
+def load_pieces(
+    source: str | Path, role: Role = "train", options: ReadOptions = DEFAULT, rows: int = 65_536
+) -> Iterator[Piece | None]:
+    """Stretches of ``source`` for :func:`load_blocks`, of ``rows`` images each; one None if it can only be read as a whole."""
+    reader, path = _reader(source)
+    return reader.pieces(path, role, options, rows)
+
+
+def _reader(source: str | Path) -> tuple[type[Source], Path | None]:
+    if isinstance(source, str) and source in SOURCES.names() and SOURCES.get(source).named:
+        return SOURCES.get(source), None
+    return SOURCES.get(format_of(Path(source))), Path(source)
 
 
 def load_image(path: Path, channels: int | None = None) -> NDArray[np.uint8]:

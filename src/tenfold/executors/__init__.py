@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,8 +43,10 @@ class Executor(ABC):
         self.workers = max(1, workers)
 
     @abstractmethod
-    def map(self, function: str, tasks: Sequence[Mapping[str, Any]], on_event: OnEvent) -> list[Json]:
-        """Run ``function`` on each of ``tasks``; results in the order of the tasks.
+    def stream(self, function: str, tasks: Iterable[Mapping[str, Any]], on_event: OnEvent) -> Iterator[tuple[int, Json]]:
+        """Run ``function`` on each of ``tasks``; (index of the task, result) as they end.
+
+        A task is asked for when a worker is free for it, so there may be any number of them.
 
         Args:
             function: ``"package.module:name"``.
@@ -55,6 +57,11 @@ class Executor(ABC):
             TenfoldError: the first task that failed, after the others were stopped cleanly.
             Stopped: SIGINT or SIGTERM came; every running task has stopped at a safe point.
         """
+
+    def map(self, function: str, tasks: Sequence[Mapping[str, Any]], on_event: OnEvent) -> list[Json]:
+        """The results of :meth:`stream`, in the order of the tasks."""
+        results = dict(self.stream(function, tasks, on_event))
+        return [results[index] for index in range(len(tasks))]
 
 
 EXECUTORS: Registry[Callable[..., Executor]] = Registry("tenfold.executors", "executor")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tenfold.errors import Stopped
@@ -13,10 +13,9 @@ from tenfold.executors._signals import stop_flag
 class Local(Executor):
     """Runs the tasks here, one by one: easy to debug, and what a single worker needs."""
 
-    def map(self, function: str, tasks: Sequence[Mapping[str, Any]], on_event: OnEvent) -> list[Json]:
-        """See :meth:`Executor.map`."""
+    def stream(self, function: str, tasks: Iterable[Mapping[str, Any]], on_event: OnEvent) -> Iterator[tuple[int, Json]]:
+        """See :meth:`Executor.stream`."""
         call = resolve(function)
-        results = []
         with stop_flag() as flag:
             for index, task in enumerate(tasks):
                 if flag():
@@ -26,7 +25,7 @@ class Local(Executor):
                     on_event(index, event)
 
                 try:
-                    results.append(call(Context(emit, flag), **task))
+                    result = call(Context(emit, flag), **task)
                 except Stopped:
                     raise flag.stopped() from None
-        return results
+                yield index, result

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,22 +48,25 @@ class _Worker:
 class Processes(Executor):
     """Runs the tasks in fresh processes, so that a task's bits cannot depend on what ran before it."""
 
-    def map(self, function: str, tasks: Sequence[Mapping[str, Any]], on_event: OnEvent) -> list[Json]:
-        """See :meth:`Executor.map`."""
+    def stream(self, function: str, tasks: Iterable[Mapping[str, Any]], on_event: OnEvent) -> Iterator[tuple[int, Json]]:
+        """See :meth:`Executor.stream`."""
         messages: queue.Queue[tuple[_Worker, Json | None]] = queue.Queue()
-        waiting = list(enumerate(tasks))[::-1]
+        waiting: Iterator[tuple[int, Mapping[str, Any]]] | None = enumerate(tasks)
         running: list[_Worker] = []
-        results: dict[int, Json] = {}
         failure: TenfoldError | None = None
         with stop_flag() as flag:
             try:
-                while waiting or running:
-                    if flag() and failure is None:
+                while failure is None:
+                    while waiting is not None and len(running) < self.workers and not flag():
+                        if (task := next(waiting, None)) is None:
+                            waiting = None
+                        else:
+                            running.append(_start(function, *task, messages))
+                    if flag():
                         failure = flag.stopped()
-                    if failure is not None:
                         break
-                    while waiting and len(running) < self.workers:
-                        running.append(_start(function, *waiting.pop(), messages))
+                    if not running:
+                        break
                     try:
                         worker, message = messages.get(timeout=0.1)
                     except queue.Empty:
@@ -80,12 +83,11 @@ class Processes(Executor):
                         if "error" in message:
                             failure = from_json(message["error"])
                         else:
-                            results[worker.index] = message["result"]
+                            yield worker.index, message["result"]
             finally:
                 _stop(running)
         if failure is not None:
             raise failure
-        return [results[index] for index in range(len(tasks))]
 
 
 def _start(function: str, index: int, task: Mapping[str, Any], messages: queue.Queue[tuple[_Worker, Json | None]]) -> _Worker:

@@ -87,6 +87,12 @@ class Dataset:
         digest.update(ids)
         return digest.hexdigest()
 
+    def between(self, start: int, stop: int) -> Dataset:
+        """The images with row numbers in ``start..stop - 1``, as views; without ``origin``."""
+        rows = slice(start, stop)
+        labels = None if self.labels is None else self.labels[rows]
+        return Dataset(self.images[rows], labels, self.ids[rows], self.class_names, notes=self.notes)
+
     def take(self, rows: NDArray[np.integer[Any]] | Sequence[int]) -> Dataset:
         """The dataset of only these ``rows`` (R,), in that order."""
         index = np.asarray(rows, dtype=np.int64)

@@ -7,15 +7,42 @@ A new format is a new file here: ``sources/my_format.py`` with a class ``MyForma
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from tenfold.data.options import ReadOptions, Role
 from tenfold.registry import Registry
 
 if TYPE_CHECKING:
     from tenfold.values.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a source that can be read without what comes before it, here or on another machine.
+
+    Attributes:
+        first: number of its first image in the source, from 0.
+        start: where it begins: a byte of a table, an image of an array, a file of a sorted listing.
+        end: where it ends, in the same unit; excluded.
+        share: about how much of the source it is, 0..1.
+        last: whether nothing follows.
+    """
+
+    first: int
+    start: int
+    end: int
+    share: float
+    last: bool = False
+
+
+class Block(NamedTuple):
+    """Some images in a row, and about how much of the source, or of the piece, has been read with them: 0..1."""
+
+    data: Dataset
+    share: float
 
 
 class Source(ABC):
@@ -43,6 +70,31 @@ class Source(ABC):
             DataError: the content is not what it should be.
             ResourceError: the operating system refused.
         """
+
+    @classmethod
+    def blocks(
+        cls, path: Path | None, role: Role, options: ReadOptions, rows: int, piece: Piece | None = None
+    ) -> Iterator[Block]:
+        """What ``read`` returns, ``rows`` images at a time (the last block may be shorter); formats that can, read no further.
+
+        Whatever ``read`` refuses is refused here too, at the latest when all has been read. The blocks' ids and
+        labels are those of the whole; their ``origin`` is empty, because it is not known before the end.
+
+        Args:
+            path: as for ``read``.
+            role: as for ``read``.
+            options: as for ``read``.
+            rows: images a block.
+            piece: one of :meth:`pieces`; None is everything.
+        """
+        data = cls.read(path, role, options)
+        for start in range(0, len(data), rows):
+            yield Block(data.between(start, start + rows), min(1.0, (start + rows) / len(data)))
+
+    @classmethod
+    def pieces(cls, path: Path | None, role: Role, options: ReadOptions, rows: int) -> Iterator[Piece | None]:
+        """Stretches of ``rows`` images (the last may be shorter) that together are the source; one None if it has none."""
+        yield None
 
     @classmethod
     def inputs(cls, path: Path, role: Role) -> Sequence[Path]:

@@ -8,20 +8,24 @@ from __future__ import annotations
 import math
 import re
 import struct
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.data.files import IDX, ByteStream, first_bytes, looks_like, open_stream
+from tenfold.data.files import IDX, ByteStream, first_bytes, looks_like, open_stream, open_stretch
 from tenfold.data.options import ReadOptions, Role
-from tenfold.data.sources import Source
+from tenfold.data.sources import Block, Piece, Source
+from tenfold.data.sources._blocks import regrouped, row_piece
 from tenfold.errors import DataError, Problem
 from tenfold.values.dataset import Dataset, Origin
 
 DIGITS = tuple("0123456789")
 BLOCK = 1 << 20
 IMAGES, LABELS = 3, 1  # dimensions
+_HEADER = 4 + 4 * IMAGES
 _TYPES = {0x08: "unsigned byte", 0x09: "signed byte", 0x0B: "short", 0x0C: "int", 0x0D: "float", 0x0E: "double"}
 _NAME = re.compile(r"(?:idx[13]-ubyte|\.idx)(?:\.gz)?$")
 _ROLE_NAMES = {"train": ("train",), "test": ("t10k", "test")}
@@ -40,18 +44,47 @@ class Idx(Source):
     def read(cls, path: Path | None, role: Role, options: ReadOptions) -> Dataset:
         assert path is not None
         images_path = _images_in(path, role) if path.is_dir() else path
-        images, images_origin = read_idx(images_path, IMAGES, options.max_input_bytes)
+        images, origin = read_idx(images_path, IMAGES, options.max_input_bytes)
         class_names = options.class_names or DIGITS
-        labels, origin = None, [images_origin]
-        labels_path = _labels_beside(images_path)
-        if labels_path is not None:
-            raw, labels_origin = read_idx(labels_path, LABELS, options.max_input_bytes)
-            labels = _checked_labels(raw, labels_path, len(images), images_path, len(class_names))
-            origin.append(labels_origin)
-        elif role == "train":
-            hint = f"expected {images_path.name.replace('images', 'labels').replace('idx3', 'idx1')}"
-            raise DataError(Problem(images_path, "images without a labels file beside them", "labels to train on", hint=hint))
-        return Dataset(images[:, np.newaxis], labels, np.arange(1, len(images) + 1), class_names, tuple(origin))
+        labels, labels_origin = _labels_of(images_path, len(images), role, options, len(class_names))
+        ids = np.arange(1, len(images) + 1)
+        return Dataset(images[:, np.newaxis], labels, ids, class_names, (origin, *labels_origin))
+
+    @classmethod
+    def blocks(
+        cls, path: Path | None, role: Role, options: ReadOptions, rows: int, piece: Piece | None = None
+    ) -> Iterator[Block]:
+        assert path is not None
+        path = _images_in(path, role) if path.is_dir() else path
+        limit, class_names = options.max_input_bytes, options.class_names or DIGITS
+        with open_stretch(path, limit, 0, _HEADER) if piece else open_stream(path, limit) as stream:
+            (count, *size), wanted = _opened(stream, IMAGES, whole=piece is None)
+            labels, _ = _labels_of(path, count, role, options, len(class_names))
+            first, end, offset = 0, count, _HEADER
+            with ExitStack() as files:
+                if piece is not None:
+                    first, end, pixels = piece.start, piece.end, math.prod(size)
+                    stream = files.enter_context(open_stretch(path, limit, offset + first * pixels, offset + end * pixels))
+                    wanted = (end - first) * pixels
+                parts = (np.frombuffer(part, np.uint8) for part in _content(stream, wanted, (count, *size)))
+                for start, images in zip(range(first, end, rows), _images(parts, rows, size), strict=True):
+                    stop = start + len(images)
+                    shown = None if labels is None else labels[start:stop]
+                    yield Block(
+                        Dataset(images, shown, np.arange(start + 1, stop + 1), class_names), (stop - first) / (end - first)
+                    )
+
+    @classmethod
+    def pieces(cls, path: Path | None, role: Role, options: ReadOptions, rows: int) -> Iterator[Piece | None]:
+        assert path is not None
+        path = _images_in(path, role) if path.is_dir() else path
+        if path.suffix == ".gz":
+            yield None
+            return
+        with open_stretch(path, options.max_input_bytes, 0, path.stat().st_size) as stream:
+            (count, *_), _ = _opened(stream, IMAGES)
+        for start in range(0, count, rows):
+            yield row_piece(start, min(count, start + rows), count)
 
 
 def read_idx(path: Path, dimensions: int, limit: int) -> tuple[NDArray[np.uint8], Origin]:
@@ -66,22 +99,42 @@ def read_idx(path: Path, dimensions: int, limit: int) -> tuple[NDArray[np.uint8]
         DataError: not such a file, or its sizes and its content disagree.
     """
     with open_stream(path, limit) as stream:
-        sizes = _read_sizes(stream, dimensions)
-        wanted = math.prod(sizes)
-        offset = 4 + 4 * dimensions
-        packed = path.suffix == ".gz"
-        if offset + wanted > stream.most or (offset + wanted < stream.most and not packed):
-            raise _wrong_size(path, sizes, f"{'at most ' if packed else ''}{stream.most:,}", offset + wanted, stream.most)
+        sizes, wanted = _opened(stream, dimensions)
         content = np.empty(wanted, np.uint8)
         filled = 0
-        while piece := stream.read(BLOCK):
-            if filled + len(piece) > wanted:
-                raise _wrong_size(path, sizes, f"more than {offset + wanted:,}", offset + wanted)
-            content[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
-            filled += len(piece)
-        if filled < wanted:
-            raise _wrong_size(path, sizes, f"{offset + filled:,}", offset + wanted, offset + filled)
+        for part in _content(stream, wanted, sizes):
+            content[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
+            filled += len(part)
     return content.reshape(sizes), Origin(str(path), stream.sha256)
+
+
+def _opened(stream: ByteStream, dimensions: int, *, whole: bool = True) -> tuple[tuple[int, ...], int]:
+    """The sizes that the header declares, and how many bytes follow it; compared with what the ``whole`` file can hold."""
+    sizes = _read_sizes(stream, dimensions)
+    wanted = math.prod(sizes)
+    total = 4 + 4 * dimensions + wanted
+    packed = stream.path.suffix == ".gz"
+    if whole and (total > stream.most or (total < stream.most and not packed)):
+        raise _wrong_size(stream.path, sizes, f"{'at most ' if packed else ''}{stream.most:,}", total, stream.most)
+    return sizes, wanted
+
+
+def _content(stream: ByteStream, wanted: int, sizes: tuple[int, ...]) -> Iterator[bytes]:
+    """Exactly ``wanted`` bytes, in parts; more or fewer are a fault."""
+    offset, filled = 4 + 4 * len(sizes), 0
+    while part := stream.read(BLOCK):
+        filled += len(part)
+        if filled > wanted:
+            raise _wrong_size(stream.path, sizes, f"more than {offset + wanted:,}", offset + wanted)
+        yield part
+    if filled < wanted:
+        raise _wrong_size(stream.path, sizes, f"{offset + filled:,}", offset + wanted, offset + filled)
+
+
+def _images(parts: Iterator[NDArray[np.uint8]], rows: int, size: list[int]) -> Iterator[NDArray[np.uint8]]:
+    """Bytes as images (n, 1, H, W), ``rows`` at a time."""
+    for flat in regrouped(parts, rows * math.prod(size)):
+        yield flat.reshape(-1, 1, *size)
 
 
 def _read_sizes(stream: ByteStream, dimensions: int) -> tuple[int, ...]:
@@ -124,6 +177,20 @@ def _wrong_size(path: Path, sizes: tuple[int, ...], found: str, expected: int, r
 
 def _product(sizes: tuple[int, ...]) -> str:
     return " x ".join(f"{size:,}" for size in sizes)
+
+
+def _labels_of(
+    images: Path, count: int, role: Role, options: ReadOptions, classes: int
+) -> tuple[NDArray[np.int64] | None, list[Origin]]:
+    """The labels beside an images file, checked, and where they came from; a "train" set must have them."""
+    path = _labels_beside(images)
+    if path is None:
+        if role == "train":
+            hint = f"expected {images.name.replace('images', 'labels').replace('idx3', 'idx1')}"
+            raise DataError(Problem(images, "images without a labels file beside them", "labels to train on", hint=hint))
+        return None, []
+    raw, origin = read_idx(path, LABELS, options.max_input_bytes)
+    return _checked_labels(raw, path, count, images, classes), [origin]
 
 
 def _checked_labels(raw: NDArray[np.uint8], path: Path, images: int, images_path: Path, classes: int) -> NDArray[np.int64]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,14 @@ from numpy.typing import NDArray
 from tenfold.data.files import open_regular
 from tenfold.data.images import decode_image, png_ending, recognise_format
 from tenfold.data.options import ReadOptions, Role
-from tenfold.data.sources import Source
-from tenfold.errors import SHOWN_PROBLEMS, DataError, IntegrityError, Problem, ResourceError, printable
+from tenfold.data.sources import Block, Piece, Source
+from tenfold.data.sources._blocks import row_piece
+from tenfold.data.sources._folder_tree import Faults, Tree, readable, unreadable
+from tenfold.errors import DataError, IntegrityError, Problem, printable
 from tenfold.values.dataset import Dataset, Origin
 
 LARGEST_FILE = 128 * 1024**2
 """Bytes of one image file; the largest picture the decoder accepts is smaller, even uncompressed."""
-DEEPEST = 32
-"""Levels of folders below the root."""
-_IGNORED = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 _TABLES = frozenset({"train.csv", "train.csv.gz", "test.csv", "test.csv.gz"})
 
 
@@ -50,151 +50,150 @@ class ImageFolder(Source):
             IntegrityError: the classes are not ``options.class_names``.
         """
         assert path is not None
-        faults = _Faults(options.skip_bad)
-        tree = _Tree(path, options.follow_links, faults)
-        class_folders, loose = tree.top()
+        files, digest = _Files(path, role, options), hashlib.sha256()
+        images = np.empty(0, np.uint8)
+        kept: list[int] = []
+        for row, pixels in files.decoded(range(len(files.names)), digest):
+            if not kept:
+                images = np.empty((len(files.names), *pixels.shape), np.uint8)
+            images[len(kept)] = pixels
+            kept.append(row)
+        notes = files.settle()
+        data = files.dataset(images[: len(kept)], kept, notes)
+        return replace(data, origin=(Origin(printable(path), digest.hexdigest()),))
+
+    @classmethod
+    def blocks(
+        cls, path: Path | None, role: Role, options: ReadOptions, rows: int, piece: Piece | None = None
+    ) -> Iterator[Block]:
+        """See :meth:`Source.blocks`; what is noted about files is known at the end, so it is with the last block."""
+        assert path is not None
+        files = _Files(path, role, options)
+        first, end = (piece.start, piece.end) if piece else (0, len(files.names))
+        images: list[NDArray[np.uint8]] = []
+        kept: list[int] = []
+        for row, pixels in files.decoded(range(first, end)):
+            if len(kept) == rows:
+                yield Block(files.dataset(np.stack(images), kept), (row - first) / (end - first))
+                images, kept = [], []
+            images.append(pixels)
+            kept.append(row)
+        notes = files.settle(whole=piece is None)
+        if kept:
+            yield Block(files.dataset(np.stack(images), kept, notes), 1.0)
+
+    @classmethod
+    def pieces(cls, path: Path | None, role: Role, options: ReadOptions, rows: int) -> Iterator[Piece | None]:
+        assert path is not None
+        count = len(_Files(path, role, options).names)
+        for start in range(0, count, rows):
+            yield row_piece(start, min(count, start + rows), count)
+
+
+class _Files:
+    """The image files of a folder.
+
+    Attributes:
+        names: below the folder, with ``/``, class by class.
+        class_names: as they are on the disk; empty if they are not known.
+    """
+
+    def __init__(self, path: Path, role: Role, options: ReadOptions) -> None:
+        self.path, self.options = path, options
+        self.faults = Faults(options.skip_bad)
+        self._tree = Tree(path, options.follow_links, self.faults)
+        class_folders, loose = self._tree.top()
+        self.class_names: tuple[str, ...]
+        self._labels: NDArray[np.int64] | None = None
         if class_folders or role == "train":
             for name in loose:
-                faults.add(Problem(path / name, "a file beside the class folders", "only class folders", hint="move it away"))
-            class_names = _class_names(path, class_folders, options)
-            files = [(name, label) for label, folder in enumerate(class_names) for name in tree.files_below(folder)]
+                fault = Problem(path / name, "a file beside the class folders", "only class folders", hint="move it away")
+                self.faults.add(fault)
+            self.class_names = _class_names(path, class_folders, options)
+            in_class = [list(self._tree.files_below(folder)) for folder in self.class_names]
+            self.names = [name for names in in_class for name in names]
+            self._labels = np.repeat(np.arange(len(in_class)), [len(names) for names in in_class])
         else:
-            class_names = options.class_names or ()
-            files = [(name, -1) for name in loose]
-        if not files:
-            faults.settle()
+            self.class_names = options.class_names or ()
+            self.names = loose
+        self._read = np.zeros(len(self.names), bool)
+        if not self.names:
+            self.faults.settle()
             raise DataError(Problem(path, "a folder without images", "images, in a sub-folder for each class"))
-        names = [name for name, _ in files]
-        images, kept, sha256 = _decode_all(path, names, options, faults)
-        faults.settle()
-        labels = np.array([files[row][1] for row in kept], dtype=np.int64) if class_folders else None
-        notes = [] if labels is None else _empty_classes(path, class_names, labels, options)
-        ids = np.array([_readable(names[row]) for row in kept])
-        if len(set(ids.tolist())) != len(ids):
+        odd = [shown for name in self.names if (shown := readable(name)) != name]
+        if odd and len(set(map(readable, self.names))) != len(self.names):
             raise DataError(Problem(path, "two file names that read alike once escaped", "names in UTF-8", hint="rename one"))
-        if tree.ignored:
-            notes.append(f"ignored {tree.ignored:,} hidden files")
+
+    def decoded(self, rows: range, digest: hashlib._Hash | None = None) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Of each of these files that is readable its row and its pixels (C, H, W), until one is not and that is a fault.
+
+        The rest is then only looked through for more faults. ``digest`` takes all names and contents.
+        """
+        shape: tuple[int, ...] | None = self.options.shape
+        measured = False
+        for row in rows:
+            file = self.path / self.names[row]
+            try:
+                content = _read_file(file)
+                if digest is not None:
+                    digest.update(f"{readable(self.names[row])}\0{len(content)}\0".encode())
+                    digest.update(content)
+                pixels = decode_image(content, str(file), channels=self.options.shape and self.options.shape[0])
+                if pixels.shape != (shape or pixels.shape):
+                    raise DataError(_other_shape(file, pixels.shape, shape or (), self.options))
+                if recognise_format(content) == "PNG" and (ending := png_ending(content, str(file))):
+                    self.faults.remarks.append(f"{printable(file)}: {ending}; read all the same")
+            except DataError as error:
+                self.faults.add(error.problems[0])
+                continue
+            if not measured:
+                self._insist_on_size(pixels.nbytes)
+            shape, measured = pixels.shape, True
+            self._read[row] = True
+            if not self.faults.bad:
+                yield row, pixels
+
+    def settle(self, *, whole: bool = True) -> list[str]:
+        """Raise what is wrong, after all files, or those of a piece, were decoded; else what is to be noted."""
+        self.faults.settle()
+        if whole and not self._read.any():
+            raise DataError(*self.faults.problems, total=self.faults.total)  # nothing was readable, skipping or not
+        notes = []
+        if self._labels is not None:
+            present = self._labels[self._read] if whole else self._labels
+            notes = _empty_classes(self.path, self.class_names, present, self.options)
+        if self._tree.ignored:
+            notes.append(f"ignored {self._tree.ignored:,} hidden files")
+        return [*notes, *self.faults.notes]
+
+    def dataset(self, images: NDArray[np.uint8], rows: list[int], notes: Sequence[str] = ()) -> Dataset:
+        """The dataset of these rows; ``images`` (n, C, H, W) are theirs."""
         return Dataset(
             images=images,
-            labels=labels,
-            ids=ids,
+            labels=None if self._labels is None else self._labels[rows],
+            ids=np.array([readable(self.names[row]) for row in rows]),
             # file names stay bytes the system knows; names that people see are text that can be encoded
-            class_names=tuple(_readable(name) for name in class_names),
-            origin=(Origin(printable(path), sha256),),
-            notes=(*notes, *faults.notes),
+            class_names=tuple(readable(name) for name in self.class_names),
+            notes=tuple(notes),
         )
 
-
-class _Faults:
-    """What is wrong with single files: reported together, or skipped and listed."""
-
-    def __init__(self, skip: bool) -> None:
-        self.skip = skip
-        self.problems: list[Problem] = []
-        self.total = 0
-        self.remarks: list[str] = []
-
-    def add(self, problem: Problem) -> None:
-        """Remember that a file cannot be used."""
-        self.total += 1
-        if len(self.problems) < SHOWN_PROBLEMS:
-            self.problems.append(problem)
-
-    def settle(self) -> None:
-        """Go on if all is well, or if such files are to be skipped."""
-        if self.total and not self.skip:
-            raise DataError(*self.problems, total=self.total)
-
-    @property
-    def notes(self) -> list[str]:
-        """For the dataset, as many as people read."""
-        skipped = [f"skipped {problem}" for problem in self.problems]
-        hidden = {"skipped": self.total - len(skipped), "odd": len(self.remarks) - SHOWN_PROBLEMS}
-        more = [f"and {count:,} more {kind} files" for kind, count in hidden.items() if count > 0]
-        return [*self.remarks[:SHOWN_PROBLEMS], *skipped, *more]
-
-
-class _Tree:
-    """The files below ``root`` in sorted order; names relative to it, with ``/``."""
-
-    def __init__(self, root: Path, follow_links: bool, faults: _Faults) -> None:
-        self.root = root
-        self.real_root = os.path.realpath(root)
-        self.follow_links = follow_links
-        self.faults = faults
-        self.ignored = 0
-
-    def top(self) -> tuple[list[str], list[str]]:
-        """The folders and the files directly below the root."""
-        return self._entries("")
-
-    def files_below(self, folder: str) -> Iterator[str]:
-        """Every file below ``folder``."""
-        return self._walk(folder, {self._identity("")})
-
-    def _walk(self, folder: str, ancestors: set[tuple[int, int]]) -> Iterator[str]:
-        identity = self._identity(folder)
-        if identity in ancestors:
-            self._fault(folder, "a link to a folder above it: a loop", "folders without loops")
-            return
-        if len(ancestors) > DEEPEST:
-            self._fault(folder, f"folders nested more than {DEEPEST} deep", "images in a folder for each class")
-            return
-        folders, files = self._entries(folder)
-        yield from files
-        for inner in folders:
-            yield from self._walk(inner, ancestors | {identity})
-
-    def _identity(self, folder: str) -> tuple[int, int]:
-        try:
-            status = (self.root / folder).stat()
-        except OSError as error:
-            raise _unreadable(self.root / folder, error) from error
-        return status.st_dev, status.st_ino
-
-    def _entries(self, folder: str) -> tuple[list[str], list[str]]:
-        folders, files = [], []
-        try:
-            with os.scandir(self.root / folder) as entries:
-                for entry in entries:
-                    name = f"{folder}/{entry.name}" if folder else entry.name
-                    if entry.name.startswith(".") or entry.name.lower() in _IGNORED:
-                        self.ignored += 1
-                    elif entry.is_symlink() and not self._may_follow(name):
-                        continue
-                    elif entry.is_dir():
-                        folders.append(name)
-                    elif entry.is_file():
-                        files.append(name)
-                    else:
-                        self._fault(name, "neither a file nor a folder", "image files")
-        except OSError as error:
-            raise _unreadable(self.root / folder, error) from error
-        return sorted(folders), sorted(files)
-
-    def _may_follow(self, name: str) -> bool:
-        target = Path(os.path.realpath(self.root / name))
-        if not target.exists():
-            self._fault(name, "a link that leads nowhere", "an image")
-        elif not self.follow_links and not target.is_relative_to(self.real_root):
-            self._fault(name, "a link that leads out of the folder", "files in the folder", "pass --follow-links to allow it")
-        else:
-            return True
-        return False
-
-    def _fault(self, name: str, found: str, expected: str, hint: str | None = None) -> None:
-        self.faults.add(Problem(self.root / name, found, expected, hint=hint))
+    def _insist_on_size(self, image: int) -> None:
+        size = len(self.names) * image
+        if size > self.options.max_input_bytes:
+            expected = f"at most {self.options.max_input_bytes:,}"
+            found = f"{len(self.names):,} images of {size:,} bytes"
+            raise DataError(Problem(self.path, found, expected, hint="raise --max-input-bytes"))
 
 
 def _class_names(path: Path, folders: list[str], options: ReadOptions) -> tuple[str, ...]:
-    if options.class_names is not None and {_readable(name) for name in folders} != set(options.class_names):
+    if options.class_names is not None and {readable(name) for name in folders} != set(options.class_names):
         found, expected = (", ".join(map(printable, names)) for names in (sorted(folders), options.class_names))
         raise IntegrityError(f"{printable(path)}: found the classes {found}; expected {expected}")
     if len(folders) < 2:
         found = f"one class folder ({printable(folders[0])})" if folders else "no class folders"
         raise DataError(Problem(path, found, "a sub-folder of images for each of at least two classes"))
     if options.class_names is not None:
-        return tuple(sorted(folders, key=lambda name: options.class_names.index(_readable(name))))  # type: ignore[union-attr]
+        return tuple(sorted(folders, key=lambda name: options.class_names.index(readable(name))))  # type: ignore[union-attr]
     if all(name.isascii() and name.isdigit() for name in folders):
         return tuple(sorted(folders, key=lambda name: (int(name), name)))
     return tuple(folders)
@@ -213,47 +212,6 @@ def _empty_classes(path: Path, class_names: tuple[str, ...], labels: NDArray[np.
     return [f"class {printable(name)} has no images" for name in empty]
 
 
-def _decode_all(
-    path: Path, names: list[str], options: ReadOptions, faults: _Faults
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], str]:
-    """Images uint8 (n, C, H, W) of the readable files, their rows in ``names``, and the hash of names and contents.
-
-    One file at a time, into one array: memory is that of the result.
-    """
-    digest = hashlib.sha256()
-    images: NDArray[np.uint8] | None = None
-    shape: tuple[int, ...] | None = options.shape
-    kept: list[int] = []
-    for row, name in enumerate(names):
-        file = path / name
-        try:
-            content = _read_file(file)
-            digest.update(f"{_readable(name)}\0{len(content)}\0".encode())
-            digest.update(content)
-            pixels = decode_image(content, str(file), channels=options.shape and options.shape[0])
-            shape = shape or pixels.shape
-            if pixels.shape != shape:
-                raise DataError(_other_shape(file, pixels.shape, shape, options))
-            if recognise_format(content) == "PNG" and (ending := png_ending(content, str(file))):
-                faults.remarks.append(f"{printable(file)}: {ending}; read all the same")
-        except DataError as error:
-            faults.add(error.problems[0])
-            continue
-        if images is None:
-            size = len(names) * int(np.prod(shape))
-            if size > options.max_input_bytes:
-                expected = f"at most {options.max_input_bytes:,}"
-                raise DataError(
-                    Problem(path, f"{len(names):,} images of {size:,} bytes", expected, hint="raise --max-input-bytes")
-                )
-            images = np.empty((len(names), *shape), dtype=np.uint8)
-        images[len(kept)] = pixels
-        kept.append(row)
-    if images is None:
-        raise DataError(*faults.problems, total=faults.total)  # nothing was readable, skipping or not
-    return images[: len(kept)], np.array(kept, dtype=np.int64), digest.hexdigest()
-
-
 def _read_file(file: Path) -> bytes:
     with open_regular(file) as stream:
         size = os.fstat(stream.fileno()).st_size
@@ -262,11 +220,7 @@ def _read_file(file: Path) -> bytes:
         try:
             return stream.read()
         except OSError as error:
-            raise _unreadable(file, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> ResourceError:
-    return ResourceError(f"cannot read {printable(path)}: {error.strerror or error}; check its permissions and the disk")
+            raise unreadable(file, error) from error
 
 
 def _other_shape(file: Path, found: tuple[int, ...], expected: tuple[int, ...], options: ReadOptions) -> Problem:
@@ -282,8 +236,3 @@ def _other_shape(file: Path, found: tuple[int, ...], expected: tuple[int, ...], 
 
 def _by(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
-
-
-def _readable(name: str) -> str:
-    r"""A file name as text that can be encoded: bytes that are not UTF-8 become ``\xNN``."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.data.files import ByteStream, first_bytes, looks_like, open_archive, open_regular, open_stream
+from tenfold.data.files import ByteStream, first_bytes, looks_like, open_archive, open_regular, open_stream, open_stretch
 from tenfold.data.options import ReadOptions, Role
-from tenfold.data.sources import Source
+from tenfold.data.sources import Block, Piece, Source
+from tenfold.data.sources._blocks import line_pieces, regrouped
 from tenfold.data.sources._csv_digits import keep_freed_memory, parse_digits
 from tenfold.data.sources._csv_fault import LONGEST_LINE, CarefulReader
 from tenfold.data.sources._csv_header import Layout, layout_of_fields, layout_of_header
@@ -64,6 +66,44 @@ class KaggleCsv(Source):
             notes=layout.notes,
         )
 
+    @classmethod
+    def blocks(
+        cls, path: Path | None, role: Role, options: ReadOptions, rows: int, piece: Piece | None = None
+    ) -> Iterator[Block]:
+        assert path is not None
+        path = _table_file(path, role)
+        limit, classes = options.max_input_bytes, options.class_names or DIGITS
+        with ExitStack() as files:
+            if piece is None:
+                member = _zip_member(path, role) if path.suffix.lower() == ".zip" else None
+                stream = files.enter_context(open_stream(path, limit, member=member))
+                lines = _line_blocks(stream)
+                layout, first, row = _open_table(path, next(lines, b""), role, options)
+                lines, number, last = chain([first], lines), 1, True
+            else:
+                with open_stretch(path, limit, 0, piece.end) as head:
+                    layout, _, row = _open_table(path, next(_line_blocks(head), b""), role, options)
+                stream = files.enter_context(open_stretch(path, limit, piece.start, piece.end))
+                lines, row, number, last = _line_blocks(stream), row + piece.first, piece.first + 1, piece.last
+            for numbers in regrouped(_rows(path, layout, lines, row, options, len(classes), last=last), rows):
+                images = numbers[:, layout.pixel_columns()].astype(np.uint8).reshape(-1, *layout.shape)
+                labels = None if layout.label is None else numbers[:, layout.label].astype(np.int64)
+                ids = np.arange(number, number + len(numbers), dtype=np.int64)
+                yield Block(Dataset(images, labels, ids, classes, notes=layout.notes), stream.share)
+                number += len(numbers)
+        if number == 1:
+            raise DataError(Problem(path, "no data rows", "at least one image after the header"))
+
+    @classmethod
+    def pieces(cls, path: Path | None, role: Role, options: ReadOptions, rows: int) -> Iterator[Piece | None]:
+        assert path is not None
+        path = _table_file(path, role)
+        if path.suffix.lower() in (".zip", ".gz"):  # there is no way to the middle but from the start
+            yield None
+            return
+        with open_stream(path, options.max_input_bytes) as stream:
+            yield from line_pieces(stream, rows, header=options.header)
+
 
 def _table_names(role: str) -> tuple[str, ...]:
     return f"{role}.csv", f"{role}.csv.gz"
@@ -96,15 +136,37 @@ def _read_table(
     stream: ByteStream, role: Role, options: ReadOptions, classes: int
 ) -> tuple[Layout, NDArray[np.uint8], NDArray[np.int64] | None]:
     """The layout, the pixels (N, P) and the labels (N,) of a table."""
-    blocks = _line_blocks(stream)
-    layout, first, row = _open_table(stream.path, next(blocks, b""), role, options)
-    careful = CarefulReader(stream.path, layout, options, classes)
+    lines = _line_blocks(stream)
+    layout, first, row = _open_table(stream.path, next(lines, b""), role, options)
     columns = layout.pixel_columns()
     images = np.empty((0, len(layout.pixels)), np.uint8)
     labels: list[NDArray[np.int64]] = []
     count = 0
+    for numbers in _rows(stream.path, layout, chain([first], lines), row, options, classes):
+        end = count + len(numbers)
+        if end > len(images):
+            images.resize((max(end, GROWTH * len(images)), images.shape[1]), refcheck=False)
+        images[count:end] = numbers[:, columns]
+        if layout.label is not None:
+            labels.append(numbers[:, layout.label].astype(np.int64))
+        count = end
+    if count == 0:
+        raise DataError(Problem(stream.path, "no data rows", "at least one image after the header"))
+    images.resize((count, images.shape[1]), refcheck=False)
+    return layout, images, np.concatenate(labels) if labels else None
+
+
+def _rows(
+    path: Path, layout: Layout, lines: Iterable[bytes], row: int, options: ReadOptions, classes: int, *, last: bool = True
+) -> Iterator[NDArray[np.unsignedinteger[Any]]]:
+    """The values (n, fields) of blocks of whole lines, the first of which is line ``row`` of the file.
+
+    After a fault nothing more comes: the rest is only looked through for further ones, which are raised
+    together at the end. Unless these are the ``last`` lines of the table, blank ones at their end are faults.
+    """
+    careful = CarefulReader(path, layout, options, classes)
     keep_freed_memory()
-    for block, values in _parsed(chain([first] if first else [], blocks), layout, options):
+    for block, values in _parsed(filter(None, lines), layout, options):
         if len(block) > LONGEST_LINE and b"\n" not in block:
             careful.too_long(block, row)
             break
@@ -115,20 +177,11 @@ def _read_table(
             careful.refuse_blank_before(row)
             numbers = values
             row += len(values)
-        if careful.total:
-            continue  # only looking for more faults now
-        end = count + len(numbers)
-        if end > len(images):
-            images.resize((max(end, GROWTH * len(images)), images.shape[1]), refcheck=False)
-        images[count:end] = numbers[:, columns]
-        if layout.label is not None:
-            labels.append(numbers[:, layout.label].astype(np.int64))
-        count = end
+        if not careful.total and len(numbers):
+            yield numbers
+    if not last:
+        careful.refuse_blank_before(row)
     careful.raise_if_any()
-    if count == 0:
-        raise DataError(Problem(stream.path, "no data rows", "at least one image after the header"))
-    images.resize((count, images.shape[1]), refcheck=False)
-    return layout, images, np.concatenate(labels) if labels else None
 
 
 def _parsed(blocks: Iterable[bytes], layout: Layout, options: ReadOptions) -> Iterator[tuple[bytes, NDArray[np.uint8] | None]]:
