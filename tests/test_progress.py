@@ -36,8 +36,8 @@ def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str], mo
     assert capsys.readouterr().out.splitlines() == [
         "training 2 members, 1 at a time, one thread each",
         "member 1/2 epoch 2/4 loss 0.1250 validation 0.9900",
-        "member 1: warning: checkpoint x is damaged",
-        "member 1: goes on after epoch 1, step 7",
+        "member 1/2: warning: checkpoint x is damaged",
+        "member 1/2: goes on after epoch 1, step 7",
         "member 2/2 epoch 2/4 25% 1,234 images/s loss 0.2500",
     ]
 

@@ -16,6 +16,7 @@ PUBLIC = [
     "Run",
     "__version__",
     "compare",
+    "cross_validate",
     "explore",
     "load",
     "load_recipe",

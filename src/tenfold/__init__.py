@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tenfold.api import explore, load_recipe, resume, run, train
+    from tenfold.api import cross_validate, explore, load_recipe, resume, run, train
     from tenfold.bundle.loaded import Bundle
     from tenfold.data.load import load
     from tenfold.data.options import ReadOptions
@@ -27,6 +27,7 @@ __all__ = [
     "Run",
     "__version__",
     "compare",
+    "cross_validate",
     "explore",
     "load",
     "load_recipe",
@@ -43,6 +44,7 @@ _HOMES = {
     "Recipe": "tenfold.values.recipe",
     "Run": "tenfold.values.run",
     "compare": "tenfold.studies.comparing",
+    "cross_validate": "tenfold.api",
     "explore": "tenfold.api",
     "load": "tenfold.data.load",
     "load_recipe": "tenfold.api",

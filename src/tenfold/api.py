@@ -99,7 +99,7 @@ def resume(
     explore: bool = False,
     progress: bool | Listener = True,
 ) -> Run:
-    """Go on with an interrupted run, to the same bits; a complete one is left as it is.
+    """Go on with an interrupted run or cross-validation, to the same bits; a complete one is left as it is.
 
     Args:
         path: the run or its directory.
@@ -117,7 +117,59 @@ def resume(
         BusyError: it is still running.
     """
     settings = Settings(DEFAULTS.out, options, executor, workers, device, allow_inexact, explore)
-    return pipeline.resume(path if isinstance(path, Run) else Run(path), stages, settings, _listener(progress))
+    run = path if isinstance(path, Run) else Run(path)
+    if run.command == "cv":
+        return pipeline.cross_validation.resume(run, settings, _listener(progress))
+    return pipeline.resume(run, stages, settings, _listener(progress))
+
+
+def cross_validate(
+    recipe: str | Path | Recipe = "quick",
+    *,
+    folds: int = 5,
+    train: Source | None = None,
+    overrides: Sequence[str] = (),
+    out: str | Path = DEFAULTS.out,
+    options: ReadOptions = DEFAULTS.options,
+    executor: str = DEFAULTS.executor,
+    workers: int | None = DEFAULTS.workers,
+    device: str = DEFAULTS.device,
+    progress: bool | Listener = True,
+) -> Run:
+    """Predict every training row by members that never saw it: folds in turn are left out of the training.
+
+    Folds are stratified and copies of an image share one. Members of all folds are trained in parallel.
+
+    Args:
+        recipe: as for :func:`run`; its test set plays no part.
+        folds: how many, at least 2.
+        train: as for :func:`run`, and so are all that follow.
+        overrides: likewise.
+        out: likewise.
+        options: likewise.
+        executor: likewise.
+        workers: likewise.
+        device: likewise.
+        progress: likewise.
+
+    Returns:
+        The complete run: ``predictions("oof")`` are the out-of-fold predictions, ``summary`` has mean and
+        deviation over the folds.
+
+    Raises:
+        TenfoldError: what is wrong with the recipe, the data or the machine, and what to do.
+        Stopped: after Ctrl-C; everything so far is kept, and :func:`resume` goes on.
+
+    Example:
+        >>> import tenfold
+        >>> finished = tenfold.cross_validate("quick", folds=3)  # doctest: +SKIP
+        >>> finished.predictions("oof").accuracy  # doctest: +SKIP
+        0.9938
+    """
+    settings = Settings(Path(out), options, executor, workers, device)
+    loaded, datasets = _prepared(recipe, train, None, overrides)
+    listener = _listener(progress)
+    return pipeline.cross_validation.cross_validate(loaded, folds, settings, listener, train=datasets.get("train"))
 
 
 def explore(
@@ -203,17 +255,25 @@ def _start(
     overrides: Sequence[str],
     progress: bool | Listener,
 ) -> Run:
+    loaded, datasets = _prepared(recipe, train, test, overrides)
+    if stages == "train":
+        loaded = loaded.model_copy(update={"data": loaded.data.model_copy(update={"test": None})})
+    return pipeline.start(loaded, stages, settings, _listener(progress), train=datasets.get("train"), test=datasets.get("test"))
+
+
+def _prepared(
+    recipe: str | Path | Recipe, train: Source | None, test: Source | None, overrides: Sequence[str]
+) -> tuple[Recipe, dict[str, Dataset]]:
+    """The recipe with its sources named, and those of them that are datasets in memory."""
     loaded = recipe.overridden(overrides) if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
     given = {"train": loaded.data.train, "test": loaded.data.test}
     if train is not None:  # the recipe's own test set belongs to its own training set
         given = {"train": _name(train), "test": None}
     if test is not None:
         given["test"] = _name(test)
-    if stages == "train":
-        given["test"] = None
     loaded = loaded.model_copy(update={"data": loaded.data.model_copy(update=given)})
     datasets = {name: source for name, source in (("train", train), ("test", test)) if isinstance(source, Dataset)}
-    return pipeline.start(loaded, stages, settings, _listener(progress), train=datasets.get("train"), test=datasets.get("test"))
+    return loaded, datasets
 
 
 def _name(source: Source) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tenfold.pipeline import Listener
@@ -27,7 +28,7 @@ class Lines(Listener):
     """Plain lines: a member's epoch when it ends, and a sign of life every ten seconds."""
 
     def __init__(self) -> None:
-        self._members = 0
+        self._names: Sequence[str] = ()
         self._latest: dict[int, dict[str, Any]] = {}
         self._spoken = time.monotonic()
 
@@ -44,19 +45,19 @@ class Lines(Listener):
                 mark = {"note": "ok ", "warning": "note:", "error": "ERROR:"}[finding.severity]
                 self.say(f"check {finding.name}: {mark.strip()} {finding.message}")
 
-    def training_starts(self, members: int, workers: int) -> None:
+    def training_starts(self, members: int, workers: int, names: Sequence[str] = ()) -> None:
         """Say how many."""
-        self._members = members
+        self._names = names or [f"member {member + 1}/{members}" for member in range(members)]
         self.say(f"training {members} member{'s' * (members > 1)}, {workers} at a time, one thread each")
 
     def event(self, member: int, event: dict[str, Any]) -> None:
         """Print an epoch's end, a warning, or a sign of life."""
         if "history" in event:
-            self.say(f"member {member + 1}/{self._members} {epoch_line(event)}")
+            self.say(f"{self._names[member]} {epoch_line(event)}")
         elif "warning" in event:
-            self.say(f"member {member + 1}: warning: {event['warning']}")
+            self.say(f"{self._names[member]}: warning: {event['warning']}")
         elif "resumed" in event:
-            self.say(f"member {member + 1}: goes on after epoch {event['resumed']['epoch']}, step {event['resumed']['step']}")
+            self.say(f"{self._names[member]}: goes on after epoch {event['resumed']['epoch']}, step {event['resumed']['step']}")
         else:
             self._latest[member] = event
             self._sign_of_life()
@@ -66,7 +67,7 @@ class Lines(Listener):
             return
         self._spoken = time.monotonic()
         for member, event in sorted(self._latest.items()):
-            place = f"member {member + 1}/{self._members} epoch {event['epoch'] + 1}/{event['epochs']}"
+            place = f"{self._names[member]} epoch {event['epoch'] + 1}/{event['epochs']}"
             self.say(f"{place} {share(event):.0%} {live_line(event)}")
         self._latest.clear()
 
@@ -78,12 +79,12 @@ class Bars(Lines):
     _tasks: dict[int, TaskID]
     _validated: dict[int, str]
 
-    def training_starts(self, members: int, workers: int) -> None:
+    def training_starts(self, members: int, workers: int, names: Sequence[str] = ()) -> None:
         """Draw the bars' frame."""
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-        super().training_starts(members, workers)
+        super().training_starts(members, workers, names)
         self._tasks, self._validated = {}, {}
         columns = (
             TextColumn("{task.description}"),
@@ -103,7 +104,7 @@ class Bars(Lines):
             super().event(member, event)
             return
         if member not in self._tasks:
-            self._tasks[member] = self._progress.add_task(f"member {member + 1}/{self._members}", total=1.0, figures="")
+            self._tasks[member] = self._progress.add_task(self._names[member], total=1.0, figures="")
         if "history" in event:
             done = event["history"]["epoch"] / event["epochs"]
             if event["history"]["validation_accuracy"] is not None:

@@ -56,6 +56,7 @@ def execute(
     if resume is not None:
         if train or test or overrides:
             raise UsageError("--resume goes on with a run as it was begun; leave out --train, --test and --set")
+        check_command(resume, "run")
         finished = api.resume(resume, stages, allow_inexact=inexact, explore=explore, progress=progress, **how)
     else:
         loaded = api.load_recipe(recipe, overrides)
@@ -64,15 +65,34 @@ def execute(
             finished = api.train(loaded, train=train, out=out, progress=progress, **how)
         else:
             finished = api.run(loaded, train=train, test=test, out=out, explore=explore, progress=progress, **how)
-    _print_result(finished, time.monotonic() - began)
+    print_result(finished, time.monotonic() - began)
 
 
-def _print_result(run: Run, seconds: float) -> None:
+def check_command(path: Path, command: str) -> None:
+    """Refuse to go on with a run of another command.
+
+    Raises:
+        UsageError: naming the command that does.
+    """
+    from tenfold.values.run import Run
+
+    run = Run(path)
+    if run.command != command:
+        raise UsageError(f"{path} was not begun by `tenfold {command}`; go on with: tenfold {run.command} --resume {path}")
+
+
+def print_result(run: Run, seconds: float) -> None:
+    """The figures of a finished run, and where everything is."""
     summary = run.summary
     _console.say()
-    for name in ("test", "validation"):
+    if folds := summary.get("folds"):
+        for number, figures in enumerate(folds, 1):
+            print(f"fold {number}     {_share(figures)}")
+        print(f"mean       {summary['mean']:.4f}, standard deviation {summary['deviation']:.4f} over {len(folds)} folds")
+    names = {"test": "test accuracy", "validation": "out of fold" if folds else "validation accuracy"}
+    for name, shown in names.items():
         if figures := summary.get(name):
-            print(f"{name} accuracy  {_share(figures)}")
+            print(f"{shown}  {_share(figures)}")
     minutes, rest = divmod(round(seconds), 60)
     print(f"time       {minutes} min {rest} s, {summary['core_seconds']:,.0f} core-seconds of training")
     labels = {
@@ -81,6 +101,7 @@ def _print_result(run: Run, seconds: float) -> None:
         "submission.csv": "submission",
         "submission.leaked.csv": "submission",
         "bundle": "bundle",
+        "predictions/oof.npz": "out of fold",
     }
     for name, label in labels.items():
         if (run.path / name).exists():

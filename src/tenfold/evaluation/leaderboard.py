@@ -54,11 +54,12 @@ class Row:
     Attributes:
         name: of the directory.
         state: "complete", "incomplete", "damaged" or "external", which is a figure that somebody wrote down elsewhere.
-        detail: for an incomplete run how far it came, for a damaged one what is wrong with it.
+        detail: for an incomplete run how far it came, for a damaged one what is wrong with it, for a cross-validation
+            how many folds it has.
         recipe: the recipe's name; None, like all that follow, where it is not known.
         finished: ISO 8601, local time.
         members: how many networks were trained.
-        validation: accuracy on the rows held out.
+        validation: accuracy on the rows held out; of a cross-validation, on all rows, each out of its fold.
         test: accuracy on the test set, if its labels were known.
         seconds: on the clock, from start to end.
         core_seconds: processor time of the trainings.
@@ -153,7 +154,7 @@ def _row(run: Run) -> Row:
     try:
         recipe = run.recipe
         if not run.is_complete:
-            done = f"{len(run.finished_members())} of {recipe.ensemble.members} members trained"
+            done = f"{len(run.trained())} of {recipe.ensemble.members * max(1, len(run.folds()))} members trained"
             return Row(name, "incomplete", done, recipe=recipe.name)
         summary = _Summary.model_validate(run.summary)
     except IntegrityError as error:
@@ -161,9 +162,11 @@ def _row(run: Run) -> Row:
     except ValidationError as error:
         first = error.errors()[0]
         return Row(name, "damaged", f"summary.json: {'.'.join(map(str, first['loc']))}: {first['msg']}")
+    folds = len(run.folds())
     return Row(
         name,
         "complete",
+        f"{folds} folds" if folds else "",
         recipe=recipe.name,
         finished=summary.finished,
         members=summary.members,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tenfold.data.checks import Finding
@@ -16,8 +17,8 @@ class Listener:
     def findings(self, findings: list[Finding]) -> None:
         """What the checks found, before training."""
 
-    def training_starts(self, members: int, workers: int) -> None:
-        """``members`` are about to be trained, ``workers`` at a time."""
+    def training_starts(self, members: int, workers: int, names: Sequence[str] = ()) -> None:
+        """``members`` are about to be trained, ``workers`` at a time; ``names`` say more than their numbers."""
 
     def event(self, member: int, event: dict[str, Any]) -> None:
         """A member reports; see :func:`tenfold.training.loop.fit`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,25 +86,35 @@ def submit(run: Run, made: Predictions, class_names: tuple[str, ...]) -> None:
 def summarise(run: Run, made: dict[str, Predictions], seconds: dict[str, float]) -> None:
     """Write ``summary.json``: accuracies with intervals, times, memory, whether the test set leaked."""
     figures: dict[str, Any] = {"validation": None, "test": None}
-    for name, predictions in made.items():
-        if predictions.labels is not None:
-            estimate = _estimate(predictions)
-            wrong = int((~predictions.correct).sum())
-            figures[name] = {
-                "accuracy": estimate["value"],
-                "low": estimate["low"],
-                "high": estimate["high"],
-                "errors": wrong,
-                "n": len(predictions),
-            }
-    timings = [run.read_json(f"members/{member:02d}/timing.json") for member in run.finished_members()]
+    figures |= {name: scored(predictions) for name, predictions in made.items() if predictions.labels is not None}
     summary = {
         **figures,
-        "members": len(timings),
-        "seconds": {**seconds, "total": sum(seconds.values())},
-        "core_seconds": sum(t["core_seconds"] for t in timings),
-        "peak_rss_bytes": max(t["peak_rss_bytes"] for t in timings),
+        **costs(run.trained(), seconds),
         "leaked": run.data["leaked"],
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
     write_json(run.path / "summary.json", summary)
+
+
+def scored(made: Predictions) -> dict[str, Any]:
+    """Accuracy of labelled predictions with its 95 % interval, as ``summary.json`` has it."""
+    estimate = _estimate(made)
+    wrong = int((~made.correct).sum())
+    return {
+        "accuracy": estimate["value"],
+        "low": estimate["low"],
+        "high": estimate["high"],
+        "errors": wrong,
+        "n": len(made),
+    }
+
+
+def costs(trained: Sequence[tuple[Run, int]], seconds: Mapping[str, float]) -> dict[str, Any]:
+    """Times and memory of these members, as ``summary.json`` has them; ``seconds`` on the clock, by stage."""
+    timings = [run.read_json(f"members/{member:02d}/timing.json") for run, member in trained]
+    return {
+        "members": len(timings),
+        "seconds": {**seconds, "total": sum(seconds.values())},
+        "core_seconds": sum(t["core_seconds"] for t in timings),
+        "peak_rss_bytes": max(t["peak_rss_bytes"] for t in timings),
+    }

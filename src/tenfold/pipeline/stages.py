@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 from tenfold.atomic import write_json
 from tenfold.data.cache import stored
 from tenfold.data.checks import check
-from tenfold.environment import cores, describe, require_training
-from tenfold.errors import IntegrityError, Stopped
+from tenfold.environment import cores, require_training
+from tenfold.errors import UsageError
 from tenfold.exploration.tsne import check_installed
 from tenfold.pipeline.listener import SILENT, Listener
 from tenfold.pipeline.results import explore, export, submit, summarise
+from tenfold.pipeline.session import check_resumable, environment_of, first_line, resumable, timed
 from tenfold.pipeline.settings import DEFAULTS, Settings, Stages
 from tenfold.pipeline.sources import check_same_kind, describe_source, images_behind, load_again, load_source, load_test, say_data
 from tenfold.values.dataset import Dataset
@@ -55,9 +51,9 @@ def start(
         check_installed()
     from tenfold.training.train import check_recipe, save_split, split_rows
 
-    environment = _environment(settings)
-    listener.say(_first_line(environment, settings))
-    with _timed() as loading:
+    environment = environment_of(settings)
+    listener.say(first_line(environment, settings))
+    with timed() as loading:
         train = train if train is not None else load_source(recipe.data.train, "train", settings)
         test = test if test is not None else load_test(recipe, settings)
     say_data(listener, train, test)
@@ -67,7 +63,7 @@ def start(
     listener.findings(findings)
     check_recipe(recipe, train)
     run = Run.create(settings.out, recipe)
-    with run.lock(), _resumable(run, stages):
+    with run.lock(), resumable(run, stages):
         write_json(run.path / "environment.json", environment)
         learn, held = split_rows(recipe, train)
         save_split(run, learn, held)
@@ -88,28 +84,24 @@ def resume(run: Run, stages: Stages = "run", settings: Settings = DEFAULTS, list
     """Go on with an interrupted run; a complete one is left as it is.
 
     Raises:
+        UsageError: it is a cross-validation.
         IntegrityError: the data, or what decides the bits, is no longer the same.
         BusyError: it is still running.
     """
     require_training()
+    if run.command != "run":
+        raise UsageError(f"{run.path} is a cross-validation; go on with: tenfold {run.command} --resume {run.path}")
     if settings.explore:
         check_installed()
-    from tenfold.training.train import check_same_environment, save_split, split_rows
+    from tenfold.training.train import save_split, split_rows
 
-    with run.lock(), _resumable(run, stages):
+    with run.lock(), resumable(run, stages):
         if run.is_complete:
             listener.say(f"{run.path} is complete; nothing to do")
             return run
         recipe = run.recipe
-        if not (run.path / "data.json").is_file():
-            raise IntegrityError(f"{run.path} stopped before its data was recorded; start it again")
-        environment = _environment(settings)
-        listener.say(_first_line(environment, settings))
-        if settings.allow_inexact_resume:
-            write_json(run.path / "resumed.json", {"reproducible": False, "environment": environment})
-        else:
-            check_same_environment(run, environment)
-        with _timed() as loading:
+        check_resumable(run, settings, listener)
+        with timed() as loading:
             train = load_again(run, "train", recipe.data.train, settings)
             test = None if run.data["test"] is None else load_again(run, "test", str(recipe.data.test), settings)
         assert train is not None
@@ -135,7 +127,7 @@ def _go_on(
     workers = min(settings.workers or cores(), max(1, missing))
     listener.training_starts(run.recipe.ensemble.members, workers)
     try:
-        with _timed() as training:
+        with timed() as training:
             train_members(
                 run,
                 stored(train),
@@ -150,12 +142,12 @@ def _go_on(
     seconds["train"] = training.seconds
     made = {name: predictions for name in ("validation", "test") if (predictions := combine(run, name)) is not None}
     images = images_behind(run, train, test)
-    with _timed() as exporting:
+    with timed() as exporting:
         listener.say("exporting the bundle")
         export(run, train, made, images)
     seconds["export"] = exporting.seconds
     if settings.explore:
-        with _timed() as exploring:
+        with timed() as exploring:
             explore(run, train, test, listener)
         seconds["explore"] = exploring.seconds
     if stages == "run" and test is not None:
@@ -169,38 +161,3 @@ def _go_on(
         write_report(run, images, previews=variants(train.images[0], recipe.augment, recipe.seed) if recipe.augment else None)
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     run.seal()
-
-
-def _environment(settings: Settings) -> dict[str, Any]:
-    from tenfold.training.device import pick_device
-
-    return {**describe(load_torch=True), "device": pick_device(settings.device).type, "threads_per_member": 1}
-
-
-def _first_line(environment: Mapping[str, Any], settings: Settings) -> str:
-    workers = settings.workers or environment["cores"]
-    where = f"{environment['device']} ({environment['device_reason']})"
-    return f"device: {where}; {environment['instruction_set']}, up to {workers} members at once, one thread each"
-
-
-@dataclass
-class _Elapsed:
-    seconds: float = 0.0
-
-
-@contextmanager
-def _timed() -> Iterator[_Elapsed]:
-    elapsed, began = _Elapsed(), time.monotonic()
-    try:
-        yield elapsed
-    finally:
-        elapsed.seconds = time.monotonic() - began
-
-
-@contextmanager
-def _resumable(run: Run, stages: Stages) -> Iterator[None]:
-    try:
-        yield
-    except (Stopped, KeyboardInterrupt) as error:
-        code = error.exit_code if isinstance(error, Stopped) else 130
-        raise Stopped(f"stopped; everything so far is kept. Go on with: tenfold {stages} --resume {run.path}", code) from None

@@ -14,6 +14,7 @@ from tenfold.evaluation.metrics import confusion_matrix
 from tenfold.report.rendering import fill
 from tenfold.report.sections import classes, record
 from tenfold.report.sections.confusion import confusion, share_label
+from tenfold.report.sections.folds import folds
 from tenfold.report.sections.headline import headline
 from tenfold.report.sections.mistakes import mistakes
 from tenfold.report.sections.training import training
@@ -22,15 +23,17 @@ from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.run import Run
 
-SPLITS = ("test", "validation")
+SPLITS = {"test": "test", "validation": "validation", "out-of-fold": "oof"}
+"""What the page calls each set of predictions, and the name it is stored under; what counts most comes first."""
 
 
 def write_report(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.uint8] | None = None) -> Path:
     """Write ``report.html`` into the run's directory: one file that needs nothing else and asks nobody.
 
     Args:
-        run: with stored predictions called "test", "validation" or both.
-        datasets: the images behind the predictions of the same name, row for row. A missing one costs the pictures.
+        run: with stored predictions called "test" or "validation", or a cross-validation.
+        datasets: the images behind the predictions of the same name ("out-of-fold" for a cross-validation), row for row.
+            A missing one costs the pictures.
         previews: uint8 (N, C, H, W), augmented training images to show.
 
     Returns:
@@ -47,7 +50,7 @@ def write_report(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray
 
 def render(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.uint8] | None = None) -> str:
     """The report as text. See :func:`write_report`."""
-    predictions = {split: run.predictions(split) for split in SPLITS if run.has_predictions(split)}
+    predictions = {split: run.predictions(name) for split, name in SPLITS.items() if run.has_predictions(name)}
     for split, made in predictions.items():
         if split in datasets and not np.array_equal(datasets[split].ids, made.ids):
             raise ValueError(f"the ids of datasets[{split!r}] are not those of the {split} predictions")
@@ -66,7 +69,7 @@ def render(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.ui
         "long_names": any(len(name) > 3 for name in names),
         "headline": shown,
         "leaked": bool(summary.get("leaked") or data.get("leaked")) or any(finding.severity == "leak" for finding in found),
-        "training": training([run.history(member) for member in run.finished_members()]),
+        "training": training([trained.history(member) for trained, member in run.trained()]),
         "members": members,
         "layers": record.architectures(run.recipe),
         "inexact": (run.path / "resumed.json").exists(),
@@ -78,9 +81,12 @@ def render(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.ui
         "explored": (run.path / "explore.html").exists(),
         "previews": None if previews is None or not len(previews) else sheet(previews),
         "preview_count": 0 if previews is None else len(previews),
+        "folds": None,
         "scored": None,
         "counts": None,
     }
+    if "out-of-fold" in predictions:
+        context["folds"] = folds(summary, {"train": run.predictions("train"), **predictions}, names)
     if shown.main:
         split = shown.main.split
         context["scored"] = _scored(predictions[split], datasets.get(split), names)
@@ -109,6 +115,7 @@ def _scored(made: Predictions, dataset: Dataset | None, names: tuple[str, ...]) 
 def _contents(context: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(anchor, title) of the sections this page has."""
     sections = [
+        ("folds", "Folds", context["folds"]),
         ("training", "Training", context["training"]),
         ("confusion", "Confusion", context["scored"]),
         ("mistakes", "Mistakes", context["scored"]),

@@ -22,6 +22,8 @@ from tenfold.values.run import Run
 
 # a member is trained by one thread, and a change in any of these changes its bits
 BIT_DECIDING = ("torch", "instruction_set", "device")
+TASK = "tenfold.training.member:train_member"
+"""What an executor runs for each member."""
 
 
 def check_recipe(recipe: Recipe, train: Dataset) -> None:
@@ -67,10 +69,21 @@ def check_recipe(recipe: Recipe, train: Dataset) -> None:
 
 def split_rows(recipe: Recipe, train: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(rows that train, rows held out): stratified, exact duplicates on one side, a function of the seed alone."""
+    return hold_out(recipe, train, used_rows(recipe, train))
+
+
+def used_rows(recipe: Recipe, train: Dataset) -> NDArray[np.int64]:
+    """The rows that the recipe uses at all: ``data.limit`` of them, stratified, or every one."""
     assert train.labels is not None
     rows = np.arange(len(train), dtype=np.int64)
     if recipe.data.limit is not None and recipe.data.limit < len(rows):
         rows, _ = stratified_split(train.labels, 1 - recipe.data.limit / len(rows), derive(recipe.seed, "limit"))
+    return rows
+
+
+def hold_out(recipe: Recipe, train: Dataset, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """``rows`` as (rows that train, rows held out); see :func:`split_rows`."""
+    assert train.labels is not None
     if recipe.data.validation == 0:
         return rows, rows[:0]
     groups = duplicate_groups(train.images[rows])
@@ -78,10 +91,10 @@ def split_rows(recipe: Recipe, train: Dataset) -> tuple[NDArray[np.int64], NDArr
     return rows[learn], rows[held]
 
 
-def save_split(run: Run, learn: NDArray[np.int64], held: NDArray[np.int64]) -> None:
-    """Write the split into the run, for every worker and for whoever asks later."""
+def save_split(run: Run, learn: NDArray[np.int64], held: NDArray[np.int64], **further: NDArray[np.int64]) -> None:
+    """Write the split into the run, for every worker and for whoever asks later; ``further`` rows by name."""
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, train=learn, held=held)
+    np.savez(buffer, allow_pickle=False, train=learn, held=held, **further)
     write_bytes(run.path / "split.npz", buffer.getbuffer())
 
 
@@ -99,12 +112,15 @@ def train_members(
         device: "cpu", "cuda" or "mps".
         on_event: gets (member, event).
     """
+    tasks = member_tasks(run, train, test, device)
+    EXECUTORS.get(executor)(workers).map(TASK, tasks, lambda index, event: on_event(tasks[index]["member"], event))
+
+
+def member_tasks(run: Run, train: Path, test: Path | None, device: str) -> list[dict[str, Any]]:
+    """The arguments of :data:`TASK` for each member of ``run`` that is not finished; see :func:`train_members`."""
     missing = sorted(set(range(run.recipe.ensemble.members)) - set(run.finished_members()))
     common = {"run": str(run.path), "train": str(train), "rows": str(run.path / "split.npz"), "device": device}
-    tasks = [{**common, "member": member, "test": None if test is None else str(test)} for member in missing]
-    EXECUTORS.get(executor)(workers).map(
-        "tenfold.training.member:train_member", tasks, lambda index, event: on_event(missing[index], event)
-    )
+    return [{**common, "member": member, "test": None if test is None else str(test)} for member in missing]
 
 
 def combine(run: Run, name: str) -> Predictions | None:

@@ -9,6 +9,7 @@
     checkpoints/NN/     while training only
     predictions/        validation.npz, test.npz
     bundle/             model.onnx, manifest.json, card.md
+    folds/NN/           of a cross-validation: a run each, with its members; predictions/ has oof.npz and train.npz
     report.html, submission.csv, summary.json
     manifest.json       SHA-256 of every file above, written last: its presence means "complete"
 """
@@ -119,6 +120,19 @@ class Run:
         folder = self.path / "members"
         return sorted(int(p.parent.name) for p in folder.glob("[0-9]*/member.json")) if folder.is_dir() else []
 
+    def folds(self) -> list[Run]:
+        """The runs of a cross-validation's folds, in order; none for a single training."""
+        return [Run(path.parent) for path in sorted(self.path.glob("folds/[0-9]*/recipe.toml"))]
+
+    @property
+    def command(self) -> str:
+        """The command that goes on with this run: "cv" for a cross-validation, else "run"."""
+        return "cv" if (self.path / "folds").is_dir() else "run"
+
+    def trained(self) -> list[tuple[Run, int]]:
+        """(run, member) of every finished member, those of the folds included."""
+        return [(run, member) for run in (self, *self.folds()) for member in run.finished_members()]
+
     def history(self, member: int) -> list[dict[str, Any]]:
         """One dict an epoch: epoch, train_loss, train_accuracy, validation_loss, validation_accuracy, learning_rate.
 
@@ -132,7 +146,7 @@ class Run:
         return [_json_object(line, f"{path}:{row}") for row, line in enumerate(_read_text(path).splitlines(), 1)]
 
     def predictions(self, name: str) -> Predictions:
-        """The stored predictions called ``name`` ("validation" or "test")."""
+        """The stored predictions called ``name``: "validation" or "test"; "oof" or "train" of a cross-validation."""
         return Predictions.load(self.path / "predictions" / f"{name}.npz")
 
     def has_predictions(self, name: str) -> bool:
@@ -170,7 +184,7 @@ class Run:
         """
         if not self.is_complete:
             raise IntegrityError(
-                f"{self.path} has no {MANIFEST}: the run is not complete. Go on with: tenfold run --resume {self.path}"
+                f"{self.path} has no {MANIFEST}: the run is not complete. Go on with: tenfold {self.command} --resume {self.path}"
             )
         manifest = self.read_json(MANIFEST)
         if manifest.get("format_version") != FORMAT_VERSION:

@@ -70,13 +70,15 @@ def architectures(recipe: Recipe) -> list[str]:
 
 
 def members(run: Run) -> list[dict[str, Any]]:
-    """What each finished member recorded about itself, its times included."""
+    """What each finished member recorded about itself, its times included; of a cross-validation, with its fold from 1."""
     found = []
-    for member in run.finished_members():
+    numbers = {fold.path: number for number, fold in enumerate(run.folds(), 1)}
+    for trained, member in run.trained():
         folder = f"members/{member:02d}"
         timing = f"{folder}/timing.json"
-        times = run.read_json(timing) if (run.path / timing).exists() else {}
-        found.append({"member": member} | run.read_json(f"{folder}/member.json") | times)
+        times = trained.read_json(timing) if (trained.path / timing).exists() else {}
+        recorded = {"member": member} | trained.read_json(f"{folder}/member.json") | times
+        found.append(recorded | {"fold": numbers.get(trained.path)})
     return found
 
 

@@ -1,0 +1,179 @@
+"""Cross-validation: data -> folds -> their members, all in one queue -> out-of-fold predictions -> figures and report."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import Any
+
+import numpy as np
+
+from tenfold.atomic import make_directory, write_json
+from tenfold.data.cache import stored
+from tenfold.data.checks import check
+from tenfold.environment import cores, require_training
+from tenfold.errors import UsageError
+from tenfold.pipeline.listener import SILENT, Listener
+from tenfold.pipeline.results import costs, scored
+from tenfold.pipeline.session import check_resumable, environment_of, first_line, resumable, timed
+from tenfold.pipeline.settings import DEFAULTS, Settings
+from tenfold.pipeline.sources import describe_source, load_again, load_source, say_data
+from tenfold.values.dataset import Dataset
+from tenfold.values.predictions import Predictions
+from tenfold.values.recipe import Recipe
+from tenfold.values.run import Run
+
+
+def cross_validate(
+    recipe: Recipe,
+    folds: int = 5,
+    settings: Settings = DEFAULTS,
+    listener: Listener = SILENT,
+    *,
+    train: Dataset | None = None,
+) -> Run:
+    """Cross-validate ``recipe`` in a new run directory.
+
+    Args:
+        recipe: names the training set, unless it is given; a test set plays no part.
+        folds: how many, at least 2.
+        settings: where and how.
+        listener: hears of progress.
+        train: used instead of the recipe's source.
+
+    Returns:
+        The complete run; ``predictions("oof")`` has every row as read by members that never saw it.
+
+    Raises:
+        ResourceError: a package that training needs is missing.
+        TenfoldError: see each stage; ``Stopped`` says how to go on.
+    """
+    require_training()
+    from tenfold.training.folds import make_folds
+    from tenfold.training.train import check_recipe
+
+    environment = environment_of(settings)
+    listener.say(first_line(environment, settings))
+    with timed() as loading:
+        train = train if train is not None else load_source(recipe.data.train, "train", settings)
+    say_data(listener, train, None)
+    findings = check(train)
+    listener.findings(findings)
+    check_recipe(recipe, train)
+    made = make_folds(recipe, train, folds)
+    for line in _rare_classes(train, [fold.out for fold in made]):
+        listener.say(line)
+    run = Run.create(settings.out, recipe)
+    make_directory(run.path / "folds")
+    with run.lock(), resumable(run, run.command):
+        write_json(run.path / "environment.json", environment)
+        record = {
+            "train": describe_source(train, recipe.data.train),
+            "test": None,
+            "folds": folds,
+            "rows": {"used": sum(len(fold.out) for fold in made)},
+            "findings": [finding.as_dict() for finding in findings],
+            "leaked": False,
+        }
+        write_json(run.path / "data.json", record)
+        _go_on(run, settings, listener, train, {"load": loading.seconds})
+    return run
+
+
+def resume(run: Run, settings: Settings = DEFAULTS, listener: Listener = SILENT) -> Run:
+    """Go on with an interrupted cross-validation, to the same bits; a complete one is left as it is.
+
+    Raises:
+        UsageError: the run is none.
+        IntegrityError: the data, or what decides the bits, is no longer the same.
+        BusyError: it is still running.
+    """
+    require_training()
+    if run.command != "cv":
+        raise UsageError(f"{run.path} is no cross-validation; go on with: tenfold {run.command} --resume {run.path}")
+    with run.lock(), resumable(run, run.command):
+        if run.is_complete:
+            listener.say(f"{run.path} is complete; nothing to do")
+            return run
+        check_resumable(run, settings, listener)
+        with timed() as loading:
+            train = load_again(run, "train", run.recipe.data.train, settings)
+        _go_on(run, settings, listener, train, {"load": loading.seconds})
+    return run
+
+
+def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, seconds: dict[str, float]) -> None:
+    """Everything after the data is known. What is done already is found and kept."""
+    from tenfold.executors import EXECUTORS
+    from tenfold.training.folds import gather, used_by, write_folds
+    from tenfold.training.train import TASK, member_tasks
+
+    folders = write_folds(run, train, run.data["folds"])
+    device, where = run.environment["device"], stored(train)
+    tasks = [task for fold, asked in zip(run.folds(), folders, strict=True) for task in member_tasks(fold, where, asked, device)]
+    workers = min(settings.workers or cores(), max(1, len(tasks)))
+    listener.training_starts(len(tasks), workers, _names(run, tasks))
+    try:
+        with timed() as training:
+            EXECUTORS.get(settings.executor)(workers).map(TASK, tasks, listener.event)
+    finally:
+        listener.training_ends()
+    seconds["train"] = training.seconds
+    made = gather(run, train)
+    write_json(run.path / "summary.json", summary_of(run, made, seconds))
+    _write_report(run, train.take(used_by(run)))
+    for path in (run.path, *(fold.path for fold in run.folds())):
+        shutil.rmtree(path / "checkpoints", ignore_errors=True)
+    run.seal()
+
+
+def _names(run: Run, tasks: list[dict[str, Any]]) -> list[str]:
+    """What people read of each task: its fold, and its member where there are several."""
+    folds, members = run.folds(), run.recipe.ensemble.members
+    places = {str(fold.path): f"fold {number}/{len(folds)}" for number, fold in enumerate(folds, 1)}
+    many = members > 1
+    return [places[task["run"]] + (f" member {task['member'] + 1}/{members}" if many else "") for task in tasks]
+
+
+def summary_of(run: Run, made: dict[str, Predictions], seconds: dict[str, float]) -> dict[str, Any]:
+    """What ``summary.json`` says: accuracy of all out-of-fold predictions, of each fold, and what it cost."""
+    from tenfold.training.folds import fold_of, used_by
+
+    oof, rows = made["oof"], used_by(run)
+    folds = []
+    for fold in run.folds():
+        own = np.isin(rows, fold_of(fold).out)
+        assert oof.labels is not None
+        folds.append(scored(Predictions(oof.ids[own], oof.probabilities[own], oof.labels[own])))
+    accuracies = [fold["accuracy"] for fold in folds]
+    return {
+        "validation": scored(oof),
+        "test": None,
+        "train": scored(made["train"]),
+        "folds": folds,
+        "mean": float(np.mean(accuracies)),
+        "deviation": float(np.std(accuracies, ddof=1)),
+        **costs(run.trained(), seconds),
+        "leaked": False,
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def _write_report(run: Run, images: Dataset) -> None:
+    from tenfold.report.page import write_report
+    from tenfold.report.previews import variants
+
+    recipe = run.recipe
+    previews = variants(images.images[0], recipe.augment, recipe.seed) if recipe.augment else None
+    write_report(run, {"out-of-fold": images}, previews=previews)
+
+
+def _rare_classes(train: Dataset, folds: list[Any]) -> list[str]:
+    """A line for each class that some fold has none of: its figures rest on the others."""
+    assert train.labels is not None
+    lines = []
+    for label in np.unique(train.labels):
+        absent = sum(not (train.labels[rows] == label).any() for rows in folds)
+        if absent:
+            lines.append(f"note: {absent} of {len(folds)} folds have no image of class {train.class_names[label]}")
+    return lines
