@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,19 @@ def test_l06_a_leak_is_marked_everywhere(recipe: Recipe, digits: Dataset, tmp_pa
     assert "leak" in (run.path / "report.html").read_text("utf-8").lower()
 
 
+def test_l07_the_test_set_teaches_nothing(recipe: Recipe, digits: Dataset, tmp_path: Path) -> None:
+    """Temperature and reject threshold come from the rows held out: with noise for a test set they stay the same."""
+    train, test = digits.take(range(1000)), digits.take(range(1000, 1400))
+    noise = replace(test, images=np.random.default_rng(0).integers(0, 256, test.images.shape, dtype=np.uint8))
+    runs = [pipeline.start(recipe, "run", here(tmp_path), train=train, test=unseen) for unseen in (test, noise)]
+    learnt = [(bundle.calibration, bundle.reject_threshold) for bundle in (Bundle.open(run.path).manifest for run in runs)]
+    assert learnt[0] == learnt[1]
+    assert learnt[0][0] is not None
+    assert learnt[0][0].images == len(runs[0].predictions("validation"))
+    assert [run.summary["test"]["accuracy"] > 0.8 for run in runs] == [True, False]
+    assert runs[0].predictions("validation").probabilities.tobytes() == runs[1].predictions("validation").probabilities.tobytes()
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -204,6 +218,7 @@ def test_all_rows_train_without_validation(recipe: Recipe, tmp_path: Path) -> No
     assert run.data["rows"] == {"train": 500, "validation": 0}
     assert run.summary["validation"] is None
     assert run.has_predictions("test")
+    assert Bundle.open(run.path).manifest.calibration is None
 
 
 def test_the_geometric_vote_reaches_the_bundle(recipe: Recipe, digits: Dataset, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from tenfold.bundle.export import check_parity, export_bundle
 from tenfold.bundle.loaded import Bundle
 from tenfold.bundle.manifest import Estimate
 from tenfold.errors import IntegrityError
+from tenfold.evaluation.confidence import Confidence
 
 METRICS = {"test accuracy": Estimate(value=0.9951, low=0.9935, high=0.9963, images=10_000)}
 FINGERPRINT = hashlib.sha256(b"rows").hexdigest()
@@ -46,6 +47,18 @@ def test_the_manifest_says_what_was_trained(run, sample, members):
     assert manifest["data_fingerprint"] == FINGERPRINT
     assert manifest["calibration"] is None
     assert manifest["reject_threshold"] is None
+
+
+def test_what_held_out_rows_taught_is_in_the_manifest_and_on_the_card(run, sample, members):
+    reference = torch_probabilities(members, sample.images)
+    taught = Confidence(temperature=1.31, reject_threshold=0.4375, target=0.999, images=3000)
+    folder = export_bundle(run, members, sample, reference, metrics=METRICS, data_fingerprint=FINGERPRINT, confidence=taught)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["calibration"] == {"temperature": 1.31, "images": 3000}
+    assert manifest["reject_threshold"] == 0.4375
+    card = (folder / "card.md").read_text()
+    assert "1.31, from 3,000 held-out images" in card
+    assert "0.4375" in card
 
 
 def test_the_card_says_how_good_and_what_not_for(run, sample, members):

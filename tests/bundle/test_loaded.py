@@ -50,6 +50,24 @@ def test_r08_the_batch_does_not_change_the_answer(folder):
     assert np.abs(bundle.predict_proba(images[shuffled]) - whole[shuffled]).max() <= 1e-6
 
 
+def test_a_bundle_from_before_calibration_still_opens(folder, sample):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert (manifest["calibration"], manifest["reject_threshold"]) == (None, None)  # what older ones hold
+    bundle = Bundle.open(folder, threads=1)
+    said = bundle.predict_proba(sample.images)
+    assert bundle.calibrated(said) is said
+    assert bundle.is_sure(said).all()
+
+
+def test_calibration_and_threshold_act_on_what_the_model_says(folder, sample):
+    rewrite(folder, calibration={"temperature": 2.0, "images": 100}, reject_threshold=0.2)
+    bundle = Bundle.open(folder, threads=1)
+    said = bundle.predict_proba(sample.images)
+    np.testing.assert_array_equal(bundle.is_sure(said), said.max(axis=1) >= 0.2)
+    roots = np.sqrt(said.astype(np.float64))
+    np.testing.assert_allclose(bundle.calibrated(said), roots / roots.sum(axis=1, keepdims=True), rtol=1e-5)
+
+
 def test_a_run_opens_like_its_bundle(folder, run, sample):
     inside, direct = Bundle.open(run.path, threads=1), Bundle.open(str(folder), threads=1)
     np.testing.assert_array_equal(inside.predict_proba(sample.images), direct.predict_proba(sample.images))

@@ -44,7 +44,7 @@ def model_card(manifest: Manifest) -> str:
             f"- It reads only images made like its training data: exactly {width} x {height} pixels, one centred object, "
             f"{ground}. Photos and scans must be brought to that form first.",
             "- It always answers with one of its classes, also for an image that shows none of them.",
-            "- Its probabilities are not calibrated.",
+            f"- {_confidence(manifest)}",
             "",
             "## Files",
             "",
@@ -53,6 +53,18 @@ def model_card(manifest: Manifest) -> str:
             "",
         ]
     )
+
+
+def _confidence(manifest: Manifest) -> str:
+    if manifest.calibration is None:
+        return "Its probabilities are not calibrated."
+    learnt = (
+        f"Its probabilities are as the networks say them; `manifest.json` has a temperature that makes them honest "
+        f"({manifest.calibration.temperature:.3g}, from {manifest.calibration.images:,} held-out images)"
+    )
+    if manifest.reject_threshold is None:
+        return f"{learnt}. No confidence was found from which on it is hardly ever wrong."
+    return f"{learnt}, and the confidence below which an answer is better left to people ({manifest.reject_threshold:.4f})."
 
 
 def _line(name: str, estimate: Estimate) -> str:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from tenfold.atomic import make_directory, write_bytes, write_json, write_text
 from tenfold.bundle.card import model_card
 from tenfold.bundle.loaded import Bundle
-from tenfold.bundle.manifest import CARD, MANIFEST, MODEL, Estimate, Manifest, ModelFile
+from tenfold.bundle.manifest import CARD, MANIFEST, MODEL, Calibration, Estimate, Manifest, ModelFile
 from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.errors import IntegrityError
+from tenfold.evaluation.confidence import Confidence
 from tenfold.values.dataset import Dataset
 from tenfold.values.run import Run
 
@@ -36,6 +37,7 @@ def export_bundle(
     metrics: Mapping[str, Estimate],
     data_fingerprint: str,
     leaked: bool = False,
+    confidence: Confidence | None = None,
 ) -> Path:
     """Write ``run.path/bundle/`` and return it. The manifest comes last: without it there is no bundle.
 
@@ -47,6 +49,7 @@ def export_bundle(
         metrics: what is known of its quality, such as "test accuracy".
         data_fingerprint: of the training set.
         leaked: whether test images were found among the training images.
+        confidence: what held-out rows taught: a temperature and a reject threshold.
 
     Raises:
         IntegrityError: ONNX Runtime and torch disagree, or weights are not finite; nothing was published.
@@ -69,6 +72,8 @@ def export_bundle(
         trained_on=Path(run.recipe.data.train).name,
         data_fingerprint=data_fingerprint,
         leaked=leaked,
+        calibration=confidence and Calibration(temperature=confidence.temperature, images=confidence.images),
+        reject_threshold=confidence and confidence.reject_threshold,
     )
     check_parity(reference, Bundle(manifest, model).predict_proba(sample.images))
     folder = make_directory(run.path / "bundle")

@@ -14,6 +14,7 @@ from tenfold.bundle.inspection import check_model_bytes
 from tenfold.bundle.manifest import MANIFEST, MODEL, Manifest, read_manifest
 from tenfold.environment import cores
 from tenfold.errors import IntegrityError, printable
+from tenfold.evaluation.calibration import with_temperature
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 
@@ -87,6 +88,16 @@ class Bundle:
             rows = slice(start, start + batch)
             probabilities[rows] = self._session.run(None, {"images": images[rows]})[0]
         return probabilities
+
+    def calibrated(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Honest probabilities (N, K) for those that :meth:`predict_proba` gave; the same if it knows no temperature."""
+        calibration = self.manifest.calibration
+        return probabilities if calibration is None else with_temperature(probabilities, calibration.temperature)
+
+    def is_sure(self, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """(N,) whether an answer is worth giving: its probability (N, K) reaches the manifest's reject threshold."""
+        sure: NDArray[np.bool_] = probabilities.max(axis=1) >= (self.manifest.reject_threshold or 0.0)
+        return sure
 
     def predict(self, dataset: Dataset) -> Predictions:
         """Predictions for ``dataset``, with its ids and labels.

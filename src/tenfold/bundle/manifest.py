@@ -42,6 +42,14 @@ class ModelFile(_Table):
     bytes: Annotated[int, Field(ge=1)]
 
 
+class Calibration(_Table):
+    """How to make the model's probabilities honest: p^(1/temperature), normalised."""
+
+    temperature: Annotated[float, Field(gt=0, le=1000)]
+    images: Annotated[int, Field(ge=1)]
+    """Held-out images that it, and the reject threshold, were learnt from."""
+
+
 class Manifest(_Table):
     """The contract of a bundle. See the class's fields for every key of ``manifest.json``."""
 
@@ -68,9 +76,11 @@ class Manifest(_Table):
     trained_on: str
     """The training data, by name."""
     data_fingerprint: Sha256
-    calibration: None = None
-    reject_threshold: None = None
-    """Both reserved: this format version neither recalibrates nor rejects."""
+    calibration: Calibration | None = None
+    """None where no rows were held out, and in bundles written before there was one."""
+    reject_threshold: Share | None = None
+    """An image whose best class is less probable than this, as the model says it, is better left to people.
+    None knows no such images."""
 
 
 def read_manifest(path: Path) -> Manifest:

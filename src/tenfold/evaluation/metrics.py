@@ -135,11 +135,16 @@ def _ratio(numerator: NDArray[np.float64], denominator: NDArray[np.int64]) -> ND
     return result
 
 
-def _probability_of_truth(labels: Labels, probabilities: Probabilities) -> Probabilities:
-    """(N,) the probability that each image's true class was given."""
+def check_probabilities(labels: Labels, probabilities: Probabilities) -> None:
+    """Raise ValueError unless there is at least one row, and as many labels (N,) as rows of probabilities (N, K)."""
     if probabilities.ndim != 2:
         raise ValueError(f"expected probabilities of shape (N, K), got {probabilities.shape}")
     _check_rows(labels, probabilities[:, 0])
+
+
+def _probability_of_truth(labels: Labels, probabilities: Probabilities) -> Probabilities:
+    """(N,) the probability that each image's true class was given."""
+    check_probabilities(labels, probabilities)
     return probabilities[np.arange(len(labels)), labels]
 
 

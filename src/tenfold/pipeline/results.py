@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenfold.atomic import write_json
+from tenfold.evaluation.confidence import learn_confidence
 from tenfold.evaluation.metrics import wilson_interval
 from tenfold.pipeline.listener import Listener
 from tenfold.values.dataset import Dataset
@@ -55,8 +56,16 @@ def export(run: Run, train: Dataset, made: dict[str, Predictions], images: dict[
         sample = train.take(range(min(1000, len(train))))
         reference = _torch_vote(run, members(), sample)
     metrics = {f"{n} accuracy": Estimate(**_estimate(p)) for n, p in made.items() if p.labels is not None}
-    leaked = run.data["leaked"]
-    export_bundle(run, members(), sample, reference, metrics=metrics, data_fingerprint=train.fingerprint(), leaked=leaked)
+    export_bundle(
+        run,
+        members(),
+        sample,
+        reference,
+        metrics=metrics,
+        data_fingerprint=train.fingerprint(),
+        leaked=run.data["leaked"],
+        confidence=learn_confidence(made["validation"]) if "validation" in made else None,
+    )
 
 
 def _torch_vote(run: Run, members: Iterator[nn.Module], sample: Dataset) -> Any:
