@@ -42,8 +42,11 @@ lint: $(DEV_STAMP) ## format, lint and types only
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 
-docs: setup ## write docs/commands.md anew from the help texts
+docs: $(DEV_STAMP) ## write the generated pages anew, and the site from all pages: site/index.html
 	$(VENV)/bin/python docs/generate_commands.py
+	$(VENV)/bin/python docs/generate_recipes.py
+	$(VENV)/bin/python docs/generate_api.py
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet
 
 clean: ## remove .venv and every cache; runs stay
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -63,5 +66,5 @@ $(STAMP): pyproject.toml constraints.txt
 # Only tests need the rest, so `make run` does not wait for it.
 $(DEV_STAMP): $(STAMP)
 	@echo "Installing what the tests need ..."
-	@$(PIP) install $(PIP_ARGS) -c constraints.txt -e '.[train,explore,maps,classical,tune,serve,ray,track,dev]'
+	@$(PIP) install $(PIP_ARGS) -c constraints.txt -e '.[train,explore,maps,classical,tune,serve,ray,track,docs,dev]'
 	@touch $@

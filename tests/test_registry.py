@@ -38,3 +38,27 @@ def test_a_name_gives_the_factory_of_its_file(shop: Registry[type]) -> None:
 def test_an_unknown_name_is_answered_with_those_there_are(shop: Registry[type], name: str) -> None:
     with pytest.raises(UsageError, match=r"unknown ware .*expected one of: plain, two-words"):
         shop.get(name)
+
+
+def test_a_script_adds_an_entry_but_replaces_none() -> None:
+    registry: Registry[object] = Registry("tenfold.augment", "augmentation")
+    thing = object()
+    registry.add("mine", thing)
+    assert registry.get("mine") is thing
+    assert "mine" in registry.names()
+    registry.add("mine", thing)  # a cell of a notebook that is run twice
+    with pytest.raises(UsageError, match="there is augmentation 'affine' already"):
+        registry.add("affine", thing)
+
+
+def test_another_package_adds_an_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    information = tmp_path / "other-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[tenfold.augment]\nfrost = other_frost:Frost\naffine = other_frost:Frost\n")
+    (tmp_path / "other_frost.py").write_text("class Frost: pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry: Registry[type] = Registry("tenfold.augment", "augmentation")
+    assert "frost" in registry.names()
+    assert registry.get("frost").__name__ == "Frost"
+    assert registry.get("affine").__name__ == "Affine", "our own come first"

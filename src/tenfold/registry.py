@@ -4,6 +4,9 @@ A registry belongs to a package. Each public module in the package (a file that 
 an underscore and is not excluded) holds one factory with the module's name in CamelCase:
 ``augment/affine.py`` defines ``Affine`` and is found as ``affine``; ``sources/kaggle_csv.py``
 defines ``KaggleCsv`` and is found as ``kaggle-csv``. Listing the names imports nothing.
+
+Other packages add entries through entry points of the same group, such as ``tenfold.augment``; a script adds
+one with :meth:`Registry.add`, for its own process only.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Iterator
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
 from tenfold.errors import UsageError
@@ -32,13 +37,33 @@ class Registry(Generic[T]):
         self.package = package
         self.noun = noun
         self.exclude = exclude
+        self._added: dict[str, T] = {}
+
+    def add(self, name: str, factory: T) -> None:
+        """Make ``factory`` known as ``name`` in this process; members that are to use it need ``executor="local"``.
+
+        For every process, let a package of your own name it as an entry point.
+
+        Raises:
+            UsageError: there is an entry of this name already.
+        """
+        if name in self.names() and name not in self._added:
+            raise UsageError(f"there is {self.noun} {name!r} already; choose another name")
+        self._added[name] = factory
 
     def names(self) -> list[str]:
         """All entries, sorted, without importing any of them."""
+        return sorted({*self._own_names(), *self._added, *self._entry_points})
+
+    def _own_names(self) -> list[str]:
         spec = importlib.util.find_spec(self.package)
         assert spec is not None and spec.submodule_search_locations is not None, self.package
         modules = (module.name for module in pkgutil.iter_modules(spec.submodule_search_locations))
-        return sorted(m.replace("_", "-") for m in modules if not m.startswith("_") and m not in self.exclude)
+        return [m.replace("_", "-") for m in modules if not m.startswith("_") and m not in self.exclude]
+
+    @cached_property
+    def _entry_points(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=self.package)}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())
@@ -51,6 +76,11 @@ class Registry(Generic[T]):
         """
         if name not in self.names():
             raise UsageError(f"unknown {self.noun} {name!r}; expected one of: {', '.join(self.names())}")
+        if name in self._added:
+            return self._added[name]
+        if name not in self._own_names():
+            found: T = self._entry_points[name].load()
+            return found
         module_name = name.replace("-", "_")
         module = importlib.import_module(f"{self.package}.{module_name}")
         factory: T = getattr(module, "".join(part.capitalize() for part in module_name.split("_")))
