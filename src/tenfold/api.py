@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tenfold import pipeline
 from tenfold.data.load import load
@@ -20,6 +21,11 @@ from tenfold.values import recipe as recipes
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
+
+if TYPE_CHECKING:
+    from tenfold.bundle.loaded import Bundle
+    from tenfold.reading.images import Picture
+    from tenfold.reading.results import Reading
 
 Source = str | Path | Dataset
 
@@ -225,6 +231,33 @@ def explore(
 
         write_figures(found, Path(figures))
     return found
+
+
+def read(picture: Picture, bundle: Bundle | str | Path = "builtin", *, threshold: float | None = None) -> Reading:
+    """Read all digits in a picture: photo, scan or drawing, of any size, dark on light or light on dark.
+
+    To read many, make one :class:`tenfold.Reader` and use it again.
+
+    Args:
+        picture: a path, "-" for standard input, a data URL, an encoded image's bytes, or uint8 pixels (H, W) or (H, W, 3).
+        bundle: what recognises digits: a bundle, a run, or the small one that comes with tenfold.
+        threshold: reject digits with less confidence; by default what the bundle says.
+
+    Returns:
+        Lines of digits with boxes and confidences; ``.text`` is all of it, with "?" for what is no digit.
+
+    Raises:
+        DataError: not a picture, too large, or damaged.
+        IntegrityError: no such bundle.
+
+    Example:
+        >>> import tenfold
+        >>> tenfold.read("amount.jpg").text  # doctest: +SKIP
+        '41767'
+    """
+    from tenfold.reading.reader import Reader
+
+    return Reader(bundle, threshold=threshold).read(picture)
 
 
 def _title(source: Source) -> str:

@@ -20,6 +20,9 @@ from tenfold.values.predictions import Predictions
 
 BATCH = 64
 """Images at a time: the activations of a small network then stay in the processor's cache."""
+BUILTIN = "builtin"
+"""The name of the bundle that comes with tenfold; write ``./builtin`` for a path of that name."""
+_BUILTIN_FOLDER = Path(__file__).parent / BUILTIN
 
 
 class Bundle:
@@ -50,7 +53,7 @@ class Bundle:
         """The bundle in the folder ``path``, which is a bundle itself or a run with one inside.
 
         Args:
-            path: the folder.
+            path: the folder, or "builtin": the small recogniser of digits that comes with tenfold.
             threads: how many compute one batch; by default as many as there are usable cores.
 
         Raises:
@@ -149,12 +152,12 @@ class Bundle:
 
 
 def bundle_folder(path: Path | str) -> Path:
-    """``path`` if it holds a bundle's manifest, else its sub-folder ``bundle``.
+    """``path`` if it holds a bundle's manifest, else its sub-folder ``bundle``; the folder of the bundle called "builtin".
 
     Raises:
         IntegrityError: there is no bundle in either.
     """
-    path = Path(path)
+    path = _BUILTIN_FOLDER if str(path) == BUILTIN else Path(path)
     # a run has a manifest of its own, hence the order
     for folder in (path / "bundle", path):
         if (folder / MANIFEST).is_file():

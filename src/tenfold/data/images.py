@@ -31,6 +31,7 @@ import io
 import warnings
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,14 +67,17 @@ class ImageLimits:
         formats: allowed formats, of PNG, JPEG, BMP, GIF, WEBP and TIFF.
         width: most pixels across.
         height: most pixels down.
-        background: grey level, 0..255, behind transparent pixels.
+        pixels: most of them together.
+        background: grey level, 0..255, behind transparent pixels; None is black behind a picture that is
+            bright in the mean, and white behind a dark one.
         strict_png: refuse a PNG without its closing chunk, or with anything behind it.
     """
 
     formats: tuple[str, ...] = ("PNG", "JPEG", "BMP", "GIF")
     width: int = 4096
     height: int = 4096
-    background: int = 0
+    pixels: int = 4096 * 4096
+    background: int | None = 0
     strict_png: bool = False
 
 
@@ -118,7 +122,7 @@ def decode_image(
             Problem(name, f"a {format_name} file that cannot be decoded ({reason})", "a complete image", hint="save it again")
         ) from error
     if channels in (1, 3) and len(pixels) != channels:
-        pixels = _luma(pixels) if channels == 1 else np.repeat(pixels, channels, axis=0)
+        pixels = luma(pixels) if channels == 1 else np.repeat(pixels, channels, axis=0)
     return np.ascontiguousarray(pixels)
 
 
@@ -195,15 +199,19 @@ def _check_size(size: tuple[int, int], name: str, limits: ImageLimits) -> None:
                 hint="crop or scale it down first",
             )
         )
+    if width * height > limits.pixels:
+        found, most = f"{width:,} x {height:,} = {width * height:,} pixels", f"at most {limits.pixels:,} pixels"
+        raise DataError(Problem(name, found, most, hint="crop or scale it down first"))
 
 
-def _levels(image: Image.Image, background: int) -> NDArray[np.uint8]:
+def _levels(image: Image.Image, background: int | None) -> NDArray[np.uint8]:
     """The table at the top of this module: any image -> uint8 (1 or 3, H, W)."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         values = np.asarray(image)
         levels = _scaled(values, 1.0 if image.mode == "F" else 65535.0)
         if "transparency" in image.info:
-            levels[values == image.info["transparency"]] = background
+            transparent = values == image.info["transparency"]
+            levels[transparent] = _ground(levels[~transparent]) if background is None else background
         return levels[None]
     if image.mode in ("1", "L", "LA", "La"):
         return _compose(image.convert("LA"), background)
@@ -224,14 +232,21 @@ def _scaled(values: NDArray[np.generic], largest: float) -> NDArray[np.uint8]:
     return np.rint(exact * (255.0 / largest)).astype(np.uint8)
 
 
-def _compose(image: Image.Image, background: int) -> NDArray[np.uint8]:
+def _compose(image: Image.Image, background: int | None) -> NDArray[np.uint8]:
     """Colours and alpha in the last band -> the colours on the background, rounded."""
     bands = np.asarray(image).astype(np.uint32).transpose(2, 0, 1)
     colours, alpha = bands[:-1], bands[-1]
+    if background is None:
+        background = _ground(colours[:, alpha > 127])
     return ((colours * alpha + background * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def _luma(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _ground(levels: NDArray[Any]) -> int:
+    """The background that opaque pixels of these levels stand out from."""
+    return 0 if levels.size and levels.mean() > 127.5 else 255
+
+
+def luma(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """ITU-R 601: 0.299 R + 0.587 G + 0.114 B, in 16-bit fixed point as Pillow does it."""
     red, green, blue = pixels.astype(np.uint32)
     return ((19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16).astype(np.uint8)[None]

@@ -1,0 +1,205 @@
+"""Where the ink of a picture is, and how strong: 0 is paper, 1 is ink, whatever the colours and the light.
+
+The paper is estimated as a grey-scale closing (Serra 1982) of the picture, smoothed: what is left where
+strokes are filled up from their sides. Ink is how much darker a pixel is than its paper, relative to it, so
+that shadows, which multiply, cancel. A threshold from Otsu 1979 finds the strokes; around each of them half of its own
+strength decides, so that a pencil beside a felt pen keeps its width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.reading.components import label
+
+Polarity = Literal["auto", "dark", "bright"]
+Ink = NDArray[np.float32]
+"""(H, W), 0 is paper and 1 full ink."""
+Mask = NDArray[np.bool_]
+T = TypeVar("T", bound=np.generic)
+
+FAINTEST = 0.08
+"""Contrast below which there is no ink: paper and sensors are as uneven as that."""
+COARSE = 320
+"""The paper is estimated on a picture of at most so many pixels a side."""
+SMALLEST_WINDOW = 16
+NOISY = 1.5
+"""Standard deviation, grey levels, from which on noise is smoothed away before thresholds are looked for."""
+NEIGHBOURHOOD = 0.15
+"""Within this share of the shorter side, strokes are about equally strong ..."""
+HALF = 0.5
+"""... and what is weaker than half is no stroke, but its edge, or a printed pattern."""
+WINDOW = 0.25
+"""The closing fills strokes up to this share of the shorter side."""
+
+
+@dataclass(frozen=True)
+class InkMap:
+    """The ink of one picture.
+
+    Attributes:
+        ink: (H, W) strength, 0 outside of strokes; anti-aliased edges are between 0 and 1.
+        mask: (H, W) where strokes are.
+        bright: whether the ink is brighter than the paper.
+    """
+
+    ink: Ink
+    mask: Mask
+    bright: bool
+
+
+def ink_map(grey: NDArray[np.uint8], polarity: Polarity = "auto") -> InkMap:
+    """The ink of uint8 (H, W).
+
+    Args:
+        grey: the picture.
+        polarity: whether ink is "dark" or "bright"; "auto" looks at the border, and else takes what is less.
+    """
+    levels = grey.astype(np.float32)
+    bright = is_bright(levels) if polarity == "auto" else polarity == "bright"
+    contrast = relative_contrast(255 - levels if bright else levels)
+    mask, floor = strokes(contrast)
+    if not mask.any():
+        return InkMap(np.zeros_like(contrast), mask, bright)
+    full = float(np.percentile(contrast[mask], 90))
+    near = dilated(mask, 1)
+    ink = np.where(near, (contrast - floor) / max(full - floor, 1e-6), 0).clip(0, 1)
+    return InkMap(ink.astype(np.float32), mask, bright)
+
+
+def is_bright(levels: Ink) -> bool:
+    """Whether the ink of (H, W) is brighter than the paper: the border is paper, and ink is less than paper."""
+    flat = levels - _blurred_coarsely(levels)
+    spread = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
+    threshold = otsu(levels)
+    share = float((spread > threshold).mean())
+    if share < 0.1 or share > 0.9:
+        return share < 0.5
+    return float((flat**3).mean()) > 0
+
+
+def relative_contrast(levels: Ink) -> Ink:
+    """(H, W) 0..1: how much darker than its paper each pixel of dark ink on bright paper is."""
+    noise = _noise(levels)
+    paper = _paper(_smooth(levels, 1) if noise > NOISY else levels)
+    contrast = 1 - levels / paper
+    ground = contrast[contrast <= otsu(contrast)]
+    # the closing rides on the crests of the noise
+    offset = float(np.median(ground)) if noise > NOISY and ground.size else 0.0
+    result: Ink = ((contrast - offset) / max(1 - offset, 0.1)).clip(0, 1).astype(np.float32)
+    return result
+
+
+def strokes(contrast: Ink) -> tuple[Mask, float]:
+    """(H, W) where ink is, and the contrast at which paper ends."""
+    noise = _noise(contrast)
+    steady = _smooth(contrast, 1) if noise > NOISY / 255 else contrast
+    threshold = max(otsu(steady), FAINTEST, 2 * noise)
+    reach = max(2, round(NEIGHBOURHOOD * min(contrast.shape)))
+    full = _widest(np.where(steady >= threshold, steady, 0).astype(np.float32), reach)
+    mask = steady > np.maximum(0.7 * threshold, HALF * full)
+    labels, count = label(mask)
+    kept = np.zeros(count + 1, bool)
+    kept[np.unique(labels[(steady >= threshold) & mask])] = True
+    kept[0] = False
+    paper = steady[steady < threshold]
+    floor = float(np.percentile(paper, 90)) if paper.size else 0.0
+    return kept[labels], min(floor, 0.5 * threshold) if floor > 0.02 else 0.0
+
+
+def otsu(values: NDArray[np.float32], bins: int = 128) -> float:
+    """The threshold that parts ``values`` with the least variance within both parts (Otsu 1979)."""
+    low, high = float(values.min()), float(values.max())
+    if high <= low:
+        return high
+    counts, edges = np.histogram(values, bins, (low, high))
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = counts.cumsum().astype(np.float64)
+    above = below[-1] - below
+    sums = (counts * centres).cumsum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
+    best = np.flatnonzero(between == np.nanmax(between[:-1]))
+    return float(edges[1 + best].mean())
+
+
+def dilated(mask: Mask, radius: int) -> Mask:
+    """``mask`` (H, W) grown by ``radius`` pixels in each of the eight directions."""
+    return _widest(mask, radius)
+
+
+def _noise(values: Ink) -> float:
+    """The standard deviation of the noise from pixel to pixel: of neighbours' differences, but for those at edges."""
+    steps = np.abs(np.diff(values, axis=1)) if values.shape[1] > 1 else np.zeros((1, 1), np.float32)
+    return float(1.4826 * np.median(steps) / np.sqrt(2))
+
+
+def _paper(levels: Ink) -> Ink:
+    """(H, W) the level of the paper everywhere, under the ink too."""
+    coarse, factor = _coarse(levels)
+    reach = max(SMALLEST_WINDOW, round(WINDOW * min(levels.shape))) // 2
+    reach = max(1, round(reach / factor))
+    closed = -_widest(-_widest(coarse, reach), reach)
+    return np.maximum(_enlarged(_smooth(closed, reach), levels.shape), 1)
+
+
+def _blurred_coarsely(levels: Ink) -> Ink:
+    coarse, _ = _coarse(levels)
+    return _enlarged(_smooth(coarse, max(2, max(coarse.shape) // 6)), levels.shape)
+
+
+def _coarse(levels: Ink) -> tuple[Ink, int]:
+    """``levels`` in means of whole blocks, of at most :data:`COARSE` pixels a side, and the blocks' side."""
+    factor = -(-max(levels.shape) // COARSE)
+    if factor == 1:
+        return levels, 1
+    height, width = levels.shape
+    padded = np.pad(levels, ((0, -height % factor), (0, -width % factor)), mode="edge")
+    blocks = padded.reshape(len(padded) // factor, factor, -1, factor)
+    return blocks.mean(axis=(1, 3), dtype=np.float32), factor
+
+
+def _enlarged(coarse: Ink, shape: tuple[int, ...]) -> Ink:
+    """``coarse`` interpolated to ``shape``."""
+    if coarse.shape == shape:
+        return coarse
+    rows, columns = (
+        np.clip((np.arange(n) + 0.5) * m / n - 0.5, 0, m - 1) for n, m in zip(shape, coarse.shape, strict=True)
+    )
+    top, left = np.floor(rows).astype(int), np.floor(columns).astype(int)
+    bottom, right = np.minimum(top + 1, coarse.shape[0] - 1), np.minimum(left + 1, coarse.shape[1] - 1)
+    down, along = (rows - top)[:, None].astype(np.float32), (columns - left)[None].astype(np.float32)
+    upper, lower = coarse[top], coarse[bottom]
+    lines = upper * (1 - down) + lower * down
+    return lines[:, left] * (1 - along) + lines[:, right] * along
+
+
+def _smooth(values: Ink, reach: int) -> Ink:
+    """The mean over 2 reach + 1 pixels along each axis, edges repeated."""
+    for axis in (0, 1):
+        width = [(0, 0), (0, 0)]
+        width[axis] = (reach + 1, reach)
+        total = np.pad(values, width, mode="edge").cumsum(axis=axis, dtype=np.float64)
+        size = 2 * reach + 1
+        values = (np.take(total, range(size, total.shape[axis]), axis) - np.take(total, range(total.shape[axis] - size), axis)) / size
+    return values.astype(np.float32)
+
+
+def _widest(values: NDArray[T], reach: int) -> NDArray[T]:
+    """The maximum over 2 reach + 1 pixels along each axis, by doubling (a dilation with a square)."""
+    for axis in (0, 1):
+        width = [(0, 0), (0, 0)]
+        width[axis] = (reach, reach)
+        padded = np.pad(values, width, mode="edge")
+        span, size = 1, 2 * reach + 1
+        while span < size:
+            step = min(span, size - span)
+            length = padded.shape[axis] - step
+            padded = np.maximum(np.take(padded, range(length), axis), np.take(padded, range(step, step + length), axis))
+            span += step
+        values = padded
+    return values

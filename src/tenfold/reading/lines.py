@@ -1,0 +1,156 @@
+"""The ink of a page -> its lines of writing, each straight, upright and of one height.
+
+Components are chained from left to right where they lie beside each other; what is small - dots, commas, the
+parts of a broken stroke - goes to the line it lies in. A line is scaled so that its digits are :data:`HEIGHT`
+pixels tall, and sheared so that they stand upright, which parts slanting neighbours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.reading.components import Boxes, boxes, label
+from tenfold.reading.ink import Ink, InkMap, dilated
+from tenfold.reading.normalise import resampling, sheared
+
+HEIGHT = 48
+"""Pixels from the top to the bottom of a digit in a line."""
+MAJOR = 0.5
+"""Components of this share of the usual height, or taller, are digits or several of them; the others are parts or marks."""
+STEEPEST = 0.7
+"""Slants are looked for up to this many pixels across for one down: 35 degrees."""
+
+
+@dataclass(frozen=True)
+class LineInk:
+    """One line, ready to be cut.
+
+    Attributes:
+        ink: (h, w) strength, digits about :data:`HEIGHT` pixels tall.
+        top: where the digits begin in it, pixels.
+        scale: pixels of ``ink`` for one of the page.
+        left, above: where its upper left corner lies on the page.
+        slope: it was sheared: row y of the page's pixels moved left by ``slope * (y - fixed_row)``, then right by ``moved``.
+        fixed_row: see there.
+        moved: see there.
+    """
+
+    ink: Ink
+    top: float
+    scale: float
+    left: int
+    above: int
+    slope: float
+    fixed_row: float
+    moved: float
+
+    def on_page(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The page's coordinates of points of ``ink``."""
+        row = y / self.scale
+        return self.left + x / self.scale - self.moved + self.slope * (row - self.fixed_row), self.above + row
+
+
+def find_lines(page: InkMap) -> list[LineInk]:
+    """The lines of ``page`` from top to bottom."""
+    labels, count = label(page.mask)
+    if not count:
+        return []
+    found = boxes(labels, count)
+    major = _majors(found)
+    chains = _chains(found, major)
+    chains = _with_minors(found, chains, np.flatnonzero(~major))
+    chains.sort(key=lambda chain: float(np.median((found.top + found.bottom)[chain])))
+    return [_line(page.ink, labels, found, chain, major) for chain in chains]
+
+
+def _majors(found: Boxes) -> NDArray[np.bool_]:
+    """(M,) which components are as tall as digits."""
+    height = found.height.astype(np.float64)
+    flat = found.width > 4 * height  # dashes and what is left of rules
+    candidates = np.where(flat, 0, height)
+    # the height that most ink has, so that many specks do not outvote few digits
+    order = np.argsort(candidates)
+    weight = candidates[order] ** 2
+    usual = candidates[order][np.searchsorted(weight.cumsum(), 0.5 * weight.sum())] if weight.sum() else height.max()
+    result: NDArray[np.bool_] = (candidates >= MAJOR * usual) if weight.sum() else height >= height.max()
+    return result
+
+
+def _chains(found: Boxes, major: NDArray[np.bool_]) -> list[list[int]]:
+    """The major components, line by line, each from left to right."""
+    chains: list[list[int]] = []
+    for i in sorted(np.flatnonzero(major).tolist(), key=lambda k: int(found.left[k])):
+        best, best_overlap = None, 0.0
+        for chain in chains:
+            for last in chain[-2:]:
+                shared = min(found.bottom[i], found.bottom[last]) - max(found.top[i], found.top[last])
+                overlap = shared / min(found.height[i], found.height[last])
+                if overlap > max(0.4, best_overlap):
+                    best, best_overlap = chain, float(overlap)
+        if best is None:
+            chains.append([i])
+        else:
+            best.append(i)
+    return chains
+
+
+def _with_minors(found: Boxes, chains: list[list[int]], minors: NDArray[np.int64]) -> list[list[int]]:
+    """``chains`` with each small component in the chain it lies in or near; what is far from all is dropped."""
+    bands = [(found.top[c].min(), found.bottom[c].max(), found.left[c].min(), found.right[c].max()) for c in chains]
+    grown = [list(chain) for chain in chains]
+    for i in minors.tolist():
+        middle_x, middle_y = (found.left[i] + found.right[i]) / 2, (found.top[i] + found.bottom[i]) / 2
+        for chain, (top, bottom, left, right) in zip(grown, bands, strict=True):
+            height = bottom - top
+            if top - 0.2 * height <= middle_y <= bottom + 0.2 * height and left - height <= middle_x <= right + height:
+                chain.append(i)
+                break
+    return grown
+
+
+def _line(ink: Ink, labels: NDArray[np.int32], found: Boxes, chain: list[int], major: NDArray[np.bool_]) -> LineInk:
+    left, right = int(found.left[chain].min()) - 1, int(found.right[chain].max()) + 1
+    top, bottom = int(found.top[chain].min()) - 1, int(found.bottom[chain].max()) + 1
+    left, top = max(left, 0), max(top, 0)
+    window = (slice(top, bottom), slice(left, right))
+    mine = dilated(np.isin(labels[window], np.array(chain) + 1), 1)
+    crop = np.where(mine, ink[window], 0).astype(np.float32)
+    large = [i for i in chain if major[i]]
+    digit_height = float(np.median(found.height[large]))
+    scale = HEIGHT / digit_height
+    slope = slant(crop)
+    fixed_row = (len(crop) - 1) / 2
+    upright = sheared(crop, slope, fixed_row)
+    moved = float(-np.floor((-slope * (np.array([0, len(crop) - 1]) - fixed_row)).min()))
+    scaled = _scaled(upright, scale)
+    first = (float(np.median(found.top[large])) - top) * scale
+    return LineInk(scaled, first, scale, left, top, slope, fixed_row, moved)
+
+
+def slant(ink: Ink) -> float:
+    """Pixels that upright strokes lean to the right for one down (negative: they lean like italics).
+
+    Of all shears the one whose column sums are most uneven: upright strokes fall into few columns.
+    """
+    y, x = np.nonzero(ink > 0.5)
+    if len(y) < 2:
+        return 0.0
+    middle = (len(ink) - 1) / 2
+    slopes = np.linspace(-STEEPEST, STEEPEST, 29)
+    weights = ink[y, x]
+
+    def unevenness(slope: float) -> float:
+        columns = np.rint(x - slope * (y - middle)).astype(np.int64)
+        sums = np.bincount(columns - columns.min(), weights)
+        return float((sums**2).sum())
+
+    scores = np.array([unevenness(s) for s in slopes]) * (1 - 0.1 * np.abs(slopes))
+    return float(slopes[scores.argmax()])
+
+
+def _scaled(ink: Ink, scale: float) -> Ink:
+    height, width = (max(1, round(side * scale)) for side in ink.shape)
+    return (resampling(ink.shape[0], height) @ ink @ resampling(ink.shape[1], width).T).astype(np.float32)

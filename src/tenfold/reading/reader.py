@@ -1,0 +1,126 @@
+"""Pictures in, digits out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.bundle.loaded import BUILTIN, Bundle
+from tenfold.errors import UsageError
+from tenfold.reading.cleaning import cleaned, without_rules
+from tenfold.reading.cuts import find_seams
+from tenfold.reading.decoding import DEFAULT_COSTS, Costs, best_path
+from tenfold.reading.images import Grey, Picture, open_image
+from tenfold.reading.ink import InkMap, Polarity, ink_map
+from tenfold.reading.lines import LineInk, find_lines
+from tenfold.reading.normalise import FIELD, frame
+from tenfold.reading.results import Box, Digit, Line, Reading
+from tenfold.reading.segments import Segment, find_segments
+
+
+class Reader:
+    """Reads pictures of any size with a bundle made for MNIST's kind of images.
+
+    Attributes:
+        bundle: what recognises single digits.
+        threshold: a digit with less confidence is rejected.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle | str | Path = BUILTIN,
+        *,
+        threshold: float | None = None,
+        polarity: Polarity = "auto",
+        costs: Costs = DEFAULT_COSTS,
+    ) -> None:
+        """Open ``bundle``, if it is not open yet.
+
+        Args:
+            bundle: a bundle, its folder, a run, or "builtin".
+            threshold: reject below this confidence; by default what the bundle says, 0 if it says nothing.
+            polarity: whether ink is "dark" or "bright"; "auto" finds out.
+            costs: how lines are cut.
+
+        Raises:
+            IntegrityError: no bundle there, or a damaged one.
+            UsageError: it takes other images than grey ones of 28 x 28, or a threshold outside 0..1.
+        """
+        self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+        if self.bundle.image_shape != (1, FIELD, FIELD):
+            found = "x".join(map(str, self.bundle.image_shape))
+            raise UsageError(f"reading pictures needs a bundle for grey images of {FIELD} x {FIELD}; this one takes {found}")
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise UsageError(f"the threshold {threshold} is no confidence; expected 0..1")
+        self.threshold = threshold if threshold is not None else self.bundle.manifest.reject_threshold or 0.0
+        self._polarity = polarity
+        self._costs = costs
+
+    def recognise(self, *pictures: Picture) -> list[Digit]:
+        """What each picture shows, if it shows one digit: wherever it is, and however large.
+
+        Raises:
+            DataError: not an image; see :func:`~tenfold.reading.images.open_image`.
+        """
+        greys = [open_image(picture) for picture in pictures]
+        inks = [cleaned(ink_map(grey, self._polarity)) for grey in greys]
+        images = np.stack([frame(ink.ink) for ink in inks]) if inks else np.zeros((0, FIELD, FIELD), np.uint8)
+        boxes = [_box_of(ink.mask) for ink in inks]
+        return self._digits(images, self.bundle.predict_proba(images[:, None]), boxes)
+
+    def read(self, picture: Picture) -> Reading:
+        """Every digit in the picture, line by line.
+
+        Raises:
+            DataError: not an image; see :func:`~tenfold.reading.images.open_image`.
+        """
+        grey = open_image(picture)
+        return Reading(tuple(self._lines(grey)), grey.shape[1], grey.shape[0])
+
+    def _lines(self, grey: Grey) -> list[Line]:
+        page = ink_map(grey, self._polarity)
+        mask = without_rules(page.mask)
+        lines = find_lines(InkMap(page.ink, mask if mask.any() else page.mask, page.bright))
+        cut = [(line, seams, find_segments(line.ink, seams)) for line in lines for seams in [find_seams(line.ink)]]
+        images = np.array([s.image for _, _, segments in cut for s in segments], np.uint8).reshape(-1, 1, FIELD, FIELD)
+        probabilities = self.bundle.predict_proba(images)
+        read, start = [], 0
+        for line, seams, segments in cut:
+            mine = probabilities[start : start + len(segments)]
+            start += len(segments)
+            path = best_path(seams, segments, mine, self._costs)
+            if path:
+                chosen = [segments[i] for i in path]
+                boxes = [_box_on_page(line, segment) for segment in chosen]
+                read.append(Line(tuple(self._digits(np.stack([s.image for s in chosen]), mine[path], boxes))))
+        return read
+
+    def _digits(
+        self, images: NDArray[np.uint8], probabilities: NDArray[np.float32], boxes: Sequence[Box]
+    ) -> list[Digit]:
+        found = []
+        for image, values, box in zip(images, probabilities, boxes, strict=True):
+            k, blank = int(values.argmax()), not image.any()
+            confidence = 0.0 if blank else float(values[k])
+            label = "" if blank else self.bundle.class_names[k]
+            found.append(Digit(label, confidence, blank or confidence < self.threshold, blank, box, values, image))
+        return found
+
+
+def _box_of(mask: NDArray[np.bool_]) -> Box:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return Box(0, 0, mask.shape[1], mask.shape[0])
+    return Box(int(columns[0]), int(rows[0]), int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1)
+
+
+def _box_on_page(line: LineInk, segment: Segment) -> Box:
+    x = np.array([segment.left, segment.right, segment.left, segment.right], np.float64)
+    y = np.array([segment.top, segment.top, segment.bottom, segment.bottom], np.float64)
+    across, down = line.on_page(x, y)
+    # the corners of the sheared box that lie inward: closer to the ink than those outward
+    left, right = (across[0] + across[2]) / 2, (across[1] + across[3]) / 2
+    return Box(round(left), round(down.min()), max(1, round(right - left)), max(1, round(down.max() - down.min())))

@@ -1,0 +1,73 @@
+"""What lies between two seams of a line: the images that the recogniser is asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.reading.cuts import Seams
+from tenfold.reading.ink import Ink
+from tenfold.reading.lines import HEIGHT
+from tenfold.reading.normalise import FAINT, frame
+
+WIDEST = 1.7
+"""No digit is wider than this many heights of a line."""
+MOST_PIECES = 8
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The ink between seams number ``first`` and ``last``.
+
+    Attributes:
+        first, last: the seams.
+        image: uint8 (28, 28), as the recogniser sees it.
+        left, top, right, bottom: bounding box in pixels of the line's ink; right and bottom are exclusive.
+        mass: pixels of ink.
+    """
+
+    first: int
+    last: int
+    image: NDArray[np.uint8]
+    left: int
+    top: int
+    right: int
+    bottom: int
+    mass: float
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no ink at all."""
+        return self.mass == 0
+
+
+def find_segments(ink: Ink, seams: Seams) -> list[Segment]:
+    """Everything between two seams of a line (h, w) that is no wider than a digit may be."""
+    found: list[Segment] = []
+    for first in range(len(seams) - 1):
+        for last in range(first + 1, min(first + 1 + MOST_PIECES, len(seams))):
+            segment = _between(ink, seams.columns[first], seams.columns[last], first, last)
+            if segment.right - segment.left > WIDEST * HEIGHT and last > first + 1:
+                break
+            found.append(segment)
+    return found
+
+
+def owned(seams: Seams, first: int, last: int, columns: int, offset: int = 0) -> NDArray[np.bool_]:
+    """(h, columns) the pixels between two seams, from column ``offset`` on."""
+    x = offset + np.arange(columns)
+    result: NDArray[np.bool_] = (x >= seams.columns[first][:, None]) & (x < seams.columns[last][:, None])
+    return result
+
+
+def _between(ink: Ink, start: NDArray[np.int64], end: NDArray[np.int64], first: int, last: int) -> Segment:
+    left, right = int(start.min()), int(end.max())
+    x = left + np.arange(right - left)
+    part = np.where((x >= start[:, None]) & (x < end[:, None]), ink[:, left:right], 0).astype(np.float32)
+    rows, columns = np.flatnonzero((part > FAINT).any(axis=1)), np.flatnonzero((part > FAINT).any(axis=0))
+    if not len(rows):
+        return Segment(first, last, np.zeros((28, 28), np.uint8), left, 0, left, 0, 0.0)
+    box = (left + int(columns[0]), int(rows[0]), left + int(columns[-1]) + 1, int(rows[-1]) + 1)
+    return Segment(first, last, frame(part), *box, float(part.sum()))

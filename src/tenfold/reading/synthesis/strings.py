@@ -1,0 +1,136 @@
+"""Lines of digits by one hand: apart, close, touching; with commas, dots and dashes among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.reading.ink import Ink
+from tenfold.reading.synthesis.pens import Hand, written
+
+
+@dataclass(frozen=True)
+class Written:
+    """One line of writing.
+
+    Attributes:
+        ink: (H, W), 0..1.
+        text: its digits; what stands between them is not in it.
+        owners: (H, W) int16, 1 + the place in ``text`` of the digit that most of a pixel's ink belongs to; 0 elsewhere.
+    """
+
+    ink: Ink
+    text: str
+    owners: NDArray[np.int16]
+
+
+def write_string(
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    rng: np.random.Generator,
+    *,
+    height: int = 48,
+    hand: Hand | None = None,
+    marks: float = 0.3,
+    closeness: tuple[float, float] = (-0.12, 0.35),
+) -> Written:
+    """The digits ``images`` (N, 28, 28) with ``labels`` (N,) as one line.
+
+    Args:
+        images: one each, in MNIST's form.
+        labels: what they are.
+        rng: decides everything else.
+        height: of the digits, pixels.
+        hand: who writes; None draws one.
+        marks: probability of dots, commas and dashes.
+        closeness: bounds of the usual gap between neighbours, in heights; where it is negative they touch.
+    """
+    hand = hand or Hand.draw(rng)
+    gap = rng.uniform(*closeness)
+    placed: list[tuple[Ink, float, float]] = []  # ink, left, top
+    x, owners = 0.0, []
+    wobble, drift = rng.uniform(0, 0.08), rng.normal(0, 0.03)
+    dotted = _separators(len(images), rng) if rng.random() < marks else set()
+    for i, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
+        tall = height * float(np.exp(rng.normal(0, 0.07)))
+        ink = written(image, int(label), hand, rng, max(8, round(tall)))
+        top = height - ink.shape[0] + height * (rng.normal(0, wobble) + drift * i)
+        step = gap + rng.normal(0, 0.08)
+        if placed:
+            x += _advance(placed[-1], ink, top, x, step * height)
+        placed.append((ink, x, top))
+        owners.append(i + 1)
+        if i in dotted:
+            mark = _dot(height, rng)
+            right = x + ink.shape[1] + rng.uniform(0.02, 0.2) * height
+            placed.append((mark, right, height - mark.shape[0] * rng.uniform(0.4, 1)))
+            owners.append(0)
+            x = right
+    if rng.random() < marks / 2:
+        mark = _dash(height, rng)
+        end = max(left + ink.shape[1] for ink, left, _ in placed)
+        placed.append((mark, end + rng.uniform(0.1, 0.4) * height, height * rng.uniform(0.35, 0.65)))
+        owners.append(0)
+    return _composed(placed, owners, "".join(map(str, labels.tolist())))
+
+
+def _advance(last: tuple[Ink, float, float], ink: Ink, top: float, x: float, gap: float) -> float:
+    """How far right of ``x`` the next ink must begin so that ``gap`` pixels are between the nearest strokes."""
+    before, left, above = last
+    shift = round(top - above)
+    first, end = max(0, shift), min(before.shape[0], shift + ink.shape[0])
+    mine, next_ = before[first:end] > 0.3, ink[first - shift : end - shift] > 0.3
+    if end - first < 3 or not (mine.any(axis=1) & next_.any(axis=1)).any():
+        return left - x + before.shape[1] + gap
+    right_edge = np.where(mine.any(axis=1), before.shape[1] - mine[:, ::-1].argmax(axis=1), -1000)
+    left_edge = np.where(next_.any(axis=1), next_.argmax(axis=1), 1000)
+    reach = max(1, len(right_edge) // 10)  # strokes are apart slantwise too
+    widened = np.max([np.roll(right_edge, s) for s in range(-reach, reach + 1)], axis=0)
+    return left - x + float((widened - left_edge).max()) + gap
+
+
+def _separators(count: int, rng: np.random.Generator) -> set[int]:
+    """Behind which digits a mark stands: every third from the right, as in 1.234.567, or behind the last."""
+    thousands = {i for i in range(count - 1) if (count - 1 - i) % 3 == 0}
+    return thousands if rng.random() < 0.6 else {count - 1} if rng.random() < 0.5 else thousands | {count - 1}
+
+
+def _dot(height: int, rng: np.random.Generator) -> Ink:
+    """A dot, or a comma."""
+    tall = max(3, int(height * rng.uniform(0.06, 0.16)))
+    if rng.random() < 0.4:
+        return _stroke(tall * 2, max(3, int(tall * rng.uniform(0.6, 1.2))), tall * 0.5, falling=False)
+    y, x = np.mgrid[0:tall, 0:tall] - (tall - 1) / 2
+    return np.clip(tall / 2 - np.hypot(y, x) + 0.5, 0, 1).astype(np.float32)
+
+
+def _dash(height: int, rng: np.random.Generator) -> Ink:
+    wide, thick = int(height * rng.uniform(0.25, 1.2)), height * rng.uniform(0.05, 0.12)
+    one = _stroke(max(3, int(thick * 2)), max(4, wide), thick, falling=bool(rng.random() < 0.5))
+    if rng.random() < 0.3:  # an equals sign
+        return np.concatenate([one, np.zeros((int(height * 0.1), wide if wide > 4 else 4), np.float32)[:, : one.shape[1]], one])
+    return one
+
+
+def _stroke(height: int, width: int, thick: float, *, falling: bool) -> Ink:
+    """A straight line from corner to corner."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    slope = (height - thick) / max(width - 1, 1) * (1 if falling else -1)
+    middle = (height - 1) / 2 + slope * (x - (width - 1) / 2)
+    return np.clip(thick / 2 - np.abs(y - middle) / np.hypot(1, slope) + 0.5, 0, 1).astype(np.float32)
+
+
+def _composed(placed: list[tuple[Ink, float, float]], owners: list[int], text: str) -> Written:
+    left, top = min(x for _, x, _ in placed), min(y for _, _, y in placed)
+    places = [(round(x - left), round(y - top)) for _, x, y in placed]
+    width = max(x + ink.shape[1] for (ink, _, _), (x, _) in zip(placed, places, strict=True))
+    height = max(y + ink.shape[0] for (ink, _, _), (_, y) in zip(placed, places, strict=True))
+    canvas, whose = np.zeros((height, width), np.float32), np.zeros((height, width), np.int16)
+    for (ink, _, _), (x, y), owner in zip(placed, places, owners, strict=True):
+        window = (slice(y, y + ink.shape[0]), slice(x, x + ink.shape[1]))
+        stronger = ink > canvas[window]
+        whose[window] = np.where(stronger & (ink > 0.1), owner, whose[window])
+        canvas[window] = np.maximum(canvas[window], ink)
+    return Written(canvas, text, whose)
