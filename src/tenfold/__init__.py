@@ -6,10 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tenfold.api import cross_validate, explore, load_recipe, resume, run, train
+    from tenfold.api import cross_validate, explore, load_recipe, read, resume, run, train
     from tenfold.bundle.loaded import Bundle
     from tenfold.data.load import load
     from tenfold.data.options import ReadOptions
+    from tenfold.reading.reader import Reader
     from tenfold.studies.comparing import compare
     from tenfold.values.dataset import Dataset
     from tenfold.values.predictions import Predictions
@@ -23,6 +24,7 @@ __all__ = [
     "Dataset",
     "Predictions",
     "ReadOptions",
+    "Reader",
     "Recipe",
     "Run",
     "__version__",
@@ -31,6 +33,7 @@ __all__ = [
     "explore",
     "load",
     "load_recipe",
+    "read",
     "resume",
     "run",
     "train",
@@ -41,6 +44,7 @@ _HOMES = {
     "Dataset": "tenfold.values.dataset",
     "Predictions": "tenfold.values.predictions",
     "ReadOptions": "tenfold.data.options",
+    "Reader": "tenfold.reading.reader",
     "Recipe": "tenfold.values.recipe",
     "Run": "tenfold.values.run",
     "compare": "tenfold.studies.comparing",
@@ -48,6 +52,7 @@ _HOMES = {
     "explore": "tenfold.api",
     "load": "tenfold.data.load",
     "load_recipe": "tenfold.api",
+    "read": "tenfold.api",
     "resume": "tenfold.api",
     "run": "tenfold.api",
     "train": "tenfold.api",

@@ -13,7 +13,15 @@ from tenfold.reading.ink import InkMap, dilated
 SPECK = 0.12
 """A component smaller than this share of the largest one, in both directions, is a speck."""
 RULE = 0.6
-"""A thin run of ink over this share of the picture's width is a ruled line."""
+"""A thin run of ink over this share of the picture's width, from side to side, is a ruled line ..."""
+UPRIGHT = 0.85
+"""... and beside such lines one over this share of its height, too."""
+THICKEST = 0.04
+"""Share of the picture's height that a line may be thick."""
+EDGE = 0.03
+"""A line begins and ends this close to the picture's sides, as a share of its width."""
+SMALLEST = 40
+"""Pixels; in smaller pictures nothing is told from a stroke."""
 
 
 def cleaned(ink: InkMap) -> InkMap:
@@ -32,24 +40,32 @@ def cleaned(ink: InkMap) -> InkMap:
 
 
 def without_rules(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """``mask`` (H, W) without long thin lines along either axis; where strokes cross them, they stay."""
-    return _without_rows(_without_rows(mask).T).T
+    """``mask`` (H, W) without ruled lines; where strokes cross them, they stay.
 
-
-def _without_rows(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    height, width = mask.shape
-    if width < 40:
+    Upright lines are looked for only beside level ones, as in a grid, and no thicker: alone they are ones.
+    """
+    without, thick = _without_rows(mask, RULE, max(3, THICKEST * len(mask)))
+    if thick == 0:
         return mask
+    return _without_rows(without.T, UPRIGHT, 1.5 * thick + 1)[0].T
+
+
+def _without_rows(mask: NDArray[np.bool_], least: float, thickest: float) -> tuple[NDArray[np.bool_], int]:
+    """``mask`` without thin runs over ``least`` of its width, and how thick they were; 0 if there were none."""
+    if mask.shape[1] < SMALLEST:
+        return mask, 0
+    edge = max(2, round(EDGE * mask.shape[1]))
+    ends = (mask[:, :edge].any(axis=1), mask[:, -edge:].any(axis=1))
+    begins, leaves = (dilated(end[:, None], 2)[:, 0] for end in ends)
+    rows = (mask.mean(axis=1) >= least) & begins & leaves
+    if not rows.any():
+        return mask, 0
     tall = _run_heights(mask)
-    share = mask.mean(axis=1)
-    if share.max() < RULE:
-        return mask
-    rows = share >= RULE
     thick = int(np.median(tall[rows][mask[rows]]))
-    if thick > max(3, 0.1 * height):
-        return mask
+    if thick > thickest:
+        return mask, 0
     line = dilated(np.broadcast_to(rows[:, None], mask.shape), 1) & mask & (tall <= thick + 2)
-    return mask & ~line
+    return mask & ~line, thick
 
 
 def _run_heights(mask: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -27,6 +27,8 @@ FAINTEST = 0.08
 COARSE = 320
 """The paper is estimated on a picture of at most so many pixels a side."""
 SMALLEST_WINDOW = 16
+DARKEST = 64
+"""Grey levels; darker paper counts as this dark, so that its noise does not look like ink."""
 NOISY = 1.5
 """Standard deviation, grey levels, from which on noise is smoothed away before thresholds are looked for."""
 NEIGHBOURHOOD = 0.15
@@ -83,14 +85,13 @@ def is_bright(levels: Ink) -> bool:
 
 
 def relative_contrast(levels: Ink) -> Ink:
-    """(H, W) 0..1: how much darker than its paper each pixel of dark ink on bright paper is."""
+    """(H, W) how much darker than its paper each pixel of dark ink on bright paper is: up to 1, and about 0 on paper."""
     noise = _noise(levels)
     paper = _paper(_smooth(levels, 1) if noise > NOISY else levels)
-    contrast = 1 - levels / paper
-    ground = contrast[contrast <= otsu(contrast)]
+    contrast = (paper - levels) / np.maximum(paper, DARKEST)
     # the closing rides on the crests of the noise
-    offset = float(np.median(ground)) if noise > NOISY and ground.size else 0.0
-    result: Ink = ((contrast - offset) / max(1 - offset, 0.1)).clip(0, 1).astype(np.float32)
+    offset = float(np.median(contrast)) if noise > NOISY else 0.0
+    result: Ink = np.minimum((contrast - offset) / max(1 - offset, 0.1), 1).astype(np.float32)
     return result
 
 
@@ -143,8 +144,9 @@ def _paper(levels: Ink) -> Ink:
     coarse, factor = _coarse(levels)
     reach = max(SMALLEST_WINDOW, round(WINDOW * min(levels.shape))) // 2
     reach = max(1, round(reach / factor))
-    closed = -_widest(-_widest(coarse, reach), reach)
-    return np.maximum(_enlarged(_smooth(closed, reach), levels.shape), 1)
+    around = np.pad(coarse, reach, mode="edge")  # else a slope of light would end in a plateau at the picture's border
+    closed = -_widest(-_widest(around, reach), reach)[reach:-reach, reach:-reach]
+    return _enlarged(_smooth(closed, reach), levels.shape)
 
 
 def _blurred_coarsely(levels: Ink) -> Ink:
@@ -167,9 +169,7 @@ def _enlarged(coarse: Ink, shape: tuple[int, ...]) -> Ink:
     """``coarse`` interpolated to ``shape``."""
     if coarse.shape == shape:
         return coarse
-    rows, columns = (
-        np.clip((np.arange(n) + 0.5) * m / n - 0.5, 0, m - 1) for n, m in zip(shape, coarse.shape, strict=True)
-    )
+    rows, columns = (np.clip((np.arange(n) + 0.5) * m / n - 0.5, 0, m - 1) for n, m in zip(shape, coarse.shape, strict=True))
     top, left = np.floor(rows).astype(int), np.floor(columns).astype(int)
     bottom, right = np.minimum(top + 1, coarse.shape[0] - 1), np.minimum(left + 1, coarse.shape[1] - 1)
     down, along = (rows - top)[:, None].astype(np.float32), (columns - left)[None].astype(np.float32)
@@ -179,13 +179,20 @@ def _enlarged(coarse: Ink, shape: tuple[int, ...]) -> Ink:
 
 
 def _smooth(values: Ink, reach: int) -> Ink:
-    """The mean over 2 reach + 1 pixels along each axis, edges repeated."""
+    """The mean over 2 reach + 1 pixels along each axis; slopes go on beyond the border."""
     for axis in (0, 1):
         width = [(0, 0), (0, 0)]
         width[axis] = (reach + 1, reach)
-        total = np.pad(values, width, mode="edge").cumsum(axis=axis, dtype=np.float64)
+        odd = (
+            np.pad(values, width, mode="reflect", reflect_type="odd")
+            if values.shape[axis] > 1
+            else np.pad(values, width, mode="edge")
+        )
+        total = odd.cumsum(axis=axis, dtype=np.float64)
         size = 2 * reach + 1
-        values = (np.take(total, range(size, total.shape[axis]), axis) - np.take(total, range(total.shape[axis] - size), axis)) / size
+        values = (
+            np.take(total, range(size, total.shape[axis]), axis) - np.take(total, range(total.shape[axis] - size), axis)
+        ) / size
     return values.astype(np.float32)
 
 

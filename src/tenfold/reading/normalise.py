@@ -46,9 +46,8 @@ def frame(ink: Ink, *, deskew: bool = False) -> NDArray[np.uint8]:
     crop = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = BOX / max(crop.shape)
     height, width = (max(1, round(side * scale)) for side in crop.shape)
-    digit = resampling(crop.shape[0], height) @ crop @ resampling(crop.shape[1], width).T
-    digit = (digit / max(_full(digit), 1e-6)).clip(0, 1)
-    return _centred(digit)
+    digit = (resampling(crop.shape[0], height) @ crop @ resampling(crop.shape[1], width).T).astype(np.float32)
+    return _centred((digit / max(_full(digit), 1e-6)).clip(0, 1))
 
 
 def upright(ink: Ink) -> Ink:

@@ -98,9 +98,7 @@ class Reader:
                 read.append(Line(tuple(self._digits(np.stack([s.image for s in chosen]), mine[path], boxes))))
         return read
 
-    def _digits(
-        self, images: NDArray[np.uint8], probabilities: NDArray[np.float32], boxes: Sequence[Box]
-    ) -> list[Digit]:
+    def _digits(self, images: NDArray[np.uint8], probabilities: NDArray[np.float32], boxes: Sequence[Box]) -> list[Digit]:
         found = []
         for image, values, box in zip(images, probabilities, boxes, strict=True):
             k, blank = int(values.argmax()), not image.any()

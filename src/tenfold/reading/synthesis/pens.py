@@ -117,7 +117,7 @@ def _warped(fine: Image.Image, stretch: float, aspect: float, slant: float, angl
     if stretch < 1:
         fine = fine.filter(ImageFilter.GaussianBlur(0.4 / stretch))
     warped = fine.transform((int(size[0]), int(size[1])), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR)
-    return np.asarray(warped, np.float32) / 255
+    return np.asarray(warped, np.float32) / np.float32(255)
 
 
 def _trimmed(ink: Ink) -> Ink:

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from _handwriting import digits
+from tenfold.reading.cleaning import cleaned, without_rules
+from tenfold.reading.ink import ink_map, otsu
+from tenfold.reading.synthesis.paper import Paper, photographed
+from tenfold.reading.synthesis.pens import Hand, written
+
+IMAGES, LABELS = digits()
+
+
+def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+@pytest.mark.parametrize(
+    "paper",
+    [
+        Paper(),
+        Paper(inverted=True),
+        Paper(level=200, darkness=0.35),
+        Paper(shadow=0.6),
+        Paper(noise=8),
+        Paper(texture=0.35),
+        Paper(shadow=0.4, texture=0.3, noise=4, blur=0.8),
+    ],
+    ids=["plain", "inverted", "pale", "shadow", "noise", "texture", "all"],
+)
+def test_strokes_are_found_on_every_paper(paper: Paper) -> None:
+    rng = np.random.default_rng(3)
+    shares = []
+    for image, label in zip(IMAGES[:12], LABELS[:12].tolist(), strict=True):
+        ink = np.pad(written(image, label, Hand(), rng, 80), 20)
+        found = cleaned(ink_map(photographed(ink, paper, rng, margin=0)))
+        assert found.bright is paper.inverted
+        shares.append(overlap(found.mask, ink > 0.5))
+    assert np.median(shares) > 0.75
+    assert min(shares) > 0.5
+
+
+def test_ruled_lines_go_and_strokes_that_cross_them_stay() -> None:
+    rng = np.random.default_rng(0)
+    ink = np.pad(written(IMAGES[1], int(LABELS[1]), Hand(), rng, 80), ((10, 10), (60, 60)))
+    ruled = ink.copy()
+    ruled[70:72] = 1
+    mask = without_rules(ruled > 0.5)
+    assert overlap(mask, ink > 0.5) > 0.9
+    assert not mask[:, :20].any()
+
+
+def test_specks_go() -> None:
+    mask = np.zeros((100, 100), np.uint8)
+    mask[20:80, 40:50] = 255
+    mask[5:8, 5:8] = 255
+    assert not cleaned(ink_map(mask)).mask[:10, :10].any()
+
+
+def test_otsu_parts_two_groups() -> None:
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.normal(0.1, 0.02, 900), rng.normal(0.8, 0.05, 100)]).astype(np.float32)
+    assert 0.2 < otsu(values) < 0.7
+    assert otsu(np.full(5, 0.3, np.float32)) == pytest.approx(0.3)

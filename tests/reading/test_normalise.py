@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from _handwriting import digits, is_mnist, on_page
+from tenfold.reading.normalise import frame, normalise, resampling, upright
+
+IMAGES, LABELS = digits()
+
+
+@pytest.mark.skipif(not is_mnist(), reason="MNIST is not in the cache")
+def test_mnists_own_images_pass_unchanged_within_interpolation() -> None:
+    difference = np.abs(np.stack([normalise(image) for image in IMAGES[:300]]).astype(int) - IMAGES[:300])
+    assert difference.mean() < 0.6
+    assert (difference.max(axis=(1, 2)) <= 16).mean() >= 0.9
+
+
+def test_what_comes_out_passes_again_as_it_is() -> None:
+    for image in IMAGES[:20]:
+        once = normalise(image)
+        assert np.abs(normalise(once).astype(int) - once).mean() < 1.5
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (0, 1), (1, 0), (1, 1)])
+@pytest.mark.parametrize("dark", [False, True])
+def test_place_and_polarity_do_not_matter(corner: tuple[int, int], dark: bool) -> None:
+    for image in IMAGES[:8]:
+        page = on_page(image, (160, 160), 56, corner[0] * 104, corner[1] * 104, dark=dark)
+        middle = on_page(image, (160, 160), 56, 52, 52, dark=False)
+        np.testing.assert_allclose(normalise(page).astype(int), normalise(middle), atol=6)
+
+
+def test_size_matters_only_within_interpolation() -> None:
+    for image in IMAGES[:8]:
+        large = normalise(on_page(image, (300, 300), 280, 10, 10, dark=True)).astype(int)
+        moved = [np.roll(large, (y, x), (0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)]  # a centre of mass may round otherwise
+        assert min(np.abs(each - normalise(image)).mean() for each in moved) < 8
+
+
+@pytest.mark.parametrize("level", [0, 77, 255])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (28, 29), (64, 64)])
+def test_f16_blank_pictures_of_any_size_are_blank(level: int, shape: tuple[int, int]) -> None:
+    assert not normalise(np.full(shape, level, np.uint8)).any()
+
+
+def test_noise_and_uneven_light_alone_are_blank() -> None:
+    rng = np.random.default_rng(0)
+    ramp = np.linspace(120, 240, 100)[None] + rng.normal(0, 4, (80, 100))
+    assert not normalise(ramp.astype(np.uint8)).any()
+
+
+def test_the_longer_side_is_20_pixels_and_the_centre_of_mass_in_the_middle() -> None:
+    ink = np.zeros((90, 50), np.float32)
+    ink[5:85, 20:30] = 1
+    ink[75:85, 20:45] = 1
+    field = frame(ink).astype(float)
+    rows = np.flatnonzero(field.any(axis=1))
+    assert rows[-1] - rows[0] + 1 == 20
+    y, x = np.mgrid[0:28, 0:28]
+    assert abs((field * y).sum() / field.sum() - 14) <= 0.5
+    assert abs((field * x).sum() / field.sum() - 14) <= 0.5
+
+
+def test_thin_strokes_come_out_at_full_contrast() -> None:
+    ink = np.zeros((400, 400), np.float32)
+    ink[20:380, 199:201] = 1
+    assert frame(ink).max() > 240
+
+
+def test_deskew_makes_a_slanting_stroke_upright() -> None:
+    ink = np.zeros((40, 60), np.float32)
+    for y in range(40):
+        ink[y, 45 - y // 2 : 49 - y // 2] = 1
+    assert np.ptp(np.flatnonzero((upright(ink) > 0.5).any(axis=0))) <= 6
+    straight = frame(ink, deskew=True)
+    assert np.ptp(np.flatnonzero((straight > 128).any(axis=0))) <= 6
+
+
+@pytest.mark.parametrize(("before", "after"), [(60, 20), (20, 20), (7, 20), (1, 5), (1000, 3)])
+def test_resampling_is_what_pillow_does(before: int, after: int) -> None:
+    line = np.random.default_rng(before).random((1, before)).astype(np.float32)
+    expected = np.asarray(Image.fromarray(line).resize((after, 1), Image.Resampling.BILINEAR))
+    np.testing.assert_allclose(line @ resampling(before, after).T, expected, atol=1e-5)
