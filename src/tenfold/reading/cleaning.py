@@ -55,8 +55,8 @@ def _without_rows(mask: NDArray[np.bool_], least: float, thickest: float) -> tup
     if mask.shape[1] < SMALLEST:
         return mask, 0
     edge = max(2, round(EDGE * mask.shape[1]))
-    ends = (mask[:, :edge].any(axis=1), mask[:, -edge:].any(axis=1))
-    begins, leaves = (dilated(end[:, None], 2)[:, 0] for end in ends)
+    begins = dilated(mask[:, :edge].max(axis=1, keepdims=True), 2)[:, 0]
+    leaves = dilated(mask[:, -edge:].max(axis=1, keepdims=True), 2)[:, 0]
     rows = (mask.mean(axis=1) >= least) & begins & leaves
     if not rows.any():
         return mask, 0
