@@ -19,11 +19,13 @@ PUBLIC = [
     "compare",
     "cross_validate",
     "explore",
+    "import_log",
     "load",
     "load_recipe",
     "read",
     "resume",
     "run",
+    "study",
     "train",
 ]
 

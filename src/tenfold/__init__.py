@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tenfold.data.options import ReadOptions
     from tenfold.reading.reader import Reader
     from tenfold.studies.comparing import compare
+    from tenfold.studies.logs import import_log
+    from tenfold.studies.study import study
     from tenfold.values.dataset import Dataset
     from tenfold.values.predictions import Predictions
     from tenfold.values.recipe import Recipe
@@ -31,11 +33,13 @@ __all__ = [
     "compare",
     "cross_validate",
     "explore",
+    "import_log",
     "load",
     "load_recipe",
     "read",
     "resume",
     "run",
+    "study",
     "train",
 ]
 
@@ -50,11 +54,13 @@ _HOMES = {
     "compare": "tenfold.studies.comparing",
     "cross_validate": "tenfold.api",
     "explore": "tenfold.api",
+    "import_log": "tenfold.studies.logs",
     "load": "tenfold.data.load",
     "load_recipe": "tenfold.api",
     "read": "tenfold.api",
     "resume": "tenfold.api",
     "run": "tenfold.api",
+    "study": "tenfold.studies.study",
     "train": "tenfold.api",
 }
 

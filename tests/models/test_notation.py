@@ -89,7 +89,7 @@ def test_a_net_without_an_end_is_refused(layers: str, message: str) -> None:
         ({"layers": "FLAT SOFTMAX", "layer": 3}, "no key 'layer'; allowed: layers, init"),
         ({}, "needs the key 'layers'"),
         ({"kind": "netwrok"}, "unknown model 'netwrok'; expected one of: network"),
-        ({"layers": "FLAT SOFTMAX", "init": "zeros"}, "expected one of: torch, he-normal, glorot-uniform"),
+        ({"layers": "FLAT SOFTMAX", "init": "zeros"}, "expected one of: torch, he-normal, he-uniform, glorot-uniform"),
         ({"layers": "FLAT SOFTMAX", "bn_momentum": 0}, "bn_momentum = 0; expected a number above 0"),
         ({"layers": "FLAT SOFTMAX", "bn_eps": "small"}, "bn_eps = 'small'; expected a number above 0"),
     ],
@@ -99,13 +99,27 @@ def test_a_wrong_model_table_is_explained(settings: dict[str, object], message: 
         build(ModelSettings.model_validate(settings), DIGIT, 10)
 
 
-@pytest.mark.parametrize(("init", "deviation"), [("he-normal", (2 / 784) ** 0.5), ("glorot-uniform", (2 / (784 + 500)) ** 0.5)])
+@pytest.mark.parametrize(
+    ("init", "deviation"),
+    [("he-normal", (2 / 784) ** 0.5), ("he-uniform", (2 / 784) ** 0.5), ("glorot-uniform", (2 / (784 + 500)) ** 0.5)],
+)
 def test_initial_weights_have_the_deviation_of_their_paper(init: str, deviation: float) -> None:
     torch.manual_seed(0)
     network = build(ModelSettings.model_validate({"layers": "FLAT 500 SOFTMAX", "init": init}), DIGIT, 10)
     dense = network[1]
     assert float(dense.weight.detach().std()) == pytest.approx(deviation, rel=0.01)
     assert not dense.bias.any()
+
+
+def test_hidden_dense_layers_may_begin_otherwise() -> None:
+    torch.manual_seed(0)
+    layers = {"layers": "16C5 FLAT 400 SOFTMAX", "init": "glorot-uniform", "dense_init": "he-normal"}
+    convolution, _, _, hidden, _, output = build(ModelSettings.model_validate(layers), DIGIT, 10)
+    deviations = [float(m.weight.detach().std()) for m in (convolution, hidden, output)]
+    expected = [(2 / (25 * 17)) ** 0.5, (2 / 12544) ** 0.5, (2 / 410) ** 0.5]
+    assert deviations == pytest.approx(expected, rel=0.05)
+    with pytest.raises(UsageError, match="model dense_init = 'zeros'; expected one of"):
+        build(ModelSettings.model_validate(layers | {"dense_init": "zeros"}), DIGIT, 10)
 
 
 def test_batch_norms_take_their_two_numbers() -> None:

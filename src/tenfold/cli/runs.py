@@ -8,21 +8,19 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tenfold.errors import UsageError, printable
+from tenfold.cli._console import print_table
+from tenfold.errors import UsageError
 
 if TYPE_CHECKING:
     from tenfold.evaluation.compare import Seeds
     from tenfold.evaluation.groups import Group
-    from tenfold.evaluation.leaderboard import Estimate, Row
+    from tenfold.evaluation.leaderboard import Row
 
 DEFAULT_FOLDER = Path("runs")
-HEADER = ("run", "state", "recipe", "finished", "members", "validation", "test", "against the best", "seconds", "core-seconds")
-GROUP_HEADER = ("recipe", "seeds", "validation", "test", "against the best", "seconds", "core-seconds")
-RIGHT = ("members", "seeds", "seconds", "core-seconds")
 
 
 def runs(
@@ -67,14 +65,14 @@ def runs(
         _print(groups, rows, group, "markdown" if as_markdown else "latex" if as_latex else "table")
 
 
-def _print(groups: Sequence[Group], rows: Sequence[Row], group: bool, form: Any) -> None:
-    from tenfold.cli._tables import print_table
+def _print(groups: Sequence[Group], rows: Sequence[Row], group: bool, form: str) -> None:
+    from tenfold.report.run_tables import group_table, latex, markdown, run_table
 
-    if group:
-        print_table(form, GROUP_HEADER, [_group_cells(g) for g in groups], RIGHT)
+    table = group_table(groups) if group else run_table(rows)
+    if form == "table":
+        print_table(table, dim=[] if group else [place for place, row in enumerate(rows) if row.state != "complete"])
     else:
-        dim = [place for place, row in enumerate(rows) if row.state != "complete"]
-        print_table(form, HEADER, [_cells(row) for row in rows], RIGHT, dim)
+        print("\n".join((markdown if form == "markdown" else latex)(table)))
 
 
 def _groups(rows: Sequence[Row]) -> list[Group]:
@@ -115,42 +113,3 @@ def _print_groups_csv(groups: Sequence[Group]) -> None:
     for group in groups:
         values = [getattr(seeds, part, None) for seeds in (group.validation, group.test) for part in ("mean", "deviation")]
         writer.writerow([group.name, len(group.runs), *values, group.against_best, group.seconds, group.core_seconds])
-
-
-def _cells(row: Row) -> list[str]:
-    state = f"{row.state}: {row.detail}" if row.detail and row.state != "external" else row.state
-    return [
-        *map(printable, (row.name, state + (", leaked" if row.leaked else ""), row.recipe or "", row.finished or "")),
-        "" if row.members is None else str(row.members),
-        _percent(row.validation),
-        _percent(row.test),
-        row.against_best,
-        "" if row.seconds is None else f"{row.seconds:,.0f}",
-        "" if row.core_seconds is None else f"{row.core_seconds:,.0f}",
-    ]
-
-
-def _group_cells(group: Group) -> list[str]:
-    return [
-        printable(group.name),
-        str(len(group.runs)),
-        _seeds(group.validation),
-        _seeds(group.test),
-        group.against_best,
-        f"{group.seconds:,.0f}",
-        f"{group.core_seconds:,.0f}",
-    ]
-
-
-def _percent(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return ""
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.accuracy:.2%}"
-    return f"{estimate.accuracy:.2%} [{estimate.low:.2%}, {estimate.high:.2%}]"
-
-
-def _seeds(seeds: Seeds | None) -> str:
-    if seeds is None:
-        return ""
-    return f"{seeds.mean:.2%} ± {seeds.deviation:.2%}" if seeds.number > 1 else f"{seeds.mean:.2%}"
