@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tenfold.report.sprites import LARGEST_SIDE, Sheet, grid, png, sheet
+from tenfold.report.sprites import Sheet, sheet
+from tenfold.values.thumbnails import LARGEST_SIDE, grid, png
 
 
 def pixels(made: Sheet) -> np.ndarray:

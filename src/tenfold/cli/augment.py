@@ -46,7 +46,7 @@ def augment(
     pixels = _pixels(image, source or loaded.data.train)
 
     from tenfold.report.previews import variants
-    from tenfold.report.sprites import grid, png, shown_size
+    from tenfold.values.thumbnails import grid, png, shown_size
 
     drawn = variants(pixels, loaded.augment, loaded.seed if seed is None else seed, count)
     enlarge = max(1, SMALLEST_SIDE // max(shown_size(pixels.shape)))

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.errors import IntegrityError, UsageError, printable
-from tenfold.evaluation.metrics import wilson_interval
 from tenfold.evaluation.significance import bootstrap_interval, mcnemar_exact, mcnemar_mid_p, verdict, welch
+from tenfold.values import html
+from tenfold.values.interval import wilson_interval
 from tenfold.values.predictions import Predictions
 
 LOSS_FLOOR = float(np.finfo(np.float32).eps)
@@ -64,6 +65,18 @@ class Comparison:
     p_exact: float
     p_mid: float
     rows: NDArray[np.int64]
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the verdict and the figures behind it."""
+        rows = {
+            "A": html.share(len(self.a) - self.sides[0].errors, len(self.a)),
+            "B": html.share(len(self.b) - self.sides[1].errors, len(self.b)),
+            "A - B": f"{100 * self.accuracy.value:+.2f} [{100 * self.accuracy.low:+.2f}, {100 * self.accuracy.high:+.2f}] points",
+            "only A right": f"{self.only_a:,}",
+            "only B right": f"{self.only_b:,}",
+            "McNemar, mid-p": f"{self.p_mid:.3g}",
+        }
+        return html.table(self.verdict, rows)
 
     @property
     def verdict(self) -> str:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tenfold.errors import IntegrityError, UsageError
 from tenfold.evaluation.external import ExternalEntry, read_external
-from tenfold.evaluation.metrics import wilson_interval
 from tenfold.evaluation.noise import Scored, against_best, scored
+from tenfold.values.interval import wilson_interval
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run, list_runs
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from tenfold.atomic import write_json
 from tenfold.evaluation.confidence import learn_confidence
-from tenfold.evaluation.metrics import wilson_interval
 from tenfold.pipeline.listener import Listener
 from tenfold.values.dataset import Dataset
+from tenfold.values.interval import wilson_interval
 from tenfold.values.predictions import Predictions
 from tenfold.values.run import Run
 

@@ -65,6 +65,18 @@ class Dataset:
         known = "labelled" if self.labels is not None else "unlabelled"
         return f"Dataset({n:,} {known} images of {c}x{h}x{w}, {len(self.class_names)} classes)"
 
+    def _repr_html_(self) -> str:
+        """In a notebook: the counts of the classes and the first images."""
+        from tenfold.values import html  # only notebooks need Pillow for this
+
+        rows: dict[str, object] = {"ids": f"{self.ids[0]} to {self.ids[-1]}"} if len(self) else {}
+        if self.labels is not None:
+            counts = np.bincount(self.labels, minlength=len(self.class_names))
+            rows["classes"] = ", ".join(f"{name}: {count:,}" for name, count in zip(self.class_names, counts, strict=True))
+        rows["files"] = ", ".join(origin.path for origin in self.origin) or "none, made in memory"
+        shown = html.picture(self.images, "the first images") if len(self) else ""
+        return html.table(repr(self), rows) + shown
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of every image."""

@@ -47,6 +47,19 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def _repr_html_(self) -> str:
+        """In a notebook: how many rows, how many of them right, how sure."""
+        from tenfold.values import html
+
+        n, classes = self.probabilities.shape
+        rows: dict[str, object] = {}
+        if self.labels is not None and n:
+            right = int(self.correct.sum())
+            rows = {"accuracy": html.share(right, n), "errors": f"{n - right:,}"}
+        if n:
+            rows["confidence"] = f"median {float(np.median(self.confidence)):.4f}, least {float(self.confidence.min()):.4f}"
+        return html.table(f"Predictions of {n:,} images, {classes} classes", rows)
+
     @property
     def predicted(self) -> NDArray[np.int64]:
         """(N,) the most probable class of each image."""

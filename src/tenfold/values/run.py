@@ -53,6 +53,24 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
 
+    def _repr_html_(self) -> str:
+        """In a notebook: the headline figures and the way to the report."""
+        from tenfold.values import html
+
+        recipe = self.recipe
+        rows: dict[str, object] = {"recipe": f"{recipe.name}, seed {recipe.seed}, members: {recipe.ensemble.members}"}
+        for name in ("validation", "test"):
+            if self.has_predictions(name) and (made := self.predictions(name)).labels is not None and len(made):
+                rows[name] = html.share(int(made.correct.sum()), len(made))
+        if (self.path / "summary.json").is_file():
+            summary = self.summary
+            rows["time"] = f"{summary['seconds']['total']:,.0f} s, {summary['core_seconds']:,.0f} core-seconds of training"
+            if summary["leaked"]:
+                rows["warning"] = "test images were among the training images"
+        rows |= {"report": str(self.path / "report.html")} if (self.path / "report.html").is_file() else {}
+        rows |= {} if self.is_complete else {"state": "not complete; tenfold.resume goes on"}
+        return html.table(f"Run {self.path.name}", rows)
+
     @classmethod
     def create(cls, folder: Path, recipe: Recipe) -> Run:
         """Make ``folder/<time>_<recipe>_<key>/`` with the recipe inside.

@@ -10,9 +10,9 @@ from tenfold.evaluation.metrics import (
     brier_score,
     expected_calibration_error,
     log_loss,
-    wilson_interval,
 )
 from tenfold.report.figures.intervals import Intervals, intervals
+from tenfold.values.interval import wilson_interval
 from tenfold.values.predictions import Predictions
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.evaluation.mistakes import mistaken_rows
-from tenfold.report.sprites import Sheet, sheet, shown_size
+from tenfold.report.sprites import Sheet, sheet
 from tenfold.values.predictions import Predictions
+from tenfold.values.thumbnails import shown_size
 
 MOST_TILES = 1000
 MOST_PIXELS = 1_200_000
