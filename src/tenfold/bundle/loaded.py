@@ -165,6 +165,16 @@ def bundle_folder(path: Path | str) -> Path:
     raise IntegrityError(f"{path} holds no bundle: found no {MANIFEST} in it; expected a bundle, or a run directory that has one")
 
 
+def model_bytes(path: Path | str) -> bytes:
+    """The content of the model in the bundle at ``path``; compare it with the manifest, as :class:`Bundle` does.
+
+    Raises:
+        IntegrityError: no bundle there, or a model of another size.
+    """
+    folder = bundle_folder(path)
+    return _read_model(folder / MODEL, read_manifest(folder / MANIFEST).model.bytes)
+
+
 def _read_model(path: Path, size: int) -> bytes:
     if path.is_symlink():
         raise IntegrityError(f"{path} is a symbolic link; a bundle's files are its own. Copy the bundle again")

@@ -1,0 +1,193 @@
+"""A bundle's ONNX graph as C: every operator of our whitelist that works on one image at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper, shape_inference
+
+from tenfold.bundle.targets._c_source import ELEMENTWISE, FUNCTIONS
+from tenfold.errors import UsageError
+
+PREFIX = "tenfold"
+_PER_LINE = 8
+
+
+class CGraph:
+    """The pieces of a header, made from a model.
+
+    Attributes:
+        functions: C functions that are needed.
+        constants: weights, as definitions of arrays.
+        buffers: arrays for what is between two operators.
+        steps: the body of the function that predicts.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        graph = shape_inference.infer_shapes(onnx.load_from_string(model), data_prop=True).graph
+        known = [*graph.input, *graph.value_info, *graph.output]
+        self._shapes = {value.name: _shape(value) for value in known}
+        self._values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        self._names = {graph.input[0].name: "pixels", graph.output[0].name: "probabilities"}
+        self.functions: dict[str, str] = {}
+        self.constants: list[str] = []
+        self.buffers: list[str] = []
+        self.steps: list[str] = []
+        for node in graph.node:
+            attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+            emit = getattr(self, f"_{node.op_type.lower()}", None)
+            if node.op_type in ELEMENTWISE:
+                expression = ELEMENTWISE[node.op_type].replace("{alpha}", _number(attributes.get("alpha", 0.01)))
+                self._each(node, expression, 1)
+            elif emit is not None:
+                emit(node, attributes)
+            else:
+                raise UsageError(f"no C for the operator {node.op_type}; export this model --to onnx")
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the constants hold."""
+        return sum(value.size for value in self._values.values())
+
+    def _conv(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        channels, height, width = self._size(node.input[0])
+        outputs, out_h, out_w = self._size(node.output[0])
+        kernel = self._values[node.input[1]].shape[2:]
+        top, left = a.get("pads", [0] * 4)[:2]
+        numbers = [channels, height, width, outputs, *kernel, *a.get("strides", [1, 1]), top, left]
+        numbers += [*a.get("dilations", [1, 1]), a.get("group", 1), out_h, out_w]
+        self._call("Conv", "conv", [self._in(node), self._weight(node, 1), self._weight(node, 2), self._out(node)], numbers)
+
+    def _gemm(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        if not a.get("transB") or a.get("transA") or a.get("alpha", 1.0) != 1 or a.get("beta", 1.0) != 1:
+            raise UsageError("no C for a Gemm with these attributes; export this model --to onnx")
+        outputs, inputs = self._values[node.input[1]].shape
+        self._call(
+            "Gemm", "dense", [self._in(node), self._weight(node, 1), self._weight(node, 2), self._out(node)], [inputs, outputs]
+        )
+
+    def _batchnormalization(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        weight, bias, mean, variance = (self._values[name].astype(np.float64) for name in node.input[1:])
+        scale = weight / np.sqrt(variance + a.get("epsilon", 1e-5))
+        names = [self._constant(f"{node.output[0]}.{what}", v) for what, v in (("scale", scale), ("shift", bias - mean * scale))]
+        size = self._size(node.input[0])
+        self._call("BatchNormalization", "batch_norm", [self._in(node), *names, self._out(node)], [size[0], math.prod(size[1:])])
+
+    def _maxpool(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        self._call("MaxPool", "max_pool", [self._in(node), self._out(node)], self._window(node, a))
+
+    def _averagepool(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        numbers = [*self._window(node, a), a.get("count_include_pad", 0)]
+        self._call("AveragePool", "average_pool", [self._in(node), self._out(node)], numbers)
+
+    def _globalaveragepool(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        channels, *pixels = self._size(node.input[0])
+        self._call("GlobalAveragePool", "global_average", [self._in(node), self._out(node)], [channels, math.prod(pixels)])
+
+    def _globalmaxpool(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        channels, *pixels = self._size(node.input[0])
+        self._call("GlobalMaxPool", "global_max", [self._in(node), self._out(node)], [channels, math.prod(pixels)])
+
+    def _softmax(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        self._call("Softmax", "softmax", [self._in(node), self._out(node)], [math.prod(self._size(node.input[0]))])
+
+    def _flatten(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        self._names[node.output[0]] = self._in(node)  # the same numbers in the same order
+
+    def _cast(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        self._each(node, "(float)x[i]", 1, kind="uint8_t" if self._in(node) == "pixels" else "float")
+
+    def _div(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        self._each(node, "x[i] / z[i]", 2)
+
+    def _mul(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        self._each(node, "x[i] * z[i]", 2)
+
+    def _add(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        self._each(node, "x[i] + z[i]", 2)
+
+    def _max(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        self._each(node, "x[i] > z[i] ? x[i] : z[i]", 2)
+
+    def _mean(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        """The mean of any number of tensors of one shape."""
+        terms = " + ".join(f"{self._name(name)}[i]" for name in node.input)
+        count = math.prod(self._size(node.output[0]))
+        self.steps.append(f"for (int i = 0; i < {count}; i++) {self._out(node)}[i] = ({terms}) / {len(node.input)}.0f;")
+
+    def _each(self, node: onnx.NodeProto, expression: str, inputs: int, kind: str = "float") -> None:
+        """One value from one value of each input, the second of which may be a single number or one a channel."""
+        size = self._size(node.output[0])
+        arguments = [f"const {kind} *x = {self._in(node)}"]
+        if inputs == 2:
+            other = self._values.get(node.input[1])
+            if other is not None and other.size == 1:
+                expression = expression.replace("z[i]", _number(float(other.ravel()[0])))
+            elif other is None and self._size(node.input[1]) == size:
+                arguments.append(f"*z = {self._name(node.input[1])}")
+            else:
+                raise UsageError(f"no C for a {node.op_type} of tensors of two shapes; export this model --to onnx")
+        out = self._out(node)
+        declared = ", ".join(arguments)
+        self.steps.append(f"{{ {declared}; for (int i = 0; i < {math.prod(size)}; i++) {out}[i] = {expression}; }}")
+
+    def _call(self, operator: str, name: str, tensors: list[str], numbers: list[int]) -> None:
+        self.functions[operator] = FUNCTIONS[operator].strip().replace("{p}", PREFIX)
+        self.steps.append(f"{PREFIX}_{name}({', '.join([*tensors, *map(str, numbers)])});")
+
+    def _window(self, node: onnx.NodeProto, a: dict[str, Any]) -> list[int]:
+        top, left = a.get("pads", [0] * 4)[:2]
+        kernel = a["kernel_shape"]
+        return [*self._size(node.input[0]), *kernel, *a.get("strides", [1, 1]), top, left, *self._size(node.output[0])[1:]]
+
+    def _in(self, node: onnx.NodeProto) -> str:
+        return self._name(node.input[0])
+
+    def _name(self, tensor: str) -> str:
+        return self._names[tensor]
+
+    def _out(self, node: onnx.NodeProto) -> str:
+        """The C name of a node's output, whose memory is declared when it is first asked for."""
+        tensor = node.output[0]
+        if tensor not in self._names:
+            self._names[tensor] = f"t{len(self.buffers)}"
+            self.buffers.append(f"static float {self._names[tensor]}[{math.prod(self._size(tensor))}];")
+        return self._names[tensor]
+
+    def _weight(self, node: onnx.NodeProto, place: int) -> str:
+        if len(node.input) <= place:
+            return "0"
+        return self._constant(node.input[place], self._values[node.input[place]])
+
+    def _constant(self, tensor: str, value: NDArray[Any]) -> str:
+        if tensor not in self._names:
+            self._names[tensor] = f"{PREFIX}_w{len(self.constants)}"
+            lines = ",\n    ".join(_lines(value.astype(np.float32).ravel()))
+            self.constants.append(f"static const float {self._names[tensor]}[{value.size}] = {{\n    {lines}\n}};")
+        return self._names[tensor]
+
+    def _size(self, tensor: str) -> list[int]:
+        if tensor in self._values:
+            return list(self._values[tensor].shape)
+        return self._shapes[tensor]
+
+
+def _shape(value: onnx.ValueInfoProto) -> list[int]:
+    """Without the batch, which is 1."""
+    return [d.dim_value for d in value.type.tensor_type.shape.dim][1:]
+
+
+def _lines(values: NDArray[np.float32]) -> Iterator[str]:
+    for start in range(0, len(values), _PER_LINE):
+        yield ", ".join(map(_number, values[start : start + _PER_LINE].tolist()))
+
+
+def _number(value: float) -> str:
+    """A float literal that is read back as exactly this float32."""
+    text = f"{np.float32(value):.9g}"
+    return f"{text}f" if any(c in text for c in ".en") else f"{text}.0f"
