@@ -58,6 +58,9 @@ class Lines(Listener):
             self.say(f"{self._names[member]}: warning: {event['warning']}")
         elif "resumed" in event:
             self.say(f"{self._names[member]}: goes on after epoch {event['resumed']['epoch']}, step {event['resumed']['step']}")
+        elif "fitting" in event:
+            if event["done"] == event["total"]:
+                self.say(f"{self._names[member]} {event['fitting']}: {event['total']} done")
         else:
             self._latest[member] = event
             self._sign_of_life()
@@ -110,6 +113,9 @@ class Bars(Lines):
             if event["history"]["validation_accuracy"] is not None:
                 self._validated[member] = f" validation {event['history']['validation_accuracy']:.4f}"
             self._progress.update(self._tasks[member], completed=done, figures=epoch_line(event))
+        elif "fitting" in event:
+            figures = f"{event['fitting']} {event['done']}/{event['total']}"
+            self._progress.update(self._tasks[member], completed=event["done"] / event["total"], figures=figures)
         else:
             done = (event["epoch"] + share(event)) / event["epochs"]
             figures = f"epoch {event['epoch'] + 1}/{event['epochs']} {live_line(event)}{self._validated.get(member, '')}"

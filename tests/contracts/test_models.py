@@ -7,6 +7,7 @@ import torch
 
 from tenfold.errors import UsageError
 from tenfold.models import MODELS, build
+from tenfold.models.fitted import Fitted
 from tenfold.values.recipe import ModelSettings
 
 # settings that a model cannot do without; a model that is not here is tested with its defaults
@@ -22,6 +23,7 @@ CASES = [
     for name in MODELS
     for number, settings in enumerate(EXAMPLES.get(name, [{}]))
 ]
+BY_GRADIENT = [case for case in CASES if not isinstance(build(case.values[0], (1, 28, 28), 10), Fitted)]
 
 
 @pytest.mark.parametrize("classes", [2, 10, 47])
@@ -44,7 +46,7 @@ def test_what_comes_out_are_logits_and_not_yet_probabilities(settings: ModelSett
     assert not torch.allclose(logits.exp().sum(1), torch.ones(4))
 
 
-@pytest.mark.parametrize("settings", CASES)
+@pytest.mark.parametrize("settings", BY_GRADIENT)
 def test_the_global_seed_decides_the_initial_weights(settings: ModelSettings) -> None:
     def weights(seed: int) -> list[torch.Tensor]:
         torch.manual_seed(seed)
@@ -61,7 +63,7 @@ def test_the_rows_of_a_batch_do_not_see_each_other_when_predicting(settings: Mod
     assert torch.allclose(network(images)[2:3], network(images[2:3]), atol=1e-5)
 
 
-@pytest.mark.parametrize("settings", CASES)
+@pytest.mark.parametrize("settings", BY_GRADIENT)
 def test_every_weight_learns_and_is_in_the_state(settings: ModelSettings) -> None:
     network = build(settings, (1, 28, 28), 10)
     torch.nn.functional.cross_entropy(network(torch.rand(8, 1, 28, 28)), torch.arange(8)).backward()

@@ -8,6 +8,8 @@ import torch
 
 from tenfold.augment import build as build_augmentation
 from tenfold.bench.stages import augmentation_mark
+from tenfold.errors import UsageError
+from tenfold.models.fitted import Fitted
 from tenfold.training.device import prepare
 from tenfold.training.loop import predict_proba, to_input, train_step
 from tenfold.training.member import new_state
@@ -26,6 +28,9 @@ class Trial:
         image_shape: [C, H, W].
         batch: images in a training step; None is the recipe's.
 
+    Raises:
+        UsageError: the first member is not trained in steps.
+
     Attributes:
         images: uint8 (N, C, H, W), with as much ink as digits have.
         labels: int64 (N,), without any relation to the images.
@@ -39,6 +44,8 @@ class Trial:
         c, h, w = image_shape
         self.shape = (c, h, w)
         self.state = new_state(self.recipe, 0, self.shape, CLASSES, device)
+        if isinstance(self.state.network, Fitted):
+            raise UsageError(f"bench measures steps of training, and {self.recipe.name!r} is fitted at once; try: tenfold run")
         draw = generator(self.recipe.seed, "bench")
         count = max(4 * self.batch, TORCH_BATCH)
         ink = torch.rand(count, *self.shape, generator=draw) < 0.2

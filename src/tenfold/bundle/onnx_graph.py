@@ -14,14 +14,18 @@ from functools import singledispatch
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 from torch import Tensor, nn
 
+from tenfold.bundle import onnx_fitted
 from tenfold.bundle.folding import BATCH_NORMS, folded
 from tenfold.bundle.inspection import check_model_bytes
 from tenfold.errors import IntegrityError, ResourceError
 from tenfold.models.crop import Crop
+from tenfold.models.layers.deskew import Deskew
+from tenfold.models.layers.gradients import Gradients
+from tenfold.models.layers.kernel import Kernel
 from tenfold.values.predictions import PROBABILITY_FLOOR
 
 Vote = Literal["mean", "log-mean"]
@@ -94,7 +98,7 @@ class Graph:
         self.nodes: list[NodeProto] = []
         self.prefix = "input"
         self._constants: list[TensorProto] = []
-        self._known: dict[tuple[tuple[int, ...], bytes], str] = {}
+        self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._bytes = 0
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
@@ -105,8 +109,14 @@ class Graph:
 
     def constant(self, name: str, value: Tensor | ArrayLike) -> str:
         """Add a float32 constant, such as a layer's ``weight``; returns its full name. Equal ones are stored once."""
-        array = np.asarray(value, dtype=np.float32)
-        content = (array.shape, hashlib.sha256(array.tobytes()).digest())
+        return self._store(name, np.asarray(value, dtype=np.float32))
+
+    def integers(self, name: str, values: Sequence[int]) -> str:
+        """Add an int64 constant, such as a shape; returns its full name."""
+        return self._store(name, np.asarray(values, dtype=np.int64))
+
+    def _store(self, name: str, array: NDArray[Any]) -> str:
+        content = (array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).digest())
         if content in self._known:
             return self._known[content]
         name = f"{self.prefix}.{len(self.nodes)}.{name}"
@@ -207,6 +217,18 @@ def _(layer: nn.LeakyReLU, graph: Graph, x: str) -> str:
 @emit.register
 def _(layer: nn.SiLU, graph: Graph, x: str) -> str:
     return graph.node("Mul", x, graph.node("Sigmoid", x))
+
+
+@emit.register
+def _(layer: nn.Softplus, graph: Graph, x: str) -> str:
+    if layer.beta != 1:
+        raise _unsupported(layer, f"beta={layer.beta}")
+    return graph.node("Softplus", x)
+
+
+emit.register(Deskew, onnx_fitted.deskew)
+emit.register(Gradients, onnx_fitted.gradients)
+emit.register(Kernel, onnx_fitted.kernel)
 
 
 @emit.register

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from tenfold.values.recipe import ModelSettings
 
-MODELS: Registry[Callable[..., nn.Module]] = Registry("tenfold.models", "model", exclude=frozenset({"notation", "crop"}))
+HELPERS = frozenset({"calibration", "crop", "features", "fitted", "layers", "notation", "one_versus_one"})
+MODELS: Registry[Callable[..., nn.Module]] = Registry("tenfold.models", "model", exclude=HELPERS)
 
 
 def build(settings: ModelSettings, image_shape: tuple[int, int, int], classes: int) -> nn.Module:

@@ -21,6 +21,8 @@ from tenfold.data.splits import stratified_split
 from tenfold.errors import IntegrityError
 from tenfold.executors import Context
 from tenfold.models import build as build_model
+from tenfold.models.fitted import Fitted
+from tenfold.training.at_once import fit_at_once
 from tenfold.training.checkpoint import load_newest, load_weights_file, save_checkpoint, save_weights
 from tenfold.training.device import pick_device, prepare
 from tenfold.training.loop import Rows, fit
@@ -34,7 +36,9 @@ from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
 
 
-def train_member(context: Context, run: str, member: int, train: str, rows: str, test: str | None, device: str) -> dict[str, Any]:
+def train_member(
+    context: Context, run: str, member: int, train: str, rows: str, test: str | None, device: str, threads: int = 1
+) -> dict[str, Any]:
     """Train one member, write its weights, history and predictions into the run.
 
     Args:
@@ -45,6 +49,7 @@ def train_member(context: Context, run: str, member: int, train: str, rows: str,
         rows: .npz file with the rows that train and those that are held out.
         test: folder of the stored test set, or None.
         device: "cpu", "cuda" or "mps".
+        threads: for a model that is fitted at once; networks take one.
 
     Returns:
         The content of the member's ``member.json``.
@@ -61,17 +66,21 @@ def train_member(context: Context, run: str, member: int, train: str, rows: str,
     if earlier := _restore(state, folder, context):
         context.emit({"resumed": {"epoch": state.position.epoch, "step": state.position.step}})
     held = _on_device(dataset, held_rows, chosen)
-    fit(
-        state,
-        _on_device(dataset, train_rows, chosen),
-        held,
-        recipe,
-        member,
-        build_augmentation(recipe.augment),
-        save=lambda: _save(state, folder, earlier, began, cpu_began),
-        emit=context.emit,
-        should_stop=context.should_stop,
-    )
+    rows_to_learn = _on_device(dataset, train_rows, chosen)
+    if isinstance(state.network, Fitted):
+        fit_at_once(state, rows_to_learn, held, recipe.seed, member, threads, emit=context.emit, should_stop=context.should_stop)
+    else:
+        fit(
+            state,
+            rows_to_learn,
+            held,
+            recipe,
+            member,
+            build_augmentation(recipe.augment),
+            save=lambda: _save(state, folder, earlier, began, cpu_began),
+            emit=context.emit,
+            should_stop=context.should_stop,
+        )
     load_weights(state.network, state.best if recipe.train.keep == "best" and state.best else state.current_weights())
     if len(held):
         _save_predictions(here, member, "validation", state.network, held.images, dataset.take(held_rows))
@@ -110,6 +119,8 @@ def load_member(run: Run, member: int, image_shape: tuple[int, int, int], classe
     record = run.read_json(f"members/{member:02d}/member.json")
     weights = load_weights_file(run.member_path(member) / "weights.safetensors", str(record.get("weights_sha256")))
     network = build_model(run.recipe.model_of(member), image_shape, classes)
+    if isinstance(network, Fitted):
+        network.take_shapes(weights)
     try:
         load_weights(network, weights)
     except IntegrityError as error:

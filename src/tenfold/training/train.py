@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tenfold.atomic import make_directory, write_bytes
 from tenfold.data.splits import duplicate_groups, stratified_split
+from tenfold.environment import cores
 from tenfold.errors import IntegrityError, UsageError
 from tenfold.executors import EXECUTORS, OnEvent
 from tenfold.training.seeding import derive
@@ -35,6 +36,8 @@ def check_recipe(recipe: Recipe, train: Dataset) -> None:
     """
     from tenfold.augment import build as build_augmentation
     from tenfold.models import build as build_model
+    from tenfold.models.fitted import Fitted
+    from tenfold.training.at_once import require_classical
 
     if train.labels is None:
         raise UsageError("the training data has no labels; expected a labelled set such as Kaggle's train.csv")
@@ -56,6 +59,9 @@ def check_recipe(recipe: Recipe, train: Dataset) -> None:
     classes = len(train.class_names)
     for settings in recipe.model:
         network = build_model(settings, train.image_shape, classes)
+        if isinstance(network, Fitted):
+            require_classical()
+            continue
         if recipe.train.progressive:
             size = recipe.train.progressive.size
             shrunk = build_model(settings, (train.image_shape[0], size, size), classes)
@@ -112,7 +118,8 @@ def train_members(
         device: "cpu", "cuda" or "mps".
         on_event: gets (member, event).
     """
-    tasks = member_tasks(run, train, test, device)
+    threads = max(1, cores() // workers)
+    tasks = [{**task, "threads": threads} for task in member_tasks(run, train, test, device)]
     EXECUTORS.get(executor)(workers).map(TASK, tasks, lambda index, event: on_event(tasks[index]["member"], event))
 
 

@@ -1,0 +1,60 @@
+"""The layers of fitted models as ONNX operators; :mod:`tenfold.bundle.onnx_graph` registers them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from tenfold.models.layers.deskew import MASS_FLOOR, SPREAD_FLOOR, Deskew
+from tenfold.models.layers.gradients import FLOOR, Gradients
+from tenfold.models.layers.kernel import Kernel
+
+if TYPE_CHECKING:
+    from tenfold.bundle.onnx_graph import Graph
+
+
+def deskew(layer: Deskew, graph: Graph, x: str) -> str:
+    """Moments as products with the pixels' coordinates, then a grid that is linear in slant and shift."""
+    across, down = layer.coordinates(torch.zeros((), dtype=torch.float64))
+    columns, rows = across.expand(layer.height, -1).numpy().ravel(), down.expand(-1, layer.width).numpy().ravel()
+    ink = graph.node("Flatten", x, axis=1)
+
+    def moment(name: str, of: np.ndarray) -> str:
+        return graph.node("MatMul", ink, graph.constant(name, np.tile(of, layer.channels)[:, None]))
+
+    mass = graph.node("Add", moment("one", np.ones_like(rows)), graph.constant("mass_floor", MASS_FLOOR))
+    x_mean, y_mean, xy, yy = (
+        graph.node("Div", moment(name, of), mass)
+        for name, of in (("x", columns), ("y", rows), ("xy", columns * rows), ("yy", rows * rows))
+    )
+    covariance = graph.node("Sub", xy, graph.node("Mul", x_mean, y_mean))
+    variance = graph.node("Sub", yy, graph.node("Mul", y_mean, y_mean))
+    slant = graph.node("Div", covariance, graph.node("Add", variance, graph.constant("spread_floor", SPREAD_FLOOR)))
+    pixels = np.stack([columns, rows], axis=1).reshape(1, -1)
+    by_row, everywhere = (np.stack([of, np.zeros_like(of)], axis=1).reshape(1, -1) for of in (rows, np.ones_like(rows)))
+    sheared = graph.node("Add", graph.constant("pixels", pixels), graph.node("MatMul", slant, graph.constant("rows", by_row)))
+    shift = graph.node("MatMul", graph.node("Mul", slant, y_mean), graph.constant("everywhere", everywhere))
+    grid = graph.node("Sub", sheared, shift)
+    grid = graph.node("Reshape", grid, graph.integers("grid_shape", [-1, layer.height, layer.width, 2]))
+    return graph.node("GridSample", x, grid, align_corners=1)  # linear, and 0 outside, are ONNX's defaults
+
+
+def gradients(layer: Gradients, graph: Graph, x: str) -> str:
+    """Two convolutions with fixed weights."""
+    slopes, blur = layer.kernels()
+    rises = graph.node("Relu", graph.node("Conv", x, graph.constant("slopes", slopes), pads=[2] * 4, group=layer.channels))
+    spread = graph.node(
+        "Conv", rises, graph.constant("blur", blur), strides=[layer.step] * 2, pads=[layer.margin] * 4, group=len(blur)
+    )
+    return graph.node("Sqrt", graph.node("Add", spread, graph.constant("floor", FLOOR)))
+
+
+def kernel(layer: Kernel, graph: Graph, x: str) -> str:
+    """exp(x.v - |v|^2 / 2 - |x|^2 / 2): one product of matrices."""
+    vectors = layer.vectors
+    half = graph.constant("half_norms", -0.5 * (vectors * vectors).sum(1))
+    product = graph.node("Gemm", x, graph.constant("vectors", vectors), half, transB=1)
+    halves = graph.constant("halves", np.full((vectors.shape[1], 1), 0.5))
+    return graph.node("Exp", graph.node("Sub", product, graph.node("MatMul", graph.node("Mul", x, x), halves)))

@@ -1,0 +1,130 @@
+"""A support vector machine with a radial basis function for each pair of classes."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from tenfold.data.splits import stratified_split
+from tenfold.errors import UsageError
+from tenfold.models.calibration import slope_and_scale
+from tenfold.models.features import feature_layers, principal_components
+from tenfold.models.fitted import Fitted, Work, apply, check_range, dense
+from tenfold.models.layers.kernel import Kernel
+from tenfold.models.one_versus_one import Points, fit_machines, together
+from tenfold.values.recipe import EnsembleSettings
+
+UNSEEN = 0.2
+"""Share of the rows that the machines which calibrate do not see."""
+
+
+class Svm(Fitted):
+    """Features, their principal components, K (K - 1) / 2 machines, and the machines' opinions as logits.
+
+    With d_ij the machine for classes i and j, the logit of i is ``scale`` times the sum over j of
+    log sigmoid(``slope`` d_ij): sigmoids as Platt (1999) has them, but all of one slope, and odds that
+    multiply. Slope and scale make rows most likely that the machines behind them have not seen.
+
+    Args:
+        image_shape: (C, H, W).
+        classes: K.
+        features: ``pixels`` or ``gradients`` (see :class:`~tenfold.models.layers.gradients.Gradients`).
+        deskew: set slanted writing upright first.
+        components: how many principal components are kept.
+        gamma: of the kernel exp(-gamma |x - z|^2); pixels are 0..1.
+        C: what a row inside the margin costs.
+        virtual: the support vectors of a first fit, shifted by up to so many pixels, are what a second one
+            learns from (Schoelkopf, Burges & Vapnik 1996; DeCoste & Schoelkopf 2002). 0 is one fit only.
+        calibrate: fit slope and scale, which takes as long again; else both are 1.
+
+    Raises:
+        UsageError: a setting out of its range.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        classes: int,
+        features: str = "gradients",
+        deskew: bool = True,
+        components: int = 60,
+        gamma: float = 0.4,
+        C: float = 5.0,
+        virtual: int = 1,
+        calibrate: bool = True,
+    ) -> None:
+        check_range("components", components, 1, 100_000)
+        check_range("gamma", gamma, 1e-9, 1e9)
+        check_range("C", C, 1e-9, 1e9)
+        check_range("virtual", virtual, 0, 3)
+        before, width = feature_layers(image_shape, features, deskew)
+        pairs = list(combinations(range(classes), 2))
+        components = min(components, width)
+        super().__init__(
+            *before,
+            dense(np.zeros((components, width)), np.zeros(components)),
+            Kernel(np.zeros((1, components))),
+            dense(np.zeros((len(pairs), 1)), np.zeros(len(pairs))),
+            *_coupling(pairs, classes, 1.0, 1.0),
+        )
+        self._features, self._pairs, self._classes = before, pairs, classes
+        self._components, self._gamma, self._C, self._virtual, self._calibrate = components, gamma, C, virtual, calibrate
+
+    def learn(self, images: NDArray[np.uint8], labels: NDArray[np.int64], work: Work) -> None:
+        """See :meth:`Fitted.learn`."""
+        slope = scale = 1.0
+        if self._calibrate:
+            seen, unseen = stratified_split(labels, UNSEEN, work.seed)
+            if not len(unseen):
+                raise UsageError("there are too few rows to calibrate with; set model.calibrate = false")
+            first = self._machines(images[seen], labels[seen], work, "calibration: ")
+            decisions = apply([*self._features, *first], images[unseen]).astype(np.float64)
+            slope, scale = slope_and_scale(decisions, self._pairs, self._classes, labels[unseen])
+        layers = [*self._features, *self._machines(images, labels, work), *_coupling(self._pairs, self._classes, slope, scale)]
+        for place, layer in enumerate(layers):
+            self[place] = layer
+
+    def _machines(self, images: NDArray[np.uint8], labels: NDArray[np.int64], work: Work, what: str = "") -> list[nn.Module]:
+        """From features to decisions (B, P): principal components, kernel, the machines' weights."""
+        features = apply(self._features, images)
+        projection = principal_components(features, self._components, sqrt(2 * self._gamma))
+        points = Points.of(features @ projection.weight.numpy().T + projection.bias.numpy())
+        rows = [np.flatnonzero((labels == a) | (labels == b)) for a, b in self._pairs]
+        machines = fit_machines(points, labels, self._pairs, rows, self._C, work, f"{what}pairs of classes")
+        if self._virtual:
+            support, _, _ = together(machines)
+            offsets = EnsembleSettings(shifts=self._virtual).offsets
+            shifted = np.concatenate([shift(images[support], *offset) for offset in offsets])
+            points = Points.of(apply([*self._features, projection], shifted))
+            labels = np.tile(labels[support], len(offsets))
+            starts = len(support) * np.arange(len(offsets))
+            rows = [np.concatenate(starts[:, None] + np.searchsorted(support, machine.rows)) for machine in machines]
+            machines = fit_machines(points, labels, self._pairs, rows, self._C, work, f"{what}virtual support vectors")
+        support, weights, biases = together(machines)
+        return [projection, Kernel(points.x[support]), dense(weights, biases)]
+
+
+def _coupling(pairs: list[tuple[int, int]], classes: int, slope: float, scale: float) -> list[nn.Module]:
+    """From decisions (B, P) to logits (B, K): softplus(-d) is against a pair's first class, softplus(d) against its second."""
+    both = np.concatenate([-np.eye(len(pairs)), np.eye(len(pairs))])
+    against = np.zeros((classes, len(both)))
+    for number, (first, second) in enumerate(pairs):
+        against[first, number] = against[second, len(pairs) + number] = 1
+    return [dense(slope * both), nn.Softplus(), dense(-scale * against)]
+
+
+def shift(images: NDArray[np.uint8], down: int, right: int) -> NDArray[np.uint8]:
+    """``images`` (N, C, H, W) moved by so many pixels; 0 comes in from outside."""
+    height, width = images.shape[2:]
+    moved = np.zeros_like(images)
+    moved[:, :, _inside(down, height), _inside(right, width)] = images[:, :, _inside(-down, height), _inside(-right, width)]
+    return moved
+
+
+def _inside(distance: int, size: int) -> slice:
+    """The pixels of a row of ``size`` onto which something comes to lie when it moves by ``distance``."""
+    return slice(max(distance, 0), size + min(distance, 0))
