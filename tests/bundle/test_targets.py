@@ -18,7 +18,8 @@ from torch import nn
 from _bundles import digits, digits_run
 from _command_line import tenfold
 from _networks import random_images, shaken, small_network
-from tenfold.bundle.loaded import Bundle, model_bytes, open_session
+from tenfold.bundle.files import model_bytes
+from tenfold.bundle.loaded import Bundle, open_session
 from tenfold.bundle.manifest import Manifest, ModelFile
 from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.bundle.targets import TARGETS

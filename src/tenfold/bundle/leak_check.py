@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tenfold.bundle.loaded import bundle_folder
+from tenfold.bundle.files import bundle_folder
 from tenfold.data.checks import Finding, leakage
 from tenfold.data.fetch import FetchedSource
 from tenfold.data.load import load, named_sources

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from tenfold.atomic import refused
+from tenfold.bundle.files import bundle_folder, read_model
 from tenfold.bundle.inspection import check_model_bytes
 from tenfold.bundle.manifest import MANIFEST, MODEL, Manifest, read_manifest
 from tenfold.environment import cores
@@ -20,9 +20,6 @@ from tenfold.values.predictions import Predictions
 
 BATCH = 64
 """Images at a time: the activations of a small network then stay in the processor's cache."""
-BUILTIN = "builtin"
-"""The name of the bundle that comes with tenfold; write ``./builtin`` for a path of that name."""
-_BUILTIN_FOLDER = Path(__file__).parent / BUILTIN
 
 
 class Bundle:
@@ -62,7 +59,7 @@ class Bundle:
         """
         folder = bundle_folder(path)
         manifest = read_manifest(folder / MANIFEST)
-        return cls(manifest, _read_model(folder / MODEL, manifest.model.bytes), threads)
+        return cls(manifest, read_model(folder / MODEL, manifest.model.bytes), threads)
 
     def __repr__(self) -> str:
         m = self.manifest
@@ -149,44 +146,6 @@ class Bundle:
             raise IntegrityError(f"{MODEL} cannot compute a single image: {_reason(error)}") from None
         if not (np.isfinite(answer).all() and abs(answer.sum() - 1) < 1e-3):
             raise IntegrityError(f"{MODEL} answers with something other than probabilities: its weights are damaged")
-
-
-def bundle_folder(path: Path | str) -> Path:
-    """``path`` if it holds a bundle's manifest, else its sub-folder ``bundle``; the folder of the bundle called "builtin".
-
-    Raises:
-        IntegrityError: there is no bundle in either.
-    """
-    path = _BUILTIN_FOLDER if str(path) == BUILTIN else Path(path)
-    # a run has a manifest of its own, hence the order
-    for folder in (path / "bundle", path):
-        if (folder / MANIFEST).is_file():
-            return folder
-    raise IntegrityError(f"{path} holds no bundle: found no {MANIFEST} in it; expected a bundle, or a run directory that has one")
-
-
-def model_bytes(path: Path | str) -> bytes:
-    """The content of the model in the bundle at ``path``; compare it with the manifest, as :class:`Bundle` does.
-
-    Raises:
-        IntegrityError: no bundle there, or a model of another size.
-    """
-    folder = bundle_folder(path)
-    return _read_model(folder / MODEL, read_manifest(folder / MANIFEST).model.bytes)
-
-
-def _read_model(path: Path, size: int) -> bytes:
-    if path.is_symlink():
-        raise IntegrityError(f"{path} is a symbolic link; a bundle's files are its own. Copy the bundle again")
-    try:
-        found = path.stat().st_size
-        if found != size:
-            raise IntegrityError(f"{path}: found {found:,} bytes, expected {size:,}; SHA-256 differs from manifest")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise IntegrityError(f"{path} is missing; copy the bundle again") from None
-    except OSError as error:
-        raise refused(path, error, "read") from error
 
 
 def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:

@@ -25,8 +25,9 @@ def export(
     max_input_bytes: read.MaxInputBytes = None,
 ) -> None:
     """Write a trained model in a form that others take: ONNX, C, an MLflow or a model hub's folder."""
+    from tenfold.bundle.files import bundle_folder, model_bytes
     from tenfold.bundle.inputs import read_input
-    from tenfold.bundle.loaded import Bundle, bundle_folder, model_bytes
+    from tenfold.bundle.loaded import Bundle
     from tenfold.bundle.manifest import MANIFEST, read_manifest
     from tenfold.bundle.targets import TARGETS, Request
     from tenfold.cli._fetching import fetch_missing

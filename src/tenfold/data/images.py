@@ -126,6 +126,25 @@ def decode_image(
     return np.ascontiguousarray(pixels)
 
 
+def image_size(data: bytes, name: str, limits: ImageLimits = DEFAULT_LIMITS) -> tuple[int, int]:
+    """(width, height) as the header of an encoded image says; no pixel is decoded, and no size refused.
+
+    Raises:
+        DataError: not an allowed format, or no header that can be read.
+    """
+    format_name = _allowed_format(data, name, limits)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            return _open(data, format_name).size
+    except MemoryError:
+        raise
+    except Exception as error:  # see above
+        raise DataError(
+            Problem(name, f"a {format_name} file without a readable header", "a complete image", hint="save it again")
+        ) from error
+
+
 def recognise_format(data: bytes) -> str | None:
     """The format that the first bytes announce ("PNG", "TIFF", "PDF" ...), or None."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":

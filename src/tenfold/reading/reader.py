@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.bundle.loaded import BUILTIN, Bundle
+from tenfold.bundle.files import BUILTIN
+from tenfold.bundle.loaded import Bundle
 from tenfold.errors import UsageError
 from tenfold.reading.cleaning import cleaned, without_rules
 from tenfold.reading.cuts import find_seams

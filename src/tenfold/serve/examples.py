@@ -1,0 +1,45 @@
+"""Labelled examples from the page: a folder of images by class, which ``tenfold train --train`` takes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tenfold.atomic import make_directory, write_bytes
+from tenfold.serve.faults import Fault
+
+
+class Examples:
+    """The folder, with a limit: a page must not fill a disk."""
+
+    def __init__(self, folder: Path, class_names: tuple[str, ...], most: int) -> None:
+        self.folder = folder
+        self.class_names = class_names
+        self.most = most
+        self._counts = {name: len(list((folder / name).glob("*.png"))) for name in class_names}
+
+    def keep(self, image: NDArray[np.uint8], label: str) -> int:
+        """Write the grey image (H, W) below the folder of ``label``; the number of its images now.
+
+        The name is a hash of the pixels: the same drawing is kept once.
+
+        Raises:
+            Fault: 422 not a class, 409 the folder is full.
+        """
+        if label not in self.class_names:
+            raise Fault(422, f"found {label!r}, expected one of {', '.join(self.class_names)}", field="label")
+        if sum(self._counts.values()) >= self.most:
+            raise Fault(409, f"{self.most:,} examples are kept, which is the limit", code="full")
+        path = self.folder / label / f"{hashlib.sha256(image.tobytes()).hexdigest()[:32]}.png"
+        if not path.exists():
+            content = io.BytesIO()
+            Image.fromarray(image).save(content, "PNG")
+            make_directory(path.parent)
+            write_bytes(path, content.getbuffer())
+            self._counts[label] += 1
+        return self._counts[label]
