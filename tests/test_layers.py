@@ -15,7 +15,7 @@ LAYERS = [  # low to high
     {"training"},
     {"evaluation", "exploration"},
     {"report", "bundle"},
-    {"reading", "serve", "pipeline", "bench"},
+    {"reading", "serve", "pipeline", "bench", "tuning"},
     {"progress"},
     {"api", "studies"},
     {"cli"},

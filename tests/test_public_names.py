@@ -27,6 +27,7 @@ PUBLIC = [
     "run",
     "study",
     "train",
+    "tune",
 ]
 
 

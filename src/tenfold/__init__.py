@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tenfold.api import cross_validate, explore, load_recipe, read, resume, run, train
+    from tenfold.api import cross_validate, explore, load_recipe, read, resume, run, train, tune
     from tenfold.bundle.loaded import Bundle
     from tenfold.data.load import load
     from tenfold.data.options import ReadOptions
@@ -41,6 +41,7 @@ __all__ = [
     "run",
     "study",
     "train",
+    "tune",
 ]
 
 _HOMES = {
@@ -62,6 +63,7 @@ _HOMES = {
     "run": "tenfold.api",
     "study": "tenfold.studies.study",
     "train": "tenfold.api",
+    "tune": "tenfold.api",
 }
 
 

@@ -105,7 +105,7 @@ def resume(
     explore: bool = False,
     progress: bool | Listener = True,
 ) -> Run:
-    """Go on with an interrupted run or cross-validation, to the same bits; a complete one is left as it is.
+    """Go on with an interrupted run, cross-validation or search, to the same bits; a complete one is left as it is.
 
     Args:
         path: the run or its directory.
@@ -126,6 +126,10 @@ def resume(
     run = path if isinstance(path, Run) else Run(path)
     if run.command == "cv":
         return pipeline.cross_validation.resume(run, settings, _listener(progress))
+    if run.command == "tune":
+        from tenfold.tuning import search
+
+        return search.resume(run, settings, _listener(progress))
     return pipeline.resume(run, stages, settings, _listener(progress))
 
 
@@ -176,6 +180,72 @@ def cross_validate(
     loaded, datasets = _prepared(recipe, train, None, overrides)
     listener = _listener(progress)
     return pipeline.cross_validation.cross_validate(loaded, folds, settings, listener, train=datasets.get("train"))
+
+
+def tune(
+    recipe: str | Path | Recipe,
+    *,
+    trials: int | None = None,
+    train: Source | None = None,
+    overrides: Sequence[str] = (),
+    out: str | Path = DEFAULTS.out,
+    options: ReadOptions = DEFAULTS.options,
+    executor: str = DEFAULTS.executor,
+    workers: int | None = DEFAULTS.workers,
+    device: str = DEFAULTS.device,
+    progress: bool | Listener = True,
+) -> Run:
+    """Search through the ranges in the recipe's ``[tune]`` table; trials are judged by out-of-fold rows.
+
+    Args:
+        recipe: as for :func:`run`, with a ``[tune]`` table; its test set plays no part.
+        trials: how many; None is as many as the recipe says.
+        train: as for :func:`run`, and so are all that follow.
+        overrides: likewise.
+        out: likewise.
+        options: likewise.
+        executor: likewise.
+        workers: trials at once; None is one a core.
+        device: as for :func:`run`.
+        progress: likewise.
+
+    Returns:
+        The complete run: ``best.toml`` is the best trial's recipe, ``trials.csv`` has all of them.
+
+    Raises:
+        TenfoldError: what is wrong with the recipe, the data or the machine, and what to do.
+        Stopped: after Ctrl-C; everything so far is kept, and :func:`resume` goes on.
+
+    Example:
+        >>> import tenfold
+        >>> found = tenfold.tune("mine.toml", trials=50)  # doctest: +SKIP
+        >>> found.summary["best"]["values"]  # doctest: +SKIP
+        {'train.learning_rate': 0.0071}
+    """
+    from tenfold.tuning import search
+
+    settings = Settings(Path(out), options, executor, workers, device)
+    overrides = [*overrides, *([] if trials is None else [f"tune.trials={trials}"])]
+    loaded, datasets = _prepared(recipe, train, None, overrides)
+    return search.tune(loaded, settings, _listener(progress), train=datasets.get("train"))
+
+
+def resume_tuning(
+    path: str | Path | Run,
+    *,
+    trials: int | None = None,
+    options: ReadOptions = DEFAULTS.options,
+    executor: str = DEFAULTS.executor,
+    workers: int | None = DEFAULTS.workers,
+    device: str = DEFAULTS.device,
+    allow_inexact: bool = False,
+    progress: bool | Listener = True,
+) -> Run:
+    """Go on with an interrupted search; with more ``trials``, a complete one too. Arguments as for :func:`resume`."""
+    from tenfold.tuning import search
+
+    settings = Settings(DEFAULTS.out, options, executor, workers, device, allow_inexact)
+    return search.resume(path if isinstance(path, Run) else Run(path), settings, _listener(progress), trials=trials)
 
 
 def explore(

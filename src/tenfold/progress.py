@@ -50,6 +50,10 @@ class Lines(Listener):
         self._names = names or [f"member {member + 1}/{members}" for member in range(members)]
         self.say(f"training {members} member{'s' * (members > 1)}, {workers} at a time, one thread each")
 
+    def search_starts(self, workers: int) -> None:
+        """Know their names."""
+        self._names = [f"worker {number}" for number in range(1, workers + 1)]
+
     def event(self, member: int, event: dict[str, Any]) -> None:
         """Print an epoch's end, a warning, or a sign of life."""
         if "history" in event:
@@ -84,10 +88,18 @@ class Bars(Lines):
 
     def training_starts(self, members: int, workers: int, names: Sequence[str] = ()) -> None:
         """Draw the bars' frame."""
+        super().training_starts(members, workers, names)
+        self._draw()
+
+    def search_starts(self, workers: int) -> None:
+        """Draw the bars' frame."""
+        super().search_starts(workers)
+        self._draw()
+
+    def _draw(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-        super().training_starts(members, workers, names)
         self._tasks, self._validated = {}, {}
         columns = (
             TextColumn("{task.description}"),

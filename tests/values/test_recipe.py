@@ -155,3 +155,44 @@ def test_the_key_of_a_stored_recipe_stays_the_same_over_releases() -> None:
 def test_a_recipe_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         parse_recipe(SMALL).seed = 3  # type: ignore[misc]
+
+
+TUNE = """
+[tune]
+trials = 7
+[tune.ranges]
+"train.learning_rate" = { low = 0.001, high = 0.1, log = true }
+"model.layers" = ["FLAT SOFTMAX", "FLAT 32 SOFTMAX"]
+"""
+
+
+def test_what_might_be_tuned_changes_no_key() -> None:
+    plain = parse_recipe('name = "x"\n[model]\nlayers = "FLAT SOFTMAX"\n')
+    tuned = parse_recipe('name = "x"\n[model]\nlayers = "FLAT SOFTMAX"\n' + TUNE)
+    assert plain.key() == tuned.key()
+    assert parse_recipe(tuned.to_toml()) == tuned
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("tune.ranges={'seed'={low=3, high=1}}", "expected low < high"),
+        ("tune.ranges={'seed'={low=0, high=1, log=true}}", "a logarithmic range starts above 0"),
+        ("tune.ranges={'seed'=[1]}", "at least 2 items"),
+        ("tune.ranges={}", "at least 1 item"),
+        ("tune.scored=9", "no more than there are"),
+    ],
+)
+def test_ranges_that_cannot_be_meant_are_refused(change: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_recipe('name = "x"\n[model]\nlayers = "FLAT SOFTMAX"\n' + TUNE, [change])
+
+
+def test_overrides_reach_into_lists_of_tables() -> None:
+    recipe = parse_recipe('name = "x"\nmodel = [{ layers = "A" }, { layers = "B" }]\naugment = [{ kind = "affine" }]\n')
+    changed = recipe.overridden(["model.1.layers=C", "augment.rotation=3", "augment.0.shift=1"])
+    assert [model.settings["layers"] for model in changed.model] == ["A", "C"]
+    assert changed.augment[0].settings == {"rotation": 3, "shift": 1}
+    for override in ("model.layers=C", "model.2.layers=C", "augment.0=1"):
+        with pytest.raises(UsageError, match=r"say which by its number: 0 to 1|expected a key of the table"):
+            recipe.overridden([override])

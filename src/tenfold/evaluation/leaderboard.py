@@ -154,19 +154,18 @@ def _row(run: Run) -> Row:
     try:
         recipe = run.recipe
         if not run.is_complete:
-            done = f"{len(run.trained())} of {recipe.ensemble.members * max(1, len(run.folds()))} members trained"
-            return Row(name, "incomplete", done, recipe=recipe.name)
+            return Row(name, "incomplete", _progress(run), recipe=recipe.name)
         summary = _Summary.model_validate(run.summary)
     except IntegrityError as error:
         return Row(name, "damaged", str(error))
     except ValidationError as error:
         first = error.errors()[0]
         return Row(name, "damaged", f"summary.json: {'.'.join(map(str, first['loc']))}: {first['msg']}")
-    folds = len(run.folds())
+    folds, trials = len(run.folds()), len(run.trials())
     return Row(
         name,
         "complete",
-        f"{folds} folds" if folds else "",
+        f"best of {trials} trials" if trials else f"{folds} folds" if folds else "",
         recipe=recipe.name,
         finished=summary.finished,
         members=summary.members,
@@ -178,3 +177,11 @@ def _row(run: Run) -> Row:
         seed=recipe.seed,
         group=group_key(recipe),
     )
+
+
+def _progress(run: Run) -> str:
+    """How far an unfinished run came."""
+    if run.command == "tune":
+        wanted = run.recipe.tune.trials if run.recipe.tune else 0
+        return f"{sum(trial.is_complete for trial in run.trials())} of {wanted} trials made"
+    return f"{len(run.trained())} of {run.recipe.ensemble.members * max(1, len(run.folds()))} members trained"

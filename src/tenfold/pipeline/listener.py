@@ -20,6 +20,9 @@ class Listener:
     def training_starts(self, members: int, workers: int, names: Sequence[str] = ()) -> None:
         """``members`` are about to be trained, ``workers`` at a time; ``names`` say more than their numbers."""
 
+    def search_starts(self, workers: int) -> None:
+        """``workers`` are about to train one trial of a search after another; their events have the worker's number."""
+
     def event(self, member: int, event: dict[str, Any]) -> None:
         """A member reports; see :func:`tenfold.training.loop.fit`."""
 

@@ -84,13 +84,13 @@ def resume(run: Run, stages: Stages = "run", settings: Settings = DEFAULTS, list
     """Go on with an interrupted run; a complete one is left as it is.
 
     Raises:
-        UsageError: it is a cross-validation.
+        UsageError: it was begun by another command.
         IntegrityError: the data, or what decides the bits, is no longer the same.
         BusyError: it is still running.
     """
     require_training()
     if run.command != "run":
-        raise UsageError(f"{run.path} is a cross-validation; go on with: tenfold {run.command} --resume {run.path}")
+        raise UsageError(f"{run.path} is no single training; go on with: tenfold {run.command} --resume {run.path}")
     if settings.explore:
         check_installed()
     from tenfold.training.train import save_split, split_rows

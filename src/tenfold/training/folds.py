@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.atomic import make_directory, write_text
+from tenfold.atomic import make_directory
 from tenfold.data.cache import stored
 from tenfold.data.splits import duplicate_groups, stratified_folds
 from tenfold.errors import IntegrityError
@@ -67,20 +67,26 @@ def make_folds(recipe: Recipe, train: Dataset, count: int) -> list[Fold]:
 def recipe_of(recipe: Recipe, fold: int) -> Recipe:
     """The recipe of one fold: another seed each, so that their scatter shows all that chance does."""
     data = recipe.data.model_copy(update={"limit": None, "test": None})
-    return recipe.model_copy(update={"seed": derive(recipe.seed, "fold", fold), "data": data})
+    return recipe.model_copy(update={"seed": derive(recipe.seed, "fold", fold), "data": data, "tune": None})
 
 
-def write_folds(parent: Run, train: Dataset, count: int) -> list[Path]:
+def write_folds(parent: Run, train: Dataset, count: int, first: int | None = None) -> list[Path]:
     """Make the runs of the folds below ``parent``, or find them, and store the images that each predicts.
+
+    Args:
+        parent: with the recipe.
+        train: the training set.
+        count: number of folds that the rows are dealt into.
+        first: make only so many of them.
 
     Returns:
         the folder of the stored images, without labels, of each fold.
     """
     folders = []
-    for number, fold in enumerate(make_folds(parent.recipe, train, count)):
-        path = make_directory(make_directory(parent.path / "folds") / f"{number:02d}")
-        write_text(path / "recipe.toml", recipe_of(parent.recipe, number).to_toml())
-        save_split(Run(path), fold.train, fold.held, out=fold.out, seen=fold.seen)
+    make_directory(parent.path / "folds")
+    for number, fold in enumerate(make_folds(parent.recipe, train, count)[:first]):
+        run = Run.at(parent.path / "folds" / f"{number:02d}", recipe_of(parent.recipe, number))
+        save_split(run, fold.train, fold.held, out=fold.out, seen=fold.seen)
         asked = train.take(np.concatenate([fold.out, fold.seen])).without_labels()
         folders.append(stored(asked, make_directory(parent.path / _FOLDERS) / f"{number:02d}"))
     return folders

@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from tenfold.errors import UsageError
+from tenfold.values.toml import apply, dumps, loads
+from tenfold.values.tuning import TuneSettings
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -132,6 +134,9 @@ class EnsembleSettings(_Table):
         return [(down, right) for down in reach for right in reach if abs(down) + abs(right) <= self.shifts]
 
 
+_NOT_IN_KEY: Any = {"name": True, "claim": True, "expected": True, "tune": True, "data": {"train", "test"}}
+
+
 def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, Mapping) else value
 
@@ -150,6 +155,8 @@ class Recipe(_Table):
     train: TrainSettings = TrainSettings()
     ensemble: EnsembleSettings = EnsembleSettings()
     expected: dict[str, float | str] = {}
+    tune: TuneSettings | None = None
+    """What `tenfold tune` searches through; a training does not look at it."""
 
     def model_of(self, member: int) -> ModelSettings:
         """The model table that member number ``member`` is built from."""
@@ -158,9 +165,9 @@ class Recipe(_Table):
     def key(self) -> str:
         """16 hexadecimal digits of the SHA-256 of everything that decides the result.
 
-        Names and claims don't; nor do the sources, since data are known by their fingerprint.
+        Names, claims and what might be tuned don't; nor do the sources, since data are known by their fingerprint.
         """
-        content = self.model_dump(mode="json", exclude={"name": True, "claim": True, "expected": True, "data": {"train", "test"}})
+        content = self.model_dump(mode="json", exclude=_NOT_IN_KEY)
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -174,7 +181,7 @@ class Recipe(_Table):
 
     def to_toml(self) -> str:
         """The recipe as TOML, defaults included, keys in the order of the fields."""
-        return _to_toml(self.model_dump(mode="json"))
+        return dumps(self.model_dump(mode="json"))
 
 
 class ModelSettings(_OpenTable):
@@ -206,40 +213,16 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 def parse_recipe(text: str, overrides: Sequence[str] = (), *, where: str = "recipe", default_name: str = "recipe") -> Recipe:
     """A recipe from TOML ``text``. See :func:`load_recipe`."""
     try:
-        table = _loads(text)
+        table = loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{where} is not valid TOML: {error}") from error
     table.setdefault("name", default_name)
     for override in overrides:
-        _apply(table, override)
+        apply(table, override)
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:
         raise UsageError("\n".join(f"{where}: {_explain(dict(item))}" for item in error.errors())) from error
-
-
-def _loads(text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise tomllib.TOMLDecodeError("nested too deep") from None
-
-
-def _apply(table: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    *path, last = key.strip().split(".")
-    if not equals or not all((*path, last)):
-        raise UsageError(f"--set {override!r}: expected key=value, for example --set train.epochs=3")
-    try:
-        parsed = _loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()  # a bare word such as cosine is meant as text
-    for part in path:
-        child = table.setdefault(part, {})
-        if not isinstance(child, dict):
-            raise UsageError(f"--set {override!r}: {part!r} is not a table in this recipe")
-        table = child
-    table[last] = parsed
 
 
 def _explain(item: dict[str, Any]) -> str:
@@ -266,35 +249,3 @@ def _keys_at(location: Sequence[str]) -> list[str]:
         candidates = [annotation, *getattr(annotation, "__args__", ())]
         model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
     return list(model.model_fields) if model is not None else []
-
-
-def _to_toml(table: Mapping[str, Any], prefix: str = "") -> str:
-    """The small part of TOML that recipes need; ``None`` is left out."""
-    lines, tables = [], []
-    for key, value in table.items():
-        name = f"{prefix}{_toml_key(key)}"
-        if value is None:
-            continue
-        if isinstance(value, Mapping):
-            tables.append(f"\n[{name}]\n{_to_toml(value, name + '.')}")
-        elif isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
-            tables.extend(f"\n[[{name}]]\n{_to_toml(v, name + '.')}" for v in value)
-        else:
-            lines.append(f"{_toml_key(key)} = {_toml_value(value)}\n")
-    return "".join(lines + tables)
-
-
-def _toml_key(key: str) -> str:
-    return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else _toml_value(key)
-
-
-def _toml_value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # the one character only JSON takes bare
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml_value, value)) + "]"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_toml_key(k)} = {_toml_value(v)}" for k, v in value.items()) + "}"
-    return repr(value)

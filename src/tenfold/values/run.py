@@ -10,6 +10,7 @@
     predictions/        validation.npz, test.npz
     bundle/             model.onnx, manifest.json, card.md
     folds/NN/           of a cross-validation: a run each, with its members; predictions/ has oof.npz and train.npz
+    trials/             of a search: a run each, of which predictions and figures are kept
     report.html, submission.csv, summary.json
     manifest.json       SHA-256 of every file above, written last: its presence means "complete"
 """
@@ -36,6 +37,7 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 LARGEST_JSON = 64 << 20
 _NOT_LISTED = (".lock", MANIFEST)
+_COMMANDS = {"trials": "tune", "folds": "cv"}  # the folder that a run of each has
 
 
 class Run:
@@ -88,6 +90,12 @@ class Run:
             except ResourceError:
                 if not path.exists():  # else another run of the same second has the name
                     raise
+        return cls.at(path, recipe)
+
+    @classmethod
+    def at(cls, path: Path, recipe: Recipe) -> Run:
+        """The run of ``recipe`` in the folder ``path``, which is made unless it is there."""
+        make_directory(path)
         write_text(path / "recipe.toml", recipe.to_toml())
         return cls(path)
 
@@ -144,8 +152,12 @@ class Run:
 
     @property
     def command(self) -> str:
-        """The command that goes on with this run: "cv" for a cross-validation, else "run"."""
-        return "cv" if (self.path / "folds").is_dir() else "run"
+        """The command that goes on with this run: "cv" for a cross-validation, "tune" for a search, else "run"."""
+        return next((command for folder, command in _COMMANDS.items() if (self.path / folder).is_dir()), "run")
+
+    def trials(self) -> list[Run]:
+        """The runs of a search's trials, in order of their names; none for anything else."""
+        return [Run(path.parent) for path in sorted(self.path.glob("trials/*/recipe.toml"))]
 
     def trained(self) -> list[tuple[Run, int]]:
         """(run, member) of every finished member, those of the folds included."""
