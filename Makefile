@@ -46,6 +46,7 @@ docs: $(DEV_STAMP) ## write the generated pages anew, and the site from all page
 	$(VENV)/bin/python docs/generate_commands.py
 	$(VENV)/bin/python docs/generate_recipes.py
 	$(VENV)/bin/python docs/generate_api.py
+	$(VENV)/bin/python docs/generate_reliability.py
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet
 
 clean: ## remove .venv and every cache; runs stay

@@ -11,6 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from _case_table import pytest_runtest_logreport, pytest_terminal_summary
+
+__all__ = ["pytest_runtest_logreport", "pytest_terminal_summary"]  # pytest looks for hooks here
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # a test may load ONNX Runtime before tenfold does this
+
 # The machines that run the tests are busy: a slow example is no failure. The same examples every time.
 settings.register_profile("tenfold", deadline=None, derandomize=True)
 settings.load_profile("tenfold")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import typer
 
 from tenfold.cli import build_app
@@ -32,9 +33,10 @@ def test_every_command_is_in_the_readme() -> None:
     assert [name for name in top if name not in readme] == []
 
 
-def test_the_help_texts_in_the_documentation_are_the_real_ones() -> None:
-    """When this fails, run ``make docs``."""
-    check = [sys.executable, ROOT / "docs" / "generate_commands.py", "--check"]
+@pytest.mark.parametrize("generator", ["generate_commands.py", "generate_reliability.py"])
+def test_the_generated_pages_are_current(generator: str) -> None:
+    """When this fails, run ``make docs``: a help text changed, or a test got the id of a case."""
+    check = [sys.executable, ROOT / "docs" / generator, "--check"]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

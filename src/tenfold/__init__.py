@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
     from tenfold.values.run import Run
 
 __version__ = "0.1.0"
+
+# Libraries that report their use to their makers, ONNX Runtime from 1.29 on among them: nothing is sent
+# unless the user says otherwise. They look when they are loaded, so this has to come before.
+for _switch, _off in {
+    "ORT_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}.items():
+    os.environ.setdefault(_switch, _off)
 
 __all__ = [
     "Bundle",

@@ -18,6 +18,8 @@ from tenfold.evaluation.calibration import with_temperature
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 
+onnxruntime.disable_telemetry_events()  # whoever loaded it before tenfold may have left them on
+
 BATCH = 64
 """Images at a time: the activations of a small network then stay in the processor's cache."""
 

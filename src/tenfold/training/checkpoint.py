@@ -35,7 +35,7 @@ def load_newest(folder: Path) -> tuple[tuple[Tensors, dict[str, Any]] | None, li
     """The newest checkpoint whose content matches its name, and the names of newer ones that don't.
 
     Raises:
-        IntegrityError: there are checkpoints, but all of them are damaged.
+        IntegrityError: there are checkpoints, but all of them are damaged, or the newest is not one of ours.
     """
     damaged: list[str] = []
     for path in sorted(folder.glob("*.safetensors"), reverse=True):
@@ -43,10 +43,7 @@ def load_newest(folder: Path) -> tuple[tuple[Tensors, dict[str, Any]] | None, li
         if hashlib.sha256(content).hexdigest()[:32] != path.stem.rpartition("-")[2]:
             damaged.append(path.name)
             continue
-        tensors = deserialise(content, path)
-        length = int.from_bytes(content[:8], "little")
-        header = json.loads(content[8 : 8 + length])
-        return (tensors, json.loads(header["__metadata__"]["position"])), damaged
+        return (deserialise(content, path), _position(content, path)), damaged
     if damaged:
         raise IntegrityError(f"all checkpoints in {folder} are damaged: {', '.join(damaged)}; start again without --resume")
     return None, damaged
@@ -82,6 +79,18 @@ def deserialise(content: bytes, path: Path) -> Tensors:
         return load(content)
     except (SafetensorError, ValueError, KeyError) as error:
         raise IntegrityError(f"{path} is not a safetensors file: {error}") from error
+
+
+def _position(content: bytes, path: Path) -> dict[str, Any]:
+    """The place that a checkpoint's header names; whoever wrote the file may have written the hash in its name, too."""
+    length = int.from_bytes(content[:8], "little")
+    try:
+        position = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["position"])
+        if all(isinstance(position[name], int) and position[name] >= 0 for name in ("epoch", "step")):
+            return position  # type: ignore[no-any-return]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        pass
+    raise IntegrityError(f"the checkpoint {path} holds no position; start again without --resume")
 
 
 def _serialise(tensors: Tensors, metadata: dict[str, str]) -> bytes:

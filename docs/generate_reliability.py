@@ -1,0 +1,50 @@
+"""Write docs/reliability.md: every case of tests/cases.toml with the tests that hold it.
+
+Run it with ``make docs``; ``--check`` only says whether the file is up to date.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import _cases
+from tenfold.atomic import write_text
+
+PAGE = Path(__file__).with_name("reliability.md")
+HEADER = """\
+# Reliability: what must hold, and which test says so
+
+Written by `make docs` from `tests/cases.toml` and the names of the tests below `tests/`. `make test` and `make
+test-all` end with a table of these cases: passed, failed, skipped and why, not run.
+[Threats](threats.md) looks at the same from an attacker's side; the promises stand in the
+[README](../README.md) and in [Security](../SECURITY.md).
+
+Not promised: equal bits across releases of torch, instruction sets, numbers of threads, or between
+GPU and CPU; equal bits of a probability across batch sizes; safety from whoever can write to your
+files; survival of power cuts on file systems that ignore fsync.
+"""
+
+
+def page() -> str:
+    """The text of docs/reliability.md."""
+    sections = [HEADER]
+    for group in _cases.groups().values():
+        rows = [f"| {case} | {sentence} | {_tests(case)} |" for case, sentence in group.sentences.items()]
+        sections.append("\n".join([f"## {group.title}\n", "| case | what holds | tests |", "|---|---|---|", *rows]) + "\n")
+    return "\n".join(sections)
+
+
+def _tests(case: str) -> str:
+    files = _cases.tested_in().get(case)
+    if files is None:
+        return f"none: {_cases.untested().get(case, 'not yet')}"
+    return ", ".join(f"`{file.removesuffix('.py')}`" for file in files)
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv[1:]:
+        sys.exit(None if PAGE.is_file() and PAGE.read_text("utf-8") == page() else f"{PAGE} is not up to date; run: make docs")
+    write_text(PAGE, page())
