@@ -87,7 +87,7 @@ def _position(content: bytes, path: Path) -> dict[str, Any]:
     try:
         position = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["position"])
         if all(isinstance(position[name], int) and position[name] >= 0 for name in ("epoch", "step")):
-            return position  # type: ignore[no-any-return]
+            return position
     except (KeyError, TypeError, ValueError, RecursionError):
         pass
     raise IntegrityError(f"the checkpoint {path} holds no position; start again without --resume")
