@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from tenfold.errors import Stopped, UsageError
 from tenfold.training.progressive import shrunk
+from tenfold.training.pruning import kept
 from tenfold.training.schedule import learning_rate
 from tenfold.training.seeding import derive, generator
 from tenfold.training.selective import hardest
@@ -70,11 +71,17 @@ def fit(
     """
     settings, position = recipe.train, state.position
     batch = min(settings.batch_size, len(train))
-    steps = len(train) // batch
+    if settings.pruning and not len(state.losses):
+        state.losses = torch.full((len(train),), math.inf)
+        state.fresh = state.losses.clone()
     clock = _Clock(settings.checkpoint_minutes * 60)
     while position.epoch < settings.epochs and not position.stopped_early:
         epoch = position.epoch
-        order = torch.randperm(len(train), generator=generator(recipe.seed, member, epoch, "order"))
+        rows, weights = torch.arange(len(train)), None
+        if settings.pruning and epoch < settings.pruning.until * settings.epochs:
+            rows, weights = kept(state.losses, settings.pruning, generator(recipe.seed, member, epoch, "pruning"))
+        order = rows[torch.randperm(len(rows), generator=generator(recipe.seed, member, epoch, "order"))]
+        steps = len(order) // batch
         clean = epoch >= settings.epochs - settings.clean_epochs
         state.network.train()
         while position.step < steps:
@@ -82,10 +89,10 @@ def fit(
                 save()
                 raise Stopped("stopped; the checkpoint is written")
             step = position.step
-            progress = (epoch * steps + step) / (settings.epochs * steps)
+            progress = (epoch + step / steps) / settings.epochs
             rate = learning_rate(settings, progress, epoch) * position.rate_factor
-            rows = order[step * batch : (step + 1) * batch]
-            images, labels = to_input(train.images[rows]), train.labels[rows]
+            chosen = order[step * batch : (step + 1) * batch]
+            images, labels = to_input(train.images[chosen]), train.labels[chosen]
             if not clean:
                 images = augment(images, generator(recipe.seed, member, epoch, step, "augment"))
             if settings.progressive and progress < settings.progressive.share:
@@ -94,7 +101,9 @@ def fit(
                 with arithmetic(settings, images.device):
                     images, labels = hardest(state.network, images, labels, settings.selective.share)
             torch.manual_seed(derive(recipe.seed, member, epoch, step, "dropout"))
-            train_step(state, images, labels, rate, settings)
+            losses = train_step(state, images, labels, rate, settings, None if weights is None else weights[chosen])
+            if settings.pruning:
+                state.fresh[chosen] = losses.cpu()
             if settings.weight_average and progress >= 1 - settings.weight_average:
                 state.update_average()
             position.step += 1
@@ -103,24 +112,38 @@ def fit(
                 emit({**place, "loss": float(state.running[0] / state.running[2]), **event})
             if clock.checkpoint_due():
                 save()
-        last = ((epoch + 1) * steps - 1) / (settings.epochs * steps)  # a resumed epoch may have no step left to ask
+        last = (epoch + 1 - 1 / steps) / settings.epochs  # a resumed epoch may have no step left to ask
+        state.losses = state.fresh.clone()  # not before the end: a resumed epoch must leave out the same images
         _end_epoch(state, held, learning_rate(settings, last, epoch) * position.rate_factor, recipe)
         emit({"history": position.history[-1], "epochs": settings.epochs})
         save()
 
 
-def train_step(state: TrainingState, images: torch.Tensor, labels: torch.Tensor, rate: float, settings: TrainSettings) -> None:
-    """One step of the optimiser at learning rate ``rate`` on a batch of float32 images (B, C, H, W) and labels (B,)."""
+def train_step(
+    state: TrainingState,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    rate: float,
+    settings: TrainSettings,
+    weights: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """One step of the optimiser at learning rate ``rate`` on a batch of float32 images (B, C, H, W) and labels (B,).
+
+    ``weights`` (B,) say how much each image counts; None is alike. Returns the losses (B,) before the step.
+    """
     for group in state.optimizer.param_groups:
         group["lr"] = rate
     with arithmetic(settings, images.device):
         logits = state.network(images)
-    loss = F.cross_entropy(logits.float(), labels, label_smoothing=settings.label_smoothing)
+    losses = F.cross_entropy(logits.float(), labels, label_smoothing=settings.label_smoothing, reduction="none")
+    loss = losses.mean() if weights is None else (losses * weights.to(losses.device)).mean()
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     state.optimizer.step()
+    losses = losses.detach()
     count, correct = loss.new_tensor(len(labels)), (logits.detach().argmax(1) == labels).sum()
-    state.running += torch.stack([loss.detach().double() * count, correct.double(), count.double()])
+    state.running += torch.stack([losses.double().sum(), correct.double(), count.double()])
+    return losses
 
 
 def _end_epoch(state: TrainingState, held: Rows, rate: float, recipe: Recipe) -> None:

@@ -50,6 +50,8 @@ class TrainingState:
         optimizer: its optimiser.
         average: running mean of weights and batch-norm statistics, by name; empty until it starts.
         best: weights of the best epoch so far, by name; empty before.
+        losses: float32 (N,), of each training image when it was last learnt from before this epoch; empty without pruning.
+        fresh: the same with what this epoch has found so far.
         running: float64 (3,), of the epoch under way: sum of losses, number of correct answers, number of images.
         position: see :class:`Position`.
     """
@@ -59,6 +61,8 @@ class TrainingState:
         self.optimizer = optimizer
         self.average: Tensors = {}
         self.best: Tensors = {}
+        self.losses = torch.empty(0)
+        self.fresh = torch.empty(0)
         self.running = torch.zeros(3, dtype=torch.float64, device=device)
         self.position = Position()
 
@@ -83,6 +87,7 @@ class TrainingState:
         for index, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{index}/{k}": torch.as_tensor(v) for k, v in moments.items() if v is not None}
         tensors["running"] = self.running
+        tensors |= {"losses/before": self.losses, "losses/fresh": self.fresh} if len(self.losses) else {}
         return tensors, asdict(self.position)
 
     def unpack(self, tensors: Tensors, position: dict[str, Any]) -> None:
@@ -91,7 +96,7 @@ class TrainingState:
         Raises:
             IntegrityError: the tensors are not those of this network and optimiser.
         """
-        groups: dict[str, Tensors] = {"network": {}, "average": {}, "best": {}, "optimizer": {}}
+        groups: dict[str, Tensors] = {"network": {}, "average": {}, "best": {}, "optimizer": {}, "losses": {}}
         try:
             for name, tensor in tensors.items():
                 if name != "running":
@@ -102,6 +107,8 @@ class TrainingState:
             live = weights_of(self.network)
             self.average = {k: _laid_as(live[k], v) for k, v in groups["average"].items()}
             self.best = {k: _laid_as(live[k], v) for k, v in groups["best"].items()}
+            if groups["losses"]:
+                self.losses, self.fresh = groups["losses"]["before"], groups["losses"]["fresh"]
             self._unpack_optimizer(groups["optimizer"])
             self.position = Position(**position)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:

@@ -86,6 +86,15 @@ class Progressive(_Table):
     """Of the steps, from the first on."""
 
 
+class Pruning(_Table):
+    """Leave out, in each epoch, a share of the images that are known well by then; which of them is drawn anew each time."""
+
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Of the images whose last loss was below the mean of all."""
+    until: Annotated[float, Field(gt=0, le=1)] = 0.875
+    """Share of the epochs after which all images are learnt from again."""
+
+
 class TrainSettings(_Table):
     """How one member is trained."""
 
@@ -109,6 +118,7 @@ class TrainSettings(_Table):
     """Share of the last steps over which weights are averaged; 0 keeps the last weights."""
     progressive: Progressive | None = None
     selective: Selective | None = None
+    pruning: Pruning | None = None
     clean_epochs: Annotated[int, Field(ge=0)] = 0
     """Last epochs that see the images without augmentation."""
     early_stopping: EarlyStopping | None = None
