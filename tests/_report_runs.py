@@ -59,6 +59,7 @@ def history(epochs: int, shift: float = 0.0, validation: bool = True) -> list[di
             "train_accuracy": 1 - 0.3 / epoch,
             "validation_loss": 1.1 / epoch + shift if validation else None,
             "validation_accuracy": 0.9 + 0.01 * min(epoch, 2 * (epochs - 1) - epoch) - shift if validation else None,
+            "validation_mistakes": [[4, 9, epochs - epoch + 1], [7, 1, 2]] if validation else [],
             "learning_rate": 0.001,
             "seconds": 1.5,
             "images_per_second": 1000.0,

@@ -46,7 +46,7 @@ class Page(HTMLParser):
         return [found for name, found in self.tags if name == tag and wanted.items() <= found.items()]
 
     def tiles(self) -> list[dict[str, str | None]]:
-        return [found for found in self.all("figure") if "tile" in (found.get("class") or "")]
+        return [found for found in self.all("figure") if found.get("class") == "tile"]
 
     def sheets(self) -> int:
         return len(re.findall(r"url\(\"data:image/png;base64,", self.source))
@@ -76,9 +76,9 @@ def test_every_mistake_is_a_picture_with_id_truth_reading_and_confidence(make_ru
     page = written(make_run, {"test": data}, {"test": made})
     pairs = [(tile["data-true"], tile["data-predicted"]) for tile in page.tiles()]
     assert pairs == [("4", "9"), ("4", "9"), ("5", "3"), ("0", "6")]
-    assert page.sheets() == 1
+    assert page.sheets() == 2  # the mistakes and the hardest
     assert "4 → 9 89.0 % 5" in page.text
-    assert len([button for button in page.all("button") if "px" in (button.get("class") or "")]) == 4
+    assert len([button for button in page.all("button") if "px mistake" in (button.get("class") or "")]) == 4
 
 
 def test_cells_with_mistakes_are_buttons_and_count_them(make_run, labelled):
@@ -96,14 +96,14 @@ def test_curves_show_every_member_and_mark_the_best_epoch(make_run, labelled):
     kinds = [line["class"] for line in page.all("polyline")]
     assert kinds.count("train thin") == kinds.count("validation thin") == 4  # two members, two charts
     assert kinds.count("train mean") == kinds.count("validation mean") == 2
-    assert len(page.all("line", class_="best")) == 2
+    assert len(page.all("line", class_="best")) == 3  # and the diagonal of the reliability diagram
     assert "Best and last 5" in page.text
 
 
 def test_the_page_asks_nobody_for_anything(make_run, labelled):
     data, made = labelled
     page = written(make_run, {"test": data}, {"test": made}, previews=data.images[:50])
-    assert page.sheets() == 2
+    assert page.sheets() == 3
     for tag, attributes in page.tags:
         assert tag not in ("link", "iframe", "object", "embed", "base", "form") or attributes.get("method") == "dialog"
         for name in ("src", "srcset", "href", "action", "data", "poster"):
@@ -159,7 +159,7 @@ def test_no_mistakes_is_said_plainly(make_run):
     page = written(make_run, {"test": data}, {"test": predict(data, {})})
     assert "None: all 300 images were read right." in page.text
     assert "No image was misread." in page.text
-    assert page.sheets() == 0
+    assert page.sheets() == 1
     assert not page.tiles()
 
 
@@ -271,3 +271,26 @@ def test_every_control_has_a_name_and_headings_do_not_skip(make_run, labelled):
             assert found["aria-labelledby"] in ids
     for found in page.all("button", class_="quiet"):
         assert found["aria-label"]
+
+
+def test_what_was_learnt_from_held_out_rows_stands_beside_the_test_set(make_run, labelled):
+    data, made = labelled
+    validation = predict(digits(200), {1: 2, 3: 4})
+    page = written(make_run, {"test": data}, {"test": made, "validation": validation})
+    assert "Answering only from a confidence of" in page.text
+    assert "The difference between test and validation: noise (p = " in page.text
+    alone = written(make_run, {"test": data}, {"test": made})
+    assert "No rows were held out" in alone.text
+    assert "Answering only" not in alone.text
+
+
+def test_members_stand_beside_the_vote_of_all(make_run, labelled):
+    data, made = labelled
+    run = make_run({"test": made})
+    for member, wrong in enumerate([WRONG, WRONG | dict.fromkeys(range(20, 60), 1)]):
+        predict(data, wrong).save(run.member_path(member) / "test.npz")
+    page = Page(write_report(run, {"test": data, "train": digits(100)}))
+    assert "member 1" in page.text
+    assert "all better, p < 0.001" in page.text  # the vote beside the second member
+    assert "Two members differ on" in page.text
+    assert page.sheets() == 3  # mistakes, hardest, and the training images they resemble

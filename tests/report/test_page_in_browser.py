@@ -33,7 +33,12 @@ seen.cell = {
   picture: getComputedStyle($("#cell-tiles .px")).backgroundImage.slice(0, 20),
 };
 $("#cell-tiles .px").click();
-seen.zoom = {open: $("#zoom").open, title: $("#zoom-title").textContent, truth: $("#zoom .truth b").textContent};
+seen.zoom = {open: $("#zoom").open, title: $("#zoom-title").textContent, truth: $("#zoom li.truth b").textContent};
+seen.beside = {
+  votes: $("#zoom .votes").textContent,
+  near: visible("#zoom .near figure"),
+  label: $("#zoom .near figcaption").textContent,
+};
 $("#zoom").close();
 $("#cell-close").click();
 seen.closed = {panels: visible("#cell"), pairs: visible("#pairs"), focus: document.activeElement === cell};
@@ -58,6 +63,19 @@ seen.nothing = {tiles: visible("#tiles .tile"), said: $("#shown").textContent};
 seen.count = $("#matrix td.d span").innerText;
 $('.segmented [data-mode="share"]').click();
 seen.share = $("#matrix td.d span").innerText;
+$('.segmented [data-mode="column"]').click();
+seen.column = $("#matrix td.d span").innerText;
+
+const slide = (value) => { $("#epoch").value = value; $("#epoch").dispatchEvent(new Event("input")); };
+const evolved = () => [$("#epoch-said").textContent, $("#evolution tbody tr:nth-child(5) td:nth-child(11)").textContent];
+seen.evolution = [evolved()];
+slide(0);
+seen.evolution.push(evolved());
+$("#play").click();
+await new Promise((resolve) => setTimeout(resolve, 1500));
+seen.playing = [Number($("#epoch").value) > 0, $("#play").getAttribute("aria-label")];
+$("#play").click();
+seen.paused = $("#play").getAttribute("aria-label");
 
 press("ArrowLeft", $(".plot"));
 seen.readout = [visible(".readout"), $(".readout").textContent];
@@ -77,7 +95,9 @@ def page(tmp_path_factory):
     fours = len(wrong)
     wrong |= {row: 3 for row in range(200, 800) if data.labels[row] == 5}
     run = RunMaker(tmp_path_factory.mktemp("report") / "runs")({"test": predict(data, wrong)})
-    return write_report(run, {"test": data}), fours, len(wrong)
+    for member, votes in enumerate([wrong, {}]):
+        predict(data, votes).save(run.member_path(member) / "test.npz")
+    return write_report(run, {"test": data, "train": data}), fours, len(wrong)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +123,18 @@ def test_a_picture_opens_large_with_the_truth(seen):
     assert seen["zoom"] == {"open": True, "title": "Image 5", "truth": "4"}  # the first 4 is in row 4, its id is 5
 
 
+def test_a_mistake_shows_the_votes_of_the_members_and_what_it_resembles(seen):
+    # the same images trained, so that each is its own nearest neighbour
+    assert seen["beside"] == {"votes": "94", "near": 3, "label": "4 0"}
+
+
+def test_the_slider_shows_the_mistakes_fade(seen):
+    # two members of five and four epochs; the second counts on after its last
+    assert seen["evolution"] == [["after epoch 5: 6 mistakes", "2"], ["after epoch 1: 13 mistakes", "9"]]
+    assert seen["playing"] == [True, "Pause"]
+    assert seen["paused"] == "Play"
+
+
 def test_closing_goes_back_to_where_one_was(seen):
     assert seen["closed"] == {"panels": 0, "pairs": 1, "focus": True}
     assert seen["escaped"] == {"panels": 0, "focus": "pairs"}
@@ -123,7 +155,7 @@ def test_the_grid_starts_short_and_filters_by_pair(page, seen):
 
 
 def test_counts_turn_into_shares(seen):
-    assert (seen["count"], seen["share"]) == ("99", "100")
+    assert (seen["count"], seen["share"], seen["column"]) == ("99", "100", "100")
 
 
 def test_curves_can_be_read_with_the_keyboard(seen):

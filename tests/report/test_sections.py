@@ -5,7 +5,7 @@ from _report_runs import digits, history, noise, predict
 from tenfold.evaluation.metrics import confusion_matrix
 from tenfold.report.sections.confusion import LARGEST, confusion, share_label
 from tenfold.report.sections.headline import headline
-from tenfold.report.sections.mistakes import MOST_PIXELS, MOST_TILES, fair_choice, mistakes
+from tenfold.report.sections.mistakes import MOST_PIXELS, MOST_TILES, Beside, fair_choice, mistakes
 from tenfold.report.sections.record import findings, flattened, stages, total_seconds
 from tenfold.report.sections.training import training
 from tenfold.values.predictions import Predictions
@@ -81,7 +81,7 @@ def test_rounding_neither_hides_a_mistake_nor_completes_a_class(share, label):
 
 def test_mistakes_come_with_the_surest_first():
     data = digits(50)
-    made = mistakes(predict(data, {7: 0, 3: 5}), data.images)
+    made = mistakes(predict(data, {7: 0, 3: 5}), Beside(data.images))
     assert [(tile.id, tile.true, tile.predicted) for tile in made.tiles] == [("8", 7, 0), ("4", 3, 5)]
     assert made.tiles[0].alternatives[0] == (0, pytest.approx(0.89))
     assert [k for k, _ in made.tiles[0].alternatives] == [0, 1, 2, 7]
@@ -89,14 +89,14 @@ def test_mistakes_come_with_the_surest_first():
 
 def test_no_mistakes_no_sheet():
     data = digits(50)
-    made = mistakes(predict(data, {}), data.images)
+    made = mistakes(predict(data, {}), Beside(data.images))
     assert (made.tiles, made.total, made.sheet) == ([], 0, None)
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 64, 64), (3, 500, 400)])
 def test_pictures_stay_within_their_budget(shape):
     data = noise(3000 if shape[1] < 100 else 200, shape, 4)
-    made = mistakes(predict(data, {row: (label + 1) % 4 for row, label in enumerate(data.labels)}), data.images)
+    made = mistakes(predict(data, {row: (label + 1) % 4 for row, label in enumerate(data.labels)}), Beside(data.images))
     assert made.total == len(data)
     assert 0 < len(made.tiles) <= MOST_TILES
     assert len(made.sheet.uri) < 1.5 * MOST_PIXELS
@@ -141,7 +141,7 @@ def test_confusion_matrix_and_tiles_tell_the_same_story():
     data = digits(200)
     made = predict(data, {row: (int(data.labels[row]) + 1 + row % 3) % 10 for row in range(0, 200, 9)})
     matrix = confusion_matrix(made.labels, made.predicted, 10)
-    tiles = mistakes(made, data.images).tiles
+    tiles = mistakes(made, Beside(data.images)).tiles
     counted = np.zeros((10, 10), dtype=np.int64)
     np.add.at(counted, ([tile.true for tile in tiles], [tile.predicted for tile in tiles]), 1)
     np.testing.assert_array_equal(counted, matrix - np.diag(np.diagonal(matrix)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,6 +46,21 @@ def mcnemar_mid_p(only_a: int, only_b: int) -> float:
         return 1.0
     tail, last = _binomial_tail(only_a, only_b)
     return min(1.0, 2 * tail - last)
+
+
+def two_shares(right_a: int, n_a: int, right_b: int, n_b: int) -> float:
+    """The p-value that two shares, observed on different images, are one and the same: the pooled z-test.
+
+    Raises:
+        ValueError: not 0 <= right <= n with n >= 1 on each side.
+    """
+    if not (0 <= right_a <= n_a and 0 <= right_b <= n_b and n_a and n_b):
+        raise ValueError(f"expected 0 <= right <= n and n >= 1, got {right_a} of {n_a} and {right_b} of {n_b}")
+    pooled = (right_a + right_b) / (n_a + n_b)
+    deviation = math.sqrt(pooled * (1 - pooled) * (1 / n_a + 1 / n_b))
+    if deviation == 0:  # all right, or all wrong, on both sides
+        return 1.0
+    return math.erfc(abs(right_a / n_a - right_b / n_b) / deviation / math.sqrt(2))
 
 
 def _binomial_tail(a: int, b: int) -> tuple[float, float]:

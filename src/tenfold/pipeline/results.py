@@ -72,7 +72,7 @@ def _torch_vote(run: Run, members: Iterator[nn.Module], sample: Dataset) -> Any:
     import torch
 
     from tenfold.training.shifts import predict_shifted
-    from tenfold.training.train import vote
+    from tenfold.values.voting import vote
 
     images = torch.from_numpy(sample.images.copy())
     ensemble = run.recipe.ensemble

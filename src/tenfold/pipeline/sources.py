@@ -91,7 +91,7 @@ def say_data(listener: Listener, train: Dataset, test: Dataset | None) -> None:
 
 
 def images_behind(run: Run, train: Dataset, test: Dataset | None) -> dict[str, Dataset]:
-    """The images behind the predictions "validation" and "test", row for row."""
+    """The images behind the predictions "validation" and "test", row for row, and those that the members learnt from, "train"."""
     with np.load(run.path / "split.npz", allow_pickle=False) as split:
-        held = split["held"]
-    return {name: data for name, data in (("validation", train.take(held)), ("test", test)) if data is not None and len(data)}
+        parts = {"validation": train.take(split["held"]), "test": test, "train": train.take(split["train"])}
+    return {name: data for name, data in parts.items() if data is not None and len(data)}

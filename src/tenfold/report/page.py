@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.atomic import write_text
-from tenfold.evaluation.metrics import confusion_matrix
+from tenfold.evaluation.confidence import learn_confidence
 from tenfold.report.rendering import fill
+from tenfold.report.scored import TITLES, scored_sections
 from tenfold.report.sections import classes, record
-from tenfold.report.sections.confusion import confusion, share_label
+from tenfold.report.sections.confusion import share_label
+from tenfold.report.sections.ensemble import MOST
+from tenfold.report.sections.evolution import evolution
 from tenfold.report.sections.folds import folds
 from tenfold.report.sections.headline import headline
-from tenfold.report.sections.mistakes import mistakes
+from tenfold.report.sections.mistakes import Beside
 from tenfold.report.sections.training import training
 from tenfold.report.sprites import sheet
 from tenfold.values.dataset import Dataset
@@ -33,7 +36,7 @@ def write_report(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray
     Args:
         run: with stored predictions called "test" or "validation", or a cross-validation.
         datasets: the images behind the predictions of the same name ("out-of-fold" for a cross-validation), row for row.
-            A missing one costs the pictures.
+            A missing one costs the pictures. With "train", mistakes stand beside the training images they resemble.
         previews: uint8 (N, C, H, W), augmented training images to show.
 
     Returns:
@@ -61,6 +64,7 @@ def render(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.ui
     found = record.findings(data.get("findings") or ())
     names = _class_names(data, datasets, predictions)
     shown = headline(predictions)
+    histories = [trained.history(member) for trained, member in run.trained()]
     context: dict[str, Any] = {
         "run_name": run.path.name,
         "recipe": run.recipe,
@@ -69,7 +73,8 @@ def render(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.ui
         "long_names": any(len(name) > 3 for name in names),
         "headline": shown,
         "leaked": bool(summary.get("leaked") or data.get("leaked")) or any(finding.severity == "leak" for finding in found),
-        "training": training([trained.history(member) for trained, member in run.trained()]),
+        "training": training(histories),
+        "evolution": evolution(histories, len(names)),
         "members": members,
         "layers": record.architectures(run.recipe),
         "inexact": (run.path / "resumed.json").exists(),
@@ -89,7 +94,17 @@ def render(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.ui
         context["folds"] = folds(summary, {"train": run.predictions("train"), **predictions}, names)
     if shown.main:
         split = shown.main.split
-        context["scored"] = _scored(predictions[split], datasets.get(split), names)
+        validation = predictions.get("validation")
+        context["scored"] = scored_sections(
+            split,
+            predictions[split],
+            names,
+            Beside(datasets[split].images if split in datasets else None, train=datasets.get("train")),
+            learnt=None if validation is None else learn_confidence(validation),
+            validation=None if split == "validation" else validation,
+            members=_members(run, split),
+            how=run.recipe.ensemble.vote,
+        )
     if "test" in predictions and predictions["test"].labels is None:
         context["counts"] = classes.predicted_counts(predictions["test"].predicted, names)
     return fill(
@@ -101,25 +116,22 @@ def render(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.ui
     )
 
 
-def _scored(made: Predictions, dataset: Dataset | None, names: tuple[str, ...]) -> dict[str, Any]:
-    """The sections that need labels, for the set that the headline is about."""
-    assert made.labels is not None
-    matrix = confusion_matrix(made.labels, made.predicted, len(names))
-    return {
-        "confusion": confusion(matrix),
-        "mistakes": mistakes(made, None if dataset is None else dataset.images),
-        "classes": classes.class_table(matrix, names),
-    }
+def _members(run: Run, split: str) -> list[NDArray[np.float32]]:
+    """(N, K) probabilities of each member, if all are there and there are few enough to show."""
+    paths = [run.member_path(member) / f"{split}.npz" for member in run.finished_members()]
+    if len(paths) > MOST or not all(path.is_file() for path in paths):
+        return []
+    return [Predictions.load(path).probabilities for path in paths]
 
 
 def _contents(context: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(anchor, title) of the sections this page has."""
+    scored = context["scored"] or {}
     sections = [
         ("folds", "Folds", context["folds"]),
         ("training", "Training", context["training"]),
-        ("confusion", "Confusion", context["scored"]),
-        ("mistakes", "Mistakes", context["scored"]),
-        ("classes", "Classes", context["scored"] or context["counts"]),
+        *((name, title, scored.get(name)) for name, title in TITLES.items() if name != "classes"),
+        ("classes", "Classes", scored or context["counts"]),
         ("augmentation", "Augmentation", context["previews"]),
         ("data", "Data", True),
         ("run", "Run", True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from tenfold.errors import IntegrityError, UsageError
 from tenfold.executors import EXECUTORS, OnEvent
 from tenfold.training.seeding import derive
 from tenfold.values.dataset import Dataset
-from tenfold.values.predictions import PROBABILITY_FLOOR, Predictions
+from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
+from tenfold.values.voting import vote
 
 # a member is trained by one thread, and a change in any of these changes its bits
 BIT_DECIDING = ("torch", "instruction_set", "device")
@@ -144,25 +145,6 @@ def combine(run: Run, name: str) -> Predictions | None:
     make_directory(run.path / "predictions")
     combined.save(run.path / "predictions" / f"{name}.npz")
     return combined
-
-
-def vote(members: Iterable[NDArray[np.float32]], how: str) -> NDArray[np.float32]:
-    """Combine the probabilities (N, K) of members, taken one by one.
-
-    ``mean`` is the soft vote; ``log-mean`` the normalised geometric mean, which trusts a member that
-    excludes a class more than one that is sure of it.
-    """
-    total, count = np.zeros(()), 0
-    for probabilities in members:
-        total = total + (
-            np.log(np.maximum(probabilities, PROBABILITY_FLOOR)) if how == "log-mean" else probabilities.astype(np.float64)
-        )
-        count += 1
-    mean = total / count
-    if how == "log-mean":
-        mean = np.exp(mean - mean.max(axis=1, keepdims=True))
-    mean /= mean.sum(axis=1, keepdims=True)
-    return mean.astype(np.float32)
 
 
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -8,11 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.evaluation.metrics import class_scores
+from tenfold.evaluation.significance import holm, two_shares, verdict
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """Scores of one class, NaN where undefined, with the images missed and those wrongly taken for it."""
+    """Scores of one class, NaN where undefined, with the images missed and those wrongly taken for it.
+
+    ``against`` says whether its recall differs from that of all other classes together by more than noise (two shares,
+    corrected after Holm for the number of classes); empty where there is nothing to compare.
+    """
 
     name: str
     support: int
@@ -21,6 +26,7 @@ class ClassRow:
     f1: float
     missed: int
     wrongly_taken: int
+    against: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,7 @@ def class_table(matrix: NDArray[np.int64], names: tuple[str, ...]) -> list[Class
     """A row for each class of a (K, K) confusion matrix, true classes in rows."""
     scores = class_scores(matrix)
     hits, predicted = np.diagonal(matrix), matrix.sum(axis=0)
+    against = _against_others(hits, scores.support)
     return [
         ClassRow(
             name=name,
@@ -45,9 +52,21 @@ def class_table(matrix: NDArray[np.int64], names: tuple[str, ...]) -> list[Class
             f1=float(scores.f1[k]),
             missed=int(scores.support[k] - hits[k]),
             wrongly_taken=int(predicted[k] - hits[k]),
+            against=against[k],
         )
         for k, name in enumerate(names)
     ]
+
+
+def _against_others(hits: NDArray[np.int64], support: NDArray[np.int64]) -> list[str]:
+    total_hits, total = int(hits.sum()), int(support.sum())
+    known = [k for k in range(len(support)) if 0 < support[k] < total]
+    pairs = [(int(hits[k]), int(support[k]), total_hits - int(hits[k]), total - int(support[k])) for k in known]
+    found = [""] * len(support)
+    for k, pair, p in zip(known, pairs, holm([two_shares(*pair) for pair in pairs]), strict=True):
+        right, n, others_right, others = pair
+        found[k] = verdict(p, right / n - others_right / others, ("this", "others"))
+    return found
 
 
 def predicted_counts(predicted: NDArray[np.int64], names: tuple[str, ...]) -> list[CountRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,14 @@ PAIRS = 8
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: images, their share of the row, and how strongly to colour either, 0..1."""
+    """One cell: images, their share of the row and of the column, and how strongly to colour each, 0..1."""
 
     count: int
     share: float
+    column_share: float
     count_heat: float
     share_heat: float
+    column_heat: float
     is_diagonal: bool
 
 
@@ -37,24 +40,36 @@ class Confusion:
 
 def confusion(matrix: NDArray[np.int64]) -> Confusion:
     """The section for a (K, K) matrix, true classes in rows."""
-    classes = len(matrix)
-    support = matrix.sum(axis=1, keepdims=True)
-    shares = np.divide(matrix, support, out=np.zeros(matrix.shape), where=support > 0)
     rows = None
-    if classes <= LARGEST:
-        count_heat, share_heat = _heat(matrix.astype(np.float64)), _heat(shares)
+    if len(matrix) <= LARGEST:
+        shares, columns = _shares(matrix, axis=1), _shares(matrix, axis=0)
+        heats = _heat(matrix), _heat(shares), _heat(columns)
         rows = [
             [
-                Cell(int(matrix[t, p]), float(shares[t, p]), float(count_heat[t, p]), float(share_heat[t, p]), t == p)
-                for p in range(classes)
+                Cell(
+                    count=int(matrix[t, p]),
+                    share=float(shares[t, p]),
+                    column_share=float(columns[t, p]),
+                    count_heat=float(heats[0][t, p]),
+                    share_heat=float(heats[1][t, p]),
+                    column_heat=float(heats[2][t, p]),
+                    is_diagonal=t == p,
+                )
+                for p in range(len(matrix))
             ]
-            for t in range(classes)
+            for t in range(len(matrix))
         ]
     errors = int(matrix.sum() - np.trace(matrix))
     return Confusion(rows, most_confused_pairs(matrix, PAIRS), errors)
 
 
-def _heat(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _shares(matrix: NDArray[np.int64], axis: int) -> NDArray[np.float64]:
+    """Each count's share of its row (axis 1) or column (axis 0); 0 where that is empty."""
+    total = matrix.sum(axis=axis, keepdims=True)
+    return np.divide(matrix, total, out=np.zeros(matrix.shape), where=total > 0)
+
+
+def _heat(values: NDArray[Any]) -> NDArray[np.float64]:
     """Diagonal and mistakes each scaled by their own maximum; roots keep single mistakes visible."""
     diagonal = np.eye(len(values), dtype=bool)
     heat = np.zeros(values.shape)

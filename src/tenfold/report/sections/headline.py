@@ -11,6 +11,7 @@ from tenfold.evaluation.metrics import (
     expected_calibration_error,
     log_loss,
 )
+from tenfold.evaluation.significance import two_shares, verdict
 from tenfold.report.figures.intervals import Intervals, intervals
 from tenfold.values.interval import wilson_interval
 from tenfold.values.predictions import Predictions
@@ -37,6 +38,8 @@ class Headline:
 
     scores: list[Score]
     figure: Intervals | None
+    apart: str
+    """Whether the first two scores differ by more than noise; empty for fewer."""
 
     @property
     def main(self) -> Score | None:
@@ -48,7 +51,12 @@ def headline(predictions: Mapping[str, Predictions]) -> Headline:
     """Scores of every non-empty set with labels, in the order given."""
     scores = [score(split, made) for split, made in predictions.items() if made.labels is not None and len(made)]
     figure = intervals([(s.split, s.low, s.accuracy, s.high) for s in scores]) if scores else None
-    return Headline(scores, figure)
+    return Headline(scores, figure, _apart(*scores[:2]) if len(scores) > 1 else "")
+
+
+def _apart(a: Score, b: Score) -> str:
+    p = two_shares(a.n - a.errors, a.n, b.n - b.errors, b.n)
+    return verdict(p, a.accuracy - b.accuracy, (a.split, b.split))
 
 
 def score(split: str, made: Predictions) -> Score:

@@ -8,21 +8,41 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.evaluation.mistakes import mistaken_rows
+from tenfold.evaluation.mistakes import hardest_rows, mistaken_rows
+from tenfold.evaluation.neighbours import nearest_neighbours
 from tenfold.report.sprites import Sheet, sheet
+from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.thumbnails import shown_size
 
 MOST_TILES = 1000
-MOST_PIXELS = 1_200_000
+MOST_PIXELS = 1_000_000
 """Bytes of raw pixels in one report: keeps the page below 3 MB whatever the images are."""
 ALTERNATIVES = 3
 """Most probable classes shown with a mistake; the truth is added where it is not among them."""
+NEIGHBOURS = 3
+NEIGHBOUR_PIXELS = 400_000
+"""As ``MOST_PIXELS``, for the training images shown beside mistakes."""
+HARDEST = 24
+MOST_VOTES = 20
+"""Members up to which each one's vote stands with a mistake."""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A training image that looks alike: its label, how far it is (Euclidean, in levels 0..255), its place on the sheet."""
+
+    label: int
+    distance: float
+    cell: str
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One mistake. ``cell`` selects its picture on the sheet and is empty where there is no picture."""
+    """One image. ``cell`` selects its picture on the sheet and is empty where there is no picture.
+
+    ``votes`` are the classes that the members gave, in their order; empty if they are not at hand.
+    """
 
     id: str
     true: int
@@ -30,25 +50,91 @@ class Tile:
     confidence: float
     alternatives: list[tuple[int, float]]
     cell: str
+    votes: list[int]
+    neighbours: list[Neighbour]
 
 
 @dataclass(frozen=True)
-class Mistakes:
-    """``tiles``, most confident first: all mistakes, or a fair choice where ``total`` is larger."""
+class Tiles:
+    """Pictures with what was made of them; ``near`` holds the neighbours of those that have any."""
 
     tiles: list[Tile]
-    total: int
     sheet: Sheet | None
+    near: Sheet | None
 
 
-def mistakes(made: Predictions, images: NDArray[np.uint8] | None) -> Mistakes:
-    """The section for labelled predictions and the uint8 (N, C, H, W) images behind them, if at hand."""
+@dataclass(frozen=True)
+class Mistakes(Tiles):
+    """``tiles``, most confident first: all mistakes, or a fair choice where ``total`` is larger."""
+
+    total: int
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is shown with an image besides the vote of all.
+
+    Attributes:
+        images: uint8 (N, C, H, W), the images themselves.
+        votes: (M, N) the classes that the members gave.
+        train: the labelled images that the model learnt from.
+    """
+
+    images: NDArray[np.uint8] | None = None
+    votes: NDArray[np.int64] | None = None
+    train: Dataset | None = None
+
+
+def mistakes(made: Predictions, beside: Beside) -> Mistakes:
+    """The section for labelled predictions."""
     assert made.labels is not None
     wrong = mistaken_rows(made.labels, made.probabilities)
-    rows = fair_choice(wrong, made.labels[wrong], made.predicted[wrong], _room(images))
-    pictures = None if images is None or not len(rows) else sheet(images[rows])
-    tiles = [_tile(made, int(row), pictures.cell(place) if pictures else "") for place, row in enumerate(rows)]
-    return Mistakes(tiles, len(wrong), pictures)
+    rows = fair_choice(wrong, made.labels[wrong], made.predicted[wrong], _room(beside.images, MOST_PIXELS))
+    shown = _tiles(made, rows, beside)
+    return Mistakes(shown.tiles, shown.sheet, shown.near, len(wrong))
+
+
+def hardest(made: Predictions, beside: Beside) -> Tiles:
+    """The images whose truth was given the least probability, right or wrong, hardest first."""
+    assert made.labels is not None
+    rows = hardest_rows(made.labels, made.probabilities, min(HARDEST, _room(beside.images, NEIGHBOUR_PIXELS)))
+    return _tiles(made, rows, Beside(beside.images, beside.votes))
+
+
+def _tiles(made: Predictions, rows: NDArray[np.int64], beside: Beside) -> Tiles:
+    pictures = None if beside.images is None or not len(rows) else sheet(beside.images[rows])
+    near, neighbours = _neighbours(rows, beside)
+    tiles = [
+        _tile(
+            made,
+            int(row),
+            pictures.cell(place) if pictures else "",
+            [] if beside.votes is None or len(beside.votes) > MOST_VOTES else beside.votes[:, row].tolist(),
+            neighbours[place] if place < len(neighbours) else [],
+        )
+        for place, row in enumerate(rows)
+    ]
+    return Tiles(tiles, pictures, near)
+
+
+def _neighbours(rows: NDArray[np.int64], beside: Beside) -> tuple[Sheet | None, list[list[Neighbour]]]:
+    """The training images nearest to the first of ``rows``, as many as fit."""
+    train = beside.train
+    if beside.images is None or train is None or train.labels is None or not len(train) or not len(rows):
+        return None, []
+    served = rows[: _room(beside.images, NEIGHBOUR_PIXELS) // NEIGHBOURS]
+    found, distances = nearest_neighbours(beside.images[served], train.images, NEIGHBOURS)
+    if not found.size:
+        return None, []
+    pictures = sheet(train.images[found.ravel()])
+    width = found.shape[1]
+    return pictures, [
+        [
+            Neighbour(int(train.labels[row]), float(distance), pictures.cell(place * width + rank))
+            for rank, (row, distance) in enumerate(zip(found[place], distances[place], strict=True))
+        ]
+        for place in range(len(served))
+    ]
 
 
 def fair_choice(rows: NDArray[np.int64], true: NDArray[np.int64], predicted: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
@@ -66,15 +152,15 @@ def fair_choice(rows: NDArray[np.int64], true: NDArray[np.int64], predicted: NDA
     return rows[np.sort(np.argsort(rank, kind="stable")[:limit])]
 
 
-def _room(images: NDArray[np.uint8] | None) -> int:
-    """How many pictures fit."""
+def _room(images: NDArray[np.uint8] | None, pixels: int) -> int:
+    """How many pictures fit into so many bytes of raw pixels."""
     if images is None:
         return MOST_TILES
     height, width = shown_size(images.shape[1:])
-    return max(1, min(MOST_TILES, MOST_PIXELS // (height * width * min(images.shape[1], 3))))
+    return max(1, min(MOST_TILES, pixels // (height * width * min(images.shape[1], 3))))
 
 
-def _tile(made: Predictions, row: int, cell: str) -> Tile:
+def _tile(made: Predictions, row: int, cell: str, votes: list[int], neighbours: list[Neighbour]) -> Tile:
     assert made.labels is not None
     probabilities = made.probabilities[row]
     true = int(made.labels[row])
@@ -86,4 +172,6 @@ def _tile(made: Predictions, row: int, cell: str) -> Tile:
         confidence=float(probabilities[best[0]]),
         alternatives=[(k, float(probabilities[k])) for k in (best if true in best else [*best, true])],
         cell=cell,
+        votes=votes,
+        neighbours=neighbours,
     )

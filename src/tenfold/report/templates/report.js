@@ -6,7 +6,7 @@
   const images = (count) => `${count.toLocaleString("en")} image${count === 1 ? "" : "s"}`;
 
   function charts() {
-    for (const plot of all(".plot")) {
+    for (const plot of all(".plot[data-readout]")) {
       const points = JSON.parse(plot.dataset.readout);
       const [rule, box] = [plot.querySelector(".rule"), plot.querySelector(".readout")];
       let at = points.length - 1;
@@ -110,6 +110,46 @@
     });
   }
 
+  // The matrix of mistakes after each epoch; cells keep one scale, so that fading can be seen.
+  function evolution() {
+    const box = $("evolution");
+    if (!box) return;
+    const [mistakes, epochs, names] = ["mistakes", "epochs", "names"].map((key) => JSON.parse(box.dataset[key]));
+    const rows = all("tbody tr", box).map((row) => all("td", row));
+    const [slider, play, said] = [$("epoch"), $("play"), $("epoch-said")];
+    const show = () => {
+      const at = Number(slider.value);
+      rows.flat().forEach((cell) => { cell.textContent = ""; cell.className = ""; });
+      let total = 0;
+      for (const [truth, predicted, count] of mistakes[at]) {
+        const cell = rows[truth][predicted];
+        cell.textContent = count;
+        cell.className = "e";
+        cell.style.setProperty("--n", Math.sqrt(count / box.dataset.most).toFixed(3));
+        cell.title = `${names[truth]} read as ${names[predicted]}: ${images(count)}`;
+        total += count;
+      }
+      said.textContent = `after epoch ${epochs[at]}: ${total.toLocaleString("en")} mistake${total === 1 ? "" : "s"}`;
+    };
+    let timer = null;
+    const stop = () => { clearInterval(timer); timer = null; play.textContent = "▶"; play.setAttribute("aria-label", "Play"); };
+    const step = () => {
+      if (Number(slider.value) >= epochs.length - 1) return stop();
+      slider.value = Number(slider.value) + 1;
+      show();
+    };
+    play.addEventListener("click", () => {
+      if (timer) return stop();
+      if (Number(slider.value) >= epochs.length - 1) { slider.value = 0; show(); }
+      timer = setInterval(step, Math.max(120, 3000 / epochs.length));
+      play.textContent = "❚❚";
+      play.setAttribute("aria-label", "Pause");
+    });
+    slider.addEventListener("input", () => { stop(); show(); });
+    box.hidden = false;
+    show();
+  }
+
   function mistakes() {
     const tiles = all("#tiles .tile");
     if (!tiles.length) return;
@@ -141,10 +181,13 @@
         const big = document.createElement("div");
         big.className = picture.className;
         big.style.cssText = picture.style.cssText;
-        const alternatives = tile.querySelector("ol").cloneNode(true);
-        alternatives.hidden = false;
+        const further = all("ol, .votes, .near", tile).map((part) => {
+          const copy = part.cloneNode(true);
+          copy.hidden = false;
+          return copy;
+        });
         $("zoom-title").textContent = `Image ${tile.querySelector("small").textContent}`;
-        $("zoom-body").replaceChildren(big, alternatives);
+        $("zoom-body").replaceChildren(big, ...further);
         dialog.showModal();
       } else if (event.target === dialog) {
         dialog.close();
@@ -154,6 +197,7 @@
 
   charts();
   cells();
+  evolution();
   mistakes();
   zoom();
 })();
