@@ -57,6 +57,16 @@ def check_model_bytes(model: bytes) -> None:
         raise IntegrityError(f"model.onnx is not an ONNX file: {error}") from None
 
 
+def operators_of(model: bytes) -> frozenset[str]:
+    """The operators in a model that passed :func:`check_model_bytes`."""
+
+    def messages(data: memoryview, wanted: int) -> Iterator[memoryview]:
+        return (content for number, content in _fields(data) if number == wanted and content is not None)
+
+    nodes = (node for graph in messages(memoryview(model), 7) for node in messages(graph, 1))
+    return frozenset(bytes(name).decode() for node in nodes for name in messages(node, 4))
+
+
 class _NotProtobufError(ValueError):
     pass
 

@@ -18,9 +18,7 @@ from tenfold.reading.results import Digit
 from tenfold.serve import images
 from tenfold.serve.bodies import Item
 from tenfold.serve.faults import Fault
-
-READABLE = (1, 28, 28)
-"""Images for which there is a recipe from a photo to the model's input: MNIST's."""
+from tenfold.serve.settings import READABLE, REJECT
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +34,15 @@ class Model:
         return self.bundle.image_shape == READABLE and self.bundle.manifest.pixel_mean < DARK
 
     @property
-    def reject_threshold(self) -> float | None:
-        """The confidence below which an answer says nothing, if the bundle knows one."""
-        return self.bundle.manifest.reject_threshold
+    def reject_threshold(self) -> float:
+        """The confidence below which an answer says nothing."""
+        known = self.bundle.manifest.reject_threshold
+        return REJECT if known is None else known
 
     @cached_property
     def reader(self) -> Reader:
         """Reads pages with this bundle. Only where :attr:`reads`."""
-        return Reader(self.bundle)
+        return Reader(self.bundle, threshold=self.reject_threshold)
 
     def page(self, item: Item) -> dict[str, Any]:
         """Every digit of an item that passed :func:`~tenfold.serve.images.check_sizes`, as /v1/read shows it.

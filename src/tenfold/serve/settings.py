@@ -8,6 +8,10 @@ from pathlib import Path
 
 from tenfold.environment import cores
 
+READABLE = (1, 28, 28)
+"""Images for which there is a recipe from a photo to the model's input: MNIST's."""
+REJECT = 0.5
+"""Below this confidence an answer is marked rejected, where the bundle names no threshold of its own."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 

@@ -18,8 +18,6 @@ from tenfold.serve.saliency import occlusion
 
 DIGITS = 7
 """Decimal places of a probability in an answer."""
-REJECT = 0.5
-"""Below this confidence an answer is marked rejected, where the bundle names no threshold of its own."""
 MOST_SALIENT = 8
 """Images in a request with show=saliency: each costs a hundred."""
 
@@ -119,7 +117,7 @@ class Workshop:
             "class": None if blank else names[best],
             "confidence": 0.0 if blank else values[best],
             "blank": blank,
-            "rejected": not blank and values[best] < (model.reject_threshold or REJECT),
+            "rejected": not blank and values[best] < model.reject_threshold,
             "probabilities": {} if blank else dict(zip(names, values, strict=True)),
         }
         if "input" in show:

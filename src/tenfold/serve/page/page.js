@@ -50,6 +50,7 @@
     showShares(classes, found?.probabilities ?? {});
     showSeen(found);
     if (finished || !found) showSaliency(found);
+    if (!found) byId("said").textContent = "";
     if (finished && found) byId("said").textContent = found.blank ? "No ink found" : `${found.class}. ${byId("sure").textContent}`;
   }
 

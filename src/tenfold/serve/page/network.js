@@ -1,0 +1,179 @@
+"use strict";
+// Computes an ONNX graph in plain JavaScript: the operators that tenfold's networks are made of, float32 as there.
+
+const size = (dims) => dims.reduce((a, b) => a * b, 1);
+const make = (dims) => ({ dims, data: new Float32Array(size(dims)) });
+
+function map(x, f) {
+  const made = make(x.dims);
+  for (let i = 0; i < made.data.length; i++) made.data[i] = f(x.data[i]);
+  return made;
+}
+
+// Two tensors, broadcast as numpy does.
+function combine(a, b, f) {
+  const rank = Math.max(a.dims.length, b.dims.length);
+  const pad = (dims) => [...Array(rank - dims.length).fill(1), ...dims];
+  const [da, db] = [pad(a.dims), pad(b.dims)];
+  const made = make(da.map((n, i) => Math.max(n, db[i])));
+  const strides = (dims) => dims.map((n, i) => (n === 1 ? 0 : size(dims.slice(i + 1))));
+  const [sa, sb, so] = [strides(da), strides(db), made.dims.map((_, i) => size(made.dims.slice(i + 1)))];
+  for (let i = 0; i < made.data.length; i++) {
+    let ia = 0, ib = 0;
+    for (let k = 0; k < rank; k++) {
+      const at = Math.floor(i / so[k]) % made.dims[k];
+      ia += at * sa[k];
+      ib += at * sb[k];
+    }
+    made.data[i] = f(a.data[ia], b.data[ib]);
+  }
+  return made;
+}
+
+// By patches: each place of the output is a row of what its filter covers, so that the work is long dot products.
+function convolution([x, w, b], { strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1], group = 1 }) {
+  const [n, c, h, wide] = x.dims, [filters, perGroup, kh, kw] = w.dims;
+  const [top, left, bottom, right] = pads;
+  const oh = Math.floor((h + top + bottom - dilations[0] * (kh - 1) - 1) / strides[0]) + 1;
+  const ow = Math.floor((wide + left + right - dilations[1] * (kw - 1) - 1) / strides[1]) + 1;
+  const made = make([n, filters, oh, ow]), places = oh * ow, length = perGroup * kh * kw, share = filters / group;
+  const patches = new Float32Array(places * length);
+  for (let image = 0; image < n; image++) for (let g = 0; g < group; g++) {
+    let at = 0;
+    for (let y = 0; y < oh; y++) for (let col = 0; col < ow; col++) for (let k = 0; k < perGroup; k++) {
+      const plane = (image * c + g * perGroup + k) * h;
+      for (let ky = 0; ky < kh; ky++) {
+        const row = y * strides[0] + ky * dilations[0] - top, inside = row >= 0 && row < h;
+        for (let kx = 0; kx < kw; kx++) {
+          const place = col * strides[1] + kx * dilations[1] - left;
+          patches[at++] = inside && place >= 0 && place < wide ? x.data[(plane + row) * wide + place] : 0;
+        }
+      }
+    }
+    for (let f = g * share; f < (g + 1) * share; f++) {
+      const start = b ? b.data[f] : 0, out = (image * filters + f) * places;
+      for (let p = 0; p < places; p++) made.data[out + p] = start + dot(patches, p * length, w.data, f * length, length);
+    }
+  }
+  return made;
+}
+
+function dot(a, i, b, j, length) {
+  let [s, t, u, v] = [0, 0, 0, 0], k = 0; // four sums at once: the processor need not wait for one
+  for (; k + 3 < length; k += 4) {
+    s += a[i + k] * b[j + k];
+    t += a[i + k + 1] * b[j + k + 1];
+    u += a[i + k + 2] * b[j + k + 2];
+    v += a[i + k + 3] * b[j + k + 3];
+  }
+  for (; k < length; k++) s += a[i + k] * b[j + k];
+  return s + t + u + v;
+}
+
+function pooled([x], { kernel_shape: [kh, kw], strides = [1, 1], pads = [0, 0, 0, 0], count_include_pad: all = 0 }, isMaximum) {
+  const [n, c, h, wide] = x.dims, [top, left, bottom, right] = pads;
+  const oh = Math.floor((h + top + bottom - kh) / strides[0]) + 1, ow = Math.floor((wide + left + right - kw) / strides[1]) + 1;
+  const made = make([n, c, oh, ow]);
+  for (let plane = 0; plane < n * c; plane++) for (let y = 0; y < oh; y++) for (let col = 0; col < ow; col++) {
+    let most = -Infinity, sum = 0, count = 0;
+    for (let ky = 0; ky < kh; ky++) for (let kx = 0; kx < kw; kx++) {
+      const [r, q] = [y * strides[0] + ky - top, col * strides[1] + kx - left];
+      if (r < 0 || q < 0 || r >= h || q >= wide) continue;
+      const value = x.data[(plane * h + r) * wide + q];
+      if (value > most) most = value;
+      sum += value;
+      count += 1;
+    }
+    made.data[(plane * oh + y) * ow + col] = isMaximum ? most : sum / (all ? kh * kw : count);
+  }
+  return made;
+}
+
+function globally([x], start, fold, end) {
+  const [n, c, h, w] = x.dims;
+  const made = make([n, c, 1, 1]);
+  for (let p = 0; p < n * c; p++) {
+    let value = start;
+    for (let i = p * h * w; i < (p + 1) * h * w; i++) value = fold(value, x.data[i]);
+    made.data[p] = end(value, h * w);
+  }
+  return made;
+}
+
+function product(a, b, transA, transB, bias) {
+  const [m, inner] = transA ? [a.dims[1], a.dims[0]] : a.dims, n = transB ? b.dims[0] : b.dims[1];
+  const made = make([m, n]);
+  for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) {
+    let sum = bias ? bias.data[bias.data.length === n ? j : (bias.data.length === 1 ? 0 : i * n + j)] : 0;
+    for (let k = 0; k < inner; k++) sum += a.data[transA ? k * m + i : i * inner + k] * b.data[transB ? j * inner + k : k * n + j];
+    made.data[i * n + j] = sum;
+  }
+  return made;
+}
+
+function normalised([x, scale, shift, mean, variance], { epsilon = 1e-5 }) {
+  const made = make(x.dims), [n, c] = x.dims, each = size(x.dims.slice(2));
+  for (let p = 0; p < n * c; p++) {
+    const k = p % c, factor = scale.data[k] / Math.sqrt(variance.data[k] + epsilon);
+    for (let i = p * each; i < (p + 1) * each; i++) made.data[i] = (x.data[i] - mean.data[k]) * factor + shift.data[k];
+  }
+  return made;
+}
+
+function softmax([x]) {
+  const [n, k] = x.dims, made = make(x.dims);
+  for (let row = 0; row < n; row++) {
+    const values = x.data.subarray(row * k, (row + 1) * k), most = Math.max(...values);
+    const powers = Array.from(values, (v) => Math.exp(v - most)), sum = powers.reduce((a, b) => a + b, 0);
+    powers.forEach((v, i) => { made.data[row * k + i] = v / sum; });
+  }
+  return made;
+}
+
+const OPERATORS = {
+  Add: ([a, b]) => combine(a, b, (u, v) => u + v),
+  AveragePool: (xs, options) => pooled(xs, options, false),
+  BatchNormalization: normalised,
+  Cast: ([x]) => x,
+  Conv: convolution,
+  Div: ([a, b]) => combine(a, b, (u, v) => u / v),
+  Elu: ([x], { alpha = 1 }) => map(x, (v) => (v < 0 ? alpha * Math.expm1(v) : v)),
+  Exp: ([x]) => map(x, Math.exp),
+  Flatten: ([x]) => ({ dims: [x.dims[0], size(x.dims.slice(1))], data: x.data }),
+  Gemm: ([a, b, c], { transA = 0, transB = 0 }) => product(a, b, transA, transB, c),
+  GlobalAveragePool: (xs) => globally(xs, 0, (a, b) => a + b, (sum, count) => sum / count),
+  GlobalMaxPool: (xs) => globally(xs, -Infinity, Math.max, (most) => most),
+  LeakyRelu: ([x], { alpha = 0.01 }) => map(x, (v) => (v < 0 ? alpha * v : v)),
+  Log: ([x]) => map(x, Math.log),
+  MatMul: ([a, b]) => product(a, b, 0, 0, null),
+  Max: (xs) => xs.reduce((a, b) => combine(a, b, Math.max)),
+  MaxPool: (xs, options) => pooled(xs, options, true),
+  Mean: (xs) => map(xs.reduce((a, b) => combine(a, b, (u, v) => u + v)), (v) => v / xs.length),
+  Mul: ([a, b]) => combine(a, b, (u, v) => u * v),
+  Relu: ([x]) => map(x, (v) => (v > 0 ? v : 0)),
+  Sigmoid: ([x]) => map(x, (v) => 1 / (1 + Math.exp(-v))),
+  Softmax: softmax,
+  Softplus: ([x]) => map(x, (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)))),
+  Sqrt: ([x]) => map(x, Math.sqrt),
+  Sub: ([a, b]) => combine(a, b, (u, v) => u - v),
+};
+
+class Network {
+  constructor(bytes) {
+    Object.assign(this, parseOnnx(bytes));
+    this.lastUse = {}; // so that memory is that of the widest place
+    this.nodes.forEach((node, i) => node.inputs.forEach((name) => { this.lastUse[name] = i; }));
+  }
+
+  // levels 0..255 of N images, dims [N, C, H, W] -> N lists of K probabilities
+  run(levels, dims) {
+    const values = { images: { dims, data: Float32Array.from(levels) } };
+    this.nodes.forEach((node, i) => {
+      const inputs = node.inputs.map((name) => this.weights[name] ?? values[name]);
+      values[node.outputs[0]] = OPERATORS[node.operator](inputs, node.attributes);
+      for (const name of node.inputs) if (this.lastUse[name] === i) delete values[name];
+    });
+    const { data, dims: [n, k] } = values.probabilities;
+    return Array.from({ length: n }, (_, i) => Array.from(data.subarray(i * k, (i + 1) * k)));
+  }
+}
