@@ -13,7 +13,7 @@ LAYERS = [  # low to high
     {"augment", "models"},
     {"executors"},
     {"training"},
-    {"evaluation", "exploration"},
+    {"evaluation", "explanation", "exploration"},
     {"report", "bundle"},
     {"reading", "serve", "pipeline", "bench", "tuning"},
     {"progress"},
