@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tenfold.data.options import ReadOptions
     from tenfold.reading.reader import Reader
     from tenfold.studies.comparing import compare
+    from tenfold.studies.explaining import explain
     from tenfold.studies.logs import import_log
     from tenfold.studies.study import study
     from tenfold.values.dataset import Dataset
@@ -42,6 +43,7 @@ __all__ = [
     "__version__",
     "compare",
     "cross_validate",
+    "explain",
     "explore",
     "import_log",
     "load",
@@ -64,6 +66,7 @@ _HOMES = {
     "Run": "tenfold.values.run",
     "compare": "tenfold.studies.comparing",
     "cross_validate": "tenfold.api",
+    "explain": "tenfold.studies.explaining",
     "explore": "tenfold.api",
     "import_log": "tenfold.studies.logs",
     "load": "tenfold.data.load",

@@ -60,7 +60,13 @@ class Explanation:
 
 
 def explain_image(
-    network: nn.Module, image: NDArray[np.uint8], id: object, label: int | None = None, *, with_maps: bool = True
+    network: nn.Module,
+    image: NDArray[np.uint8],
+    id: object,
+    label: int | None = None,
+    *,
+    with_maps: bool = True,
+    stride: int = 1,
 ) -> Explanation:
     """Explain what ``network`` makes of ``image``, uint8 (C, H, W).
 
@@ -70,6 +76,7 @@ def explain_image(
         id: of the image.
         label: its true class, if known.
         with_maps: keep the activations of every layer, too.
+        stride: pixels from one occlusion to the next.
     """
     batch = torch.from_numpy(image[None].astype(np.float32) / 255)
     with evaluating(network), torch.no_grad():
@@ -82,7 +89,7 @@ def explain_image(
             target,
             grad_cam(network, batch, target),
             integrated_gradients(network, batch, target).sum(axis=0),
-            occlusion(network, batch, target),
+            occlusion(network, batch, target, stride=stride),
         )
         for target in targets
     )

@@ -12,9 +12,11 @@ from tenfold.explanation.activations import layers_of
 from tenfold.explanation.hooks import captured, evaluating
 from tenfold.models.crop import Crop
 
+LEAST = 5
+
 
 def grad_cam(network: nn.Module, image: torch.Tensor, target: int) -> NDArray[np.float32] | None:
-    """How much each place of the last layer of maps speaks for ``target``, spread over the image.
+    """How much each place of the last layer with useful maps speaks for ``target``, spread over the image.
 
     The maps are weighted by the mean gradient of the class's logit, summed, and what speaks against is cut off.
     R. R. Selvaraju et al., "Grad-CAM", ICCV 2017 (arXiv:1610.02391).
@@ -51,6 +53,7 @@ def coarse_grad_cam(network: nn.Module, image: torch.Tensor, target: int) -> tor
 
 
 def last_map_layer(outputs: dict[str, torch.Tensor]) -> str | None:
-    """The last layer whose maps are larger than a single pixel."""
-    spatial = [name for name, output in outputs.items() if output.ndim == 4 and max(output.shape[2:]) > 1]
-    return spatial[-1] if spatial else None
+    """The last layer with maps of at least ``LEAST`` pixels a side: later ones say little about places. Failing that, any."""
+    maps = [name for name, output in outputs.items() if output.ndim == 4 and max(output.shape[2:]) > 1]
+    fine = [name for name in maps if min(outputs[name].shape[2:]) >= LEAST]
+    return next(iter((fine or maps)[::-1]), None)

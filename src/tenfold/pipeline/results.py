@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenfold.atomic import write_json
 from tenfold.evaluation.confidence import learn_confidence
+from tenfold.evaluation.mistakes import hardest_rows
 from tenfold.pipeline.listener import Listener
 from tenfold.values.dataset import Dataset
 from tenfold.values.interval import wilson_interval
@@ -18,6 +19,11 @@ from tenfold.values.run import Run
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from tenfold.explanation.explain import Explanation
+
+HARDEST = 6
+"""Images that the report explains."""
 
 
 def explore(run: Run, train: Dataset, test: Dataset | None, listener: Listener) -> None:
@@ -83,6 +89,27 @@ def _estimate(made: Predictions) -> dict[str, Any]:
     right = int(made.correct.sum())
     low, high = wilson_interval(right, len(made))
     return {"value": right / len(made), "low": low, "high": high, "images": len(made)}
+
+
+def explain_hardest(run: Run, images: dict[str, Dataset]) -> list[Explanation]:
+    """What the first network looks at in the images that were hardest; none for models that are no networks."""
+    from torch import nn
+
+    from tenfold.explanation.explain import explain_image
+    from tenfold.training.member import load_member
+
+    name = next((n for n in ("test", "validation") if n in images and images[n].labels is not None), None)
+    if name is None or not run.finished_members():
+        return []
+    data = images[name]
+    network = load_member(run, run.finished_members()[0], data.image_shape, len(run.data["train"]["class_names"]))
+    if not isinstance(network, nn.Module) or not any(True for _ in network.parameters()):
+        return []
+    assert data.labels is not None
+    rows = hardest_rows(data.labels, run.predictions(name).probabilities, HARDEST)
+    return [
+        explain_image(network, data.images[row], data.ids[row], int(data.labels[row]), with_maps=False, stride=2) for row in rows
+    ]
 
 
 def submit(run: Run, made: Predictions, class_names: tuple[str, ...]) -> None:

@@ -11,7 +11,7 @@ from tenfold.environment import cores, require_training
 from tenfold.errors import UsageError
 from tenfold.exploration.tsne import check_installed
 from tenfold.pipeline.listener import SILENT, Listener
-from tenfold.pipeline.results import explore, export, submit, summarise
+from tenfold.pipeline.results import explain_hardest, explore, export, submit, summarise
 from tenfold.pipeline.session import check_resumable, environment_of, first_line, resumable, timed
 from tenfold.pipeline.settings import DEFAULTS, Settings, Stages
 from tenfold.pipeline.sources import check_same_kind, describe_source, images_behind, load_again, load_source, load_test, say_data
@@ -158,6 +158,7 @@ def _go_on(
         from tenfold.report.previews import variants
 
         recipe = run.recipe
-        write_report(run, images, previews=variants(train.images[0], recipe.augment, recipe.seed) if recipe.augment else None)
+        previews = variants(train.images[0], recipe.augment, recipe.seed) if recipe.augment else None
+        write_report(run, images, previews=previews, explanations=explain_hardest(run, images))
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     run.seal()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from tenfold.atomic import write_text
 from tenfold.evaluation.confidence import learn_confidence
+from tenfold.explanation.explain import Explanation
 from tenfold.report.rendering import fill
 from tenfold.report.scored import TITLES, scored_sections
 from tenfold.report.sections import classes, record
 from tenfold.report.sections.confusion import share_label
 from tenfold.report.sections.ensemble import MOST
 from tenfold.report.sections.evolution import evolution
+from tenfold.report.sections.explained import explained
 from tenfold.report.sections.folds import folds
 from tenfold.report.sections.headline import headline
 from tenfold.report.sections.mistakes import Beside
@@ -30,7 +32,13 @@ SPLITS = {"test": "test", "validation": "validation", "out-of-fold": "oof"}
 """What the page calls each set of predictions, and the name it is stored under; what counts most comes first."""
 
 
-def write_report(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.uint8] | None = None) -> Path:
+def write_report(
+    run: Run,
+    datasets: Mapping[str, Dataset],
+    *,
+    previews: NDArray[np.uint8] | None = None,
+    explanations: Sequence[Explanation] = (),
+) -> Path:
     """Write ``report.html`` into the run's directory: one file that needs nothing else and asks nobody.
 
     Args:
@@ -38,6 +46,7 @@ def write_report(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray
         datasets: the images behind the predictions of the same name ("out-of-fold" for a cross-validation), row for row.
             A missing one costs the pictures. With "train", mistakes stand beside the training images they resemble.
         previews: uint8 (N, C, H, W), augmented training images to show.
+        explanations: of the hardest images.
 
     Returns:
         The path of the report.
@@ -47,11 +56,17 @@ def write_report(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray
         ResourceError: jinja2 is missing, or the file cannot be written.
     """
     path = run.path / "report.html"
-    write_text(path, render(run, datasets, previews=previews))
+    write_text(path, render(run, datasets, previews=previews, explanations=explanations))
     return path
 
 
-def render(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.uint8] | None = None) -> str:
+def render(
+    run: Run,
+    datasets: Mapping[str, Dataset],
+    *,
+    previews: NDArray[np.uint8] | None = None,
+    explanations: Sequence[Explanation] = (),
+) -> str:
     """The report as text. See :func:`write_report`."""
     predictions = {split: run.predictions(name) for split, name in SPLITS.items() if run.has_predictions(name)}
     for split, made in predictions.items():
@@ -86,6 +101,7 @@ def render(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.ui
         "explored": (run.path / "explore.html").exists(),
         "previews": None if previews is None or not len(previews) else sheet(previews),
         "preview_count": 0 if previews is None else len(previews),
+        "explained": explained(explanations),
         "folds": None,
         "scored": None,
         "counts": None,
@@ -111,7 +127,7 @@ def render(run: Run, datasets: Mapping[str, Dataset], *, previews: NDArray[np.ui
         "page.html.j2",
         context | {"contents": _contents(context)},
         scripts=("theme.js", "report.js"),
-        styles=("report.css",),
+        styles=("report.css", "explained.css"),
         filters={"share_label": share_label},
     )
 
@@ -131,6 +147,7 @@ def _contents(context: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("folds", "Folds", context["folds"]),
         ("training", "Training", context["training"]),
         *((name, title, scored.get(name)) for name, title in TITLES.items() if name != "classes"),
+        ("looks", "Looks", context["explained"]),
         ("classes", "Classes", scored or context["counts"]),
         ("augmentation", "Augmentation", context["previews"]),
         ("data", "Data", True),

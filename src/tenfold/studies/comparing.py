@@ -6,18 +6,15 @@ import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from tenfold.errors import TenfoldError, UsageError
 from tenfold.evaluation.compare import Comparison, GroupComparison, compare_seeds
 from tenfold.evaluation.compare import compare as compare_predictions
-from tenfold.pipeline import Settings
-from tenfold.pipeline.sources import images_behind, load_again
+from tenfold.studies.images import On, images_of
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.run import Run
 
-On = Literal["test", "validation"]
 Side = str | Path | Run | Predictions
 
 
@@ -137,9 +134,6 @@ def _images(source: Run | Predictions, on: On) -> tuple[Dataset | None, str]:
     if isinstance(source, Predictions):
         return None, "The images are known for runs only."
     try:
-        data = source.recipe.data
-        if on == "test":
-            return load_again(source, "test", str(data.test), Settings()), ""
-        return images_behind(source, load_again(source, "train", data.train, Settings()), None)["validation"], ""
+        return images_of(source, on), ""
     except (TenfoldError, KeyError, TypeError, OSError) as error:
         return None, f"The images are not at hand: {error}"

@@ -1,0 +1,105 @@
+"""Explain what a run's network makes of single images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tenfold.environment import require_training
+from tenfold.errors import UsageError, printable
+from tenfold.evaluation.mistakes import hardest_rows
+from tenfold.explanation.explain import Explanation, explain_image
+from tenfold.studies.images import On, images_of
+from tenfold.values.dataset import Dataset
+from tenfold.values.run import Run
+
+
+def explain(
+    run: str | Path | Run,
+    ids: Sequence[object] = (),
+    *,
+    hardest: int = 0,
+    on: On | None = None,
+    member: int = 0,
+    out: str | Path | None = None,
+    figures: str | Path | None = None,
+) -> list[Explanation]:
+    """Show what one network of a run looks at: every layer's activations, Grad-CAM, integrated gradients, occlusion.
+
+    Args:
+        run: the run or its directory.
+        ids: of the images, as the data has them.
+        hardest: also the images whose true class was given the least probability.
+        on: "test" or "validation"; None is the test set if the run has one.
+        member: number of the network, from 0.
+        out: a page that shows all of it; replaced if it is there.
+        figures: a folder for every picture as PNG.
+
+    Returns:
+        One explanation an image, in the order asked for.
+
+    Raises:
+        UsageError: no such image or member, or a model that is no network.
+        IntegrityError: the data have changed since, or the weights are damaged.
+        ResourceError: a package is missing, or a file cannot be written.
+
+    Example:
+        >>> import tenfold
+        >>> (seen,) = tenfold.explain("runs/mine", [3201])  # doctest: +SKIP
+        >>> seen.attributions[0].grad_cam.shape  # doctest: +SKIP
+        (28, 28)
+    """
+    require_training()
+    from torch import nn
+
+    from tenfold.training.member import load_member
+
+    run = run if isinstance(run, Run) else Run(run)
+    on = on or ("test" if run.recipe.data.test is not None else "validation")
+    trained = run.trained()
+    if not 0 <= member < len(trained):
+        raise UsageError(f"{run.path} has no member {member}; it has {len(trained)}, counted from 0")
+    data = images_of(run, on)
+    rows = _rows(run, data, ids, hardest, on)
+    names = tuple(map(str, run.data["train"]["class_names"]))
+    home, number = trained[member]
+    network = load_member(home, number, data.image_shape, len(names))
+    if not isinstance(network, nn.Module) or not any(True for _ in network.parameters()):
+        kind = home.recipe.model_of(number).kind
+        raise UsageError(f"member {member} is a model of the kind {kind!r}, which has no layers to look into; choose a network")
+    found = [
+        explain_image(network, data.images[row], data.ids[row], None if data.labels is None else int(data.labels[row]))
+        for row in rows
+    ]
+    if out is not None or figures is not None:
+        from tenfold.explanation.activations import first_filters
+        from tenfold.report.explain_page import write_explanations, write_pictures
+
+        if out is not None:
+            title = f"{run.path.resolve().name}, member {member}"
+            write_explanations(found, Path(out), title, names, first_filters(network))
+        if figures is not None:
+            write_pictures(found, Path(figures), first_filters(network))
+    return found
+
+
+def _rows(run: Run, data: Dataset, ids: Sequence[object], hardest: int, on: On) -> list[int]:
+    known = {str(value): row for row, value in enumerate(data.ids.tolist())}
+    missing = [wanted for wanted in ids if str(wanted) not in known]
+    if missing:
+        first, last = data.ids[0], data.ids[-1]
+        raise UsageError(
+            f"there is no {on} image with the id {printable(missing[0])}; the {len(data):,} ids go from {printable(first)} to "
+            f"{printable(last)}; the report shows those of the mistakes"
+        )
+    rows = [known[str(wanted)] for wanted in ids]
+    if hardest:
+        made = run.predictions(on)
+        if made.labels is None:
+            raise UsageError(f"which {on} images are hardest cannot be said without their labels; name images with --id")
+        rows += hardest_rows(made.labels, made.probabilities, hardest).tolist()
+    if not rows:
+        raise UsageError("no image was named; pass --id ID, or --hardest 6")
+    return list(dict.fromkeys(np.array(rows).tolist()))
