@@ -11,6 +11,7 @@ import tenfold as library
 from _browser import CHROMIUM, drive
 from _command_line import tenfold
 from tenfold.report.page import render
+from tenfold.values.recipe import parse_recipe
 from tenfold.values.run import Run
 
 VISIT = """
@@ -101,6 +102,14 @@ def test_the_command_writes_a_page_and_pictures(run: Run, tmp_path: Path) -> Non
         assert picture.width >= 500
     again = tenfold("explain", run.path, "--id", id_, "--out", page)
     assert (again.code, "exists; pass --force" in again.err) == (2, True)
+
+
+def test_a_support_vector_machine_has_no_layers_to_look_into(run: Run, tmp_path: Path) -> None:
+    recipe = parse_recipe('name = "fitted"\n[model]\nkind = "svm"\ncomponents = 30\ngamma = 0.5\n[data]\nlimit = 400\n')
+    fitted = library.run(recipe, train=run.recipe.data.train, test=run.recipe.data.test, out=tmp_path, progress=False)
+    assert 'href="#looks"' not in (fitted.path / "report.html").read_text()
+    done = tenfold("explain", fitted.path, "--hardest", "1", "--out", tmp_path / "page.html")
+    assert (done.code, "a model of the kind 'svm', which has no layers" in done.err) == (2, True)
 
 
 @pytest.mark.browser

@@ -93,9 +93,8 @@ def _estimate(made: Predictions) -> dict[str, Any]:
 
 def explain_hardest(run: Run, images: dict[str, Dataset]) -> list[Explanation]:
     """What the first network looks at in the images that were hardest; none for models that are no networks."""
-    from torch import nn
-
     from tenfold.explanation.explain import explain_image
+    from tenfold.models.fitted import Fitted
     from tenfold.training.member import load_member
 
     name = next((n for n in ("test", "validation") if n in images and images[n].labels is not None), None)
@@ -103,7 +102,7 @@ def explain_hardest(run: Run, images: dict[str, Dataset]) -> list[Explanation]:
         return []
     data = images[name]
     network = load_member(run, run.finished_members()[0], data.image_shape, len(run.data["train"]["class_names"]))
-    if not isinstance(network, nn.Module) or not any(True for _ in network.parameters()):
+    if isinstance(network, Fitted):
         return []
     assert data.labels is not None
     rows = hardest_rows(data.labels, run.predictions(name).probabilities, HARDEST)

@@ -52,8 +52,7 @@ def explain(
         (28, 28)
     """
     require_training()
-    from torch import nn
-
+    from tenfold.models.fitted import Fitted
     from tenfold.training.member import load_member
 
     run = run if isinstance(run, Run) else Run(run)
@@ -66,7 +65,7 @@ def explain(
     names = tuple(map(str, run.data["train"]["class_names"]))
     home, number = trained[member]
     network = load_member(home, number, data.image_shape, len(names))
-    if not isinstance(network, nn.Module) or not any(True for _ in network.parameters()):
+    if isinstance(network, Fitted):
         kind = home.recipe.model_of(number).kind
         raise UsageError(f"member {member} is a model of the kind {kind!r}, which has no layers to look into; choose a network")
     found = [
