@@ -15,7 +15,7 @@ from tenfold.reading.segments import Segment
 
 @dataclass(frozen=True)
 class Costs:
-    """What makes a cut of a line implausible; found on strings made of MNIST's training digits.
+    """What makes a cut of a line implausible; plain guesses, not yet fitted to anything.
 
     Attributes:
         width: how much a segment's doubt counts per height of width, beside 1 for itself.
