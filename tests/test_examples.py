@@ -23,6 +23,9 @@ ARGUMENTS = {
     "new_architecture": ["train.csv", *QUICKLY],
     "new_augmentation": ["train.csv", *SMALL],
     "ensemble": ["train.csv", "train.epochs=1"],
+    "label_errors": ["train.csv", *SMALL],
+    "calibration": ["train.csv", *SMALL],
+    "reading": ["images/one/0.png"],
 }
 SAYS = {
     "first_model": r"held-out images\n\d with",
@@ -31,6 +34,9 @@ SAYS = {
     "new_architecture": r"pooled: [\d.]+%\nstrided: [\d.]+%\n.*p = ",
     "new_augmentation": r"[\d.]+% of the held-out images",
     "ensemble": r"1: .*\n2: .*\n3: ",
+    "label_errors": r"of 400 labels are suspected; the ten worst:\n(\d+: labelled .*\n){10}",
+    "calibration": r"accuracy .*, calibrated [\d.]+%\nanswers \d+ of 80 images, \d+ of them rightly",
+    "reading": r"images/one/0.png: 1, least sure of one with [\d.]+",
 }
 
 
