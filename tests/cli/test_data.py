@@ -53,6 +53,23 @@ def test_close_checks_are_run_unless_it_has_to_be_quick(cli: Callable[..., Any],
     assert names[0] - names[1] == {"near-duplicates", "inverted", "off-centre", "clipped", "outliers"}
 
 
+def test_the_images_behind_the_findings_are_a_table(cli: Callable[..., Any], tmp_path: Path) -> None:
+    images = IMAGES.copy()
+    images[1] = images[0]
+    path, out = written(tmp_path / "train.csv", images), tmp_path / "found.csv"
+    assert cli("data", "check", path, "--quick", "--csv", out).code == 0
+    lines = out.read_text("utf-8").splitlines()
+    assert lines[0] == "finding,severity,group,place,id"
+    assert [line for line in lines if line.startswith("label-conflicts")] == [
+        "label-conflicts,warning,1,1,1",
+        "label-conflicts,warning,1,2,2",
+    ]
+    again = cli("data", "check", path, "--quick", "--csv", out)
+    assert (again.code, again.changed) == (2, [])
+    assert "--force" in again.stderr
+    assert cli("data", "check", path, "--quick", "--csv", out, "--force").code == 0
+
+
 def test_l05_strict_leaves_with_3_on_a_conflict(cli: Callable[..., Any], tmp_path: Path) -> None:
     images = IMAGES.copy()
     images[1] = images[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,6 +74,10 @@ def check(
     role: read.RoleName = "train",
     strict: Annotated[bool, typer.Option("--strict", help="Leave with exit code 3 on a warning or worse.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write the images behind the findings as a table.", metavar="FILE.csv")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE.csv if it exists.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes longer than a moment.")] = False,
     no_header: read.NoHeader = False,
     scale: read.Scale = None,
@@ -86,11 +91,15 @@ def check(
     """Say what is in a source: shape, classes, duplicates near and exact, conflicts, outliers, leakage, drift."""
     from dataclasses import replace
 
+    from tenfold.atomic import write_text
+    from tenfold.bundle.csv_table import csv_text
     from tenfold.cli._fetching import fetch_missing
     from tenfold.data.checks import check
     from tenfold.data.close_checks import check_closely
     from tenfold.data.load import load
 
+    if as_csv is not None and as_csv.exists() and not force:
+        raise UsageError(f"{as_csv} exists; pass --force to replace it, or choose another name")
     options = read.read_options(
         no_header=no_header,
         scale=scale,
@@ -105,12 +114,23 @@ def check(
     data = load(source, read.role(role), options)
     tested = None if test is None else load(test, "test", replace(options, class_names=data.class_names or None))
     findings = check(data, tested) + ([] if quick else check_closely(data, tested))
+    if as_csv is not None:
+        header = ("finding", "severity", "group", "place", "id")  # images of one group belong together: pairs, copies
+        write_text(as_csv, csv_text(header, _images_behind(findings)), overwrite=force)
     if as_json:
         print(json.dumps(_as_dict(data, findings), indent=2))
     else:
         _print_check(source, data, findings)
     if strict and any(finding.severity != "note" for finding in findings):
         raise typer.Exit(3)
+
+
+def _images_behind(findings: Sequence[Finding]) -> Iterator[tuple[object, ...]]:
+    """A line for each image of each finding, in the order of the findings."""
+    for finding in findings:
+        for number, group in enumerate(finding.ids, 1):
+            for place, image_id in enumerate(group, 1):
+                yield finding.name, finding.severity, number, place, image_id
 
 
 @app.command()
