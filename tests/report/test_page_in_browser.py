@@ -53,6 +53,9 @@ seen.escaped = {panels: visible("#cell"), focus: document.activeElement.parentEl
 $('#matrix button[data-true="5"][data-predicted="3"]').click();
 seen.beyond = visible("#cell-tiles .tile");
 
+const cells = [...document.querySelectorAll(".numbers td")].map((cell) => getComputedStyle(cell).fontSize);
+seen.sizes = {verdicts: document.querySelectorAll(".numbers td.verdict").length, kinds: new Set(cells).size};
+
 $("#more").click();
 seen.all = visible("#tiles .tile");
 choose("#filter-true", "4");
@@ -133,6 +136,11 @@ def test_the_slider_shows_the_mistakes_fade(seen):
     assert seen["evolution"] == [["after epoch 5: 6 mistakes", "2"], ["after epoch 1: 13 mistakes", "9"]]
     assert seen["playing"] == [True, "Pause"]
     assert seen["paused"] == "Play"
+
+
+def test_a_verdict_in_a_table_is_no_larger_than_the_figures_beside_it(seen):
+    assert seen["sizes"]["verdicts"] > 0
+    assert seen["sizes"]["kinds"] == 1
 
 
 def test_closing_goes_back_to_where_one_was(seen):
