@@ -33,6 +33,7 @@ class LineInk:
         top: where the digits begin in it, pixels.
         scale: pixels of ``ink`` for one of the page.
         left, above: where its upper left corner lies on the page.
+        width, height: of its part of the page.
         slope: it was sheared: row y of the page's pixels moved left by ``slope * (y - fixed_row)``, then right by ``moved``.
         fixed_row: see there.
         moved: see there.
@@ -43,9 +44,16 @@ class LineInk:
     scale: float
     left: int
     above: int
+    width: int
+    height: int
     slope: float
     fixed_row: float
     moved: float
+
+    def straightened(self, page: NDArray[np.float32]) -> Ink:
+        """Values (H, W) of the whole page as they lie in ``ink``."""
+        crop = page[self.above : self.above + self.height, self.left : self.left + self.width]
+        return _scaled(sheared(crop, self.slope, self.fixed_row), self.scale)
 
     def on_page(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The page's coordinates of points of ``ink``."""
@@ -123,11 +131,10 @@ def _line(ink: Ink, labels: NDArray[np.int32], found: Boxes, chain: list[int], m
     scale = HEIGHT / digit_height
     slope = slant(crop)
     fixed_row = (len(crop) - 1) / 2
-    upright = sheared(crop, slope, fixed_row)
+    scaled = _scaled(sheared(crop, slope, fixed_row), scale)
     moved = float(-np.floor((-slope * (np.array([0, len(crop) - 1]) - fixed_row)).min()))
-    scaled = _scaled(upright, scale)
     first = (float(np.median(found.top[large])) - top) * scale
-    return LineInk(scaled, first, scale, left, top, slope, fixed_row, moved)
+    return LineInk(scaled, first, scale, left, top, crop.shape[1], crop.shape[0], slope, fixed_row, moved)
 
 
 def slant(ink: Ink) -> float:

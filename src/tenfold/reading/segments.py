@@ -55,11 +55,11 @@ def find_segments(ink: Ink, seams: Seams) -> list[Segment]:
     return found
 
 
-def owned(seams: Seams, first: int, last: int, columns: int, offset: int = 0) -> NDArray[np.bool_]:
-    """(h, columns) the pixels between two seams, from column ``offset`` on."""
-    x = offset + np.arange(columns)
-    result: NDArray[np.bool_] = (x >= seams.columns[first][:, None]) & (x < seams.columns[last][:, None])
-    return result
+def masses(values: Ink, seams: Seams) -> NDArray[np.float64]:
+    """(len(seams) - 1,) the sum of (h, w) between each two neighbouring seams."""
+    x = np.arange(values.shape[1])
+    piece = (seams.columns[1:-1, :, None] <= x).sum(axis=0)
+    return np.bincount(piece.ravel(), values.ravel(), minlength=len(seams) - 1)
 
 
 def _between(ink: Ink, start: NDArray[np.int64], end: NDArray[np.int64], first: int, last: int) -> Segment:

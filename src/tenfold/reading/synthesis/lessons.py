@@ -1,0 +1,131 @@
+"""What the recogniser that comes along learns from: MNIST's digits as other hands write them and as cuts leave them, and
+an eleventh class of what is no digit (outlier exposure, Hendrycks et al. 2018, arXiv:1812.04606)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.reading.cleaning import without_rules
+from tenfold.reading.cuts import Seams, find_seams
+from tenfold.reading.ink import InkMap, ink_map
+from tenfold.reading.lines import HEIGHT, LineInk, find_lines
+from tenfold.reading.normalise import frame
+from tenfold.reading.segments import find_segments, masses
+from tenfold.reading.synthesis.glyphs import non_digit
+from tenfold.reading.synthesis.paper import Paper, photographed
+from tenfold.reading.synthesis.pens import Hand, written
+from tenfold.reading.synthesis.strings import Written, write_string
+from tenfold.values.dataset import Dataset
+
+NOTHING = "not a digit"
+WHOLE, FOREIGN = 0.93, 0.06
+"""A segment with this share of a digit's ink and at most that of others is that digit ..."""
+PART, MIXED = 0.75, 0.2
+"""... and one with less, or with more, is none; in between nobody is asked."""
+MARGIN = 6
+
+Example = tuple[NDArray[np.uint8], int]
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How many examples of each kind there are, besides the digits themselves."""
+
+    written: int = 25_000
+    """Digits by other hands."""
+    strings: int = 4_000
+    """Lines from which the digits and ``parts`` wrong cuts each are taken."""
+    parts: int = 8
+    nothing: int = 16_000
+    """Letters, signs, scribbles, clothes and noise."""
+
+
+def lessons(
+    digits: Dataset, seed: int, amounts: Amounts = Amounts(), progress: Callable[[str], None] = lambda line: None
+) -> Dataset:
+    """All examples, in a fixed order; class 10 is :data:`NOTHING`.
+
+    Args:
+        digits: MNIST's training set, or one like it: grey, 28 x 28, ten classes.
+        seed: decides all that is random.
+        amounts: how many of each kind.
+        progress: hears of each kind that is done.
+    """
+    assert digits.labels is not None
+    images, labels = digits.images[:, 0], digits.labels
+    nothing = len(digits.class_names)
+    rng = np.random.default_rng(seed)
+    examples: list[Example] = [(frame(i.astype(np.float32) / 255), int(k)) for i, k in zip(images, labels, strict=True)]
+    progress(f"{len(examples):,} digits as they are")
+    for row in rng.integers(0, len(images), amounts.written).tolist():
+        ink = written(images[row], int(labels[row]), Hand.draw(rng), rng, 40)
+        examples.append((frame(ink), int(labels[row])))
+    progress(f"{amounts.written:,} by other hands")
+    for number in range(amounts.strings):
+        rows = rng.integers(0, len(images), int(rng.integers(2, 7)))
+        line = write_string(images[rows], labels[rows], rng, height=int(rng.integers(22, 64)))
+        examples += from_line(line, nothing, rng, amounts.parts)
+        if number % 500 == 499:
+            progress(f"{number + 1:,} of {amounts.strings:,} lines cut")
+    for _ in range(amounts.nothing):
+        image = frame(non_digit(rng)) if rng.random() < 0.85 else _mirrored(images, labels, rng)
+        examples.append((image, nothing))
+    kept = [(image, label) for image, label in examples if image.any()]
+    progress(f"{len(kept):,} examples")
+    return Dataset(
+        np.stack([image for image, _ in kept])[:, None],
+        np.array([label for _, label in kept], np.int64),
+        np.arange(1, len(kept) + 1),
+        (*digits.class_names, NOTHING),
+    )
+
+
+def from_line(line: Written, nothing: int, rng: np.random.Generator, parts: int) -> Iterator[Example]:
+    """The digits of a line as reading finds them, and at most ``parts`` segments that are none."""
+    picture = photographed(line.ink, Paper.draw(rng), rng, MARGIN)
+    page = ink_map(picture)
+    lines = find_lines(InkMap(page.ink, without_rules(page.mask), page.bright))
+    if not lines:
+        return
+    found = max(lines, key=lambda each: float(each.ink.sum()))
+    seams = find_seams(found.ink)
+    segments = find_segments(found.ink, seams)
+    mass = _masses(line, found, seams)
+    total = mass.sum(axis=0)
+    wrong = []
+    for segment in segments:
+        inside = mass[segment.first : segment.last].sum(axis=0)
+        shares = inside[1:] / np.maximum(total[1:], 1)
+        best = int(shares.argmax())
+        others = (inside.sum() - inside[1 + best]) / max(total[1 + best], 1)
+        if shares[best] >= WHOLE and others <= FOREIGN:
+            yield segment.image, int(line.text[best])
+        elif segment.mass > 0 and (shares[best] < PART or others > MIXED):
+            wrong.append(segment)
+    for i in rng.permutation(len(wrong))[:parts].tolist():
+        if not _like_a_one(wrong[i].bottom - wrong[i].top, wrong[i].right - wrong[i].left):
+            yield wrong[i].image, nothing
+
+
+def _masses(line: Written, found: LineInk, seams: Seams) -> NDArray[np.float64]:
+    """(pieces, 1 + digits) how much ink of marks (0) and of each digit is in each piece."""
+    owners, ink = np.pad(line.owners, MARGIN), np.pad(line.ink, MARGIN)
+    each = [np.where(owners == i, ink, 0).astype(np.float32) for i in range(len(line.text) + 1)]
+    return np.stack([masses(found.straightened(mine), seams) for mine in each], axis=1)
+
+
+def _like_a_one(height: int, width: int) -> bool:
+    """Whether a piece is an upright bar: to call it no digit would unteach ones."""
+    return height > 0.6 * HEIGHT and width < 0.25 * HEIGHT
+
+
+def _mirrored(images: NDArray[np.uint8], labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A three, four or seven in the mirror."""
+    while True:
+        row = int(rng.integers(len(images)))
+        if labels[row] in (3, 4, 7):
+            return frame(images[row, :, ::-1].astype(np.float32) / 255)
