@@ -63,3 +63,22 @@ def test_what_cannot_be_done_is_said_and_nothing_is_written(
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not [path for path in done.changed if path != "tmp/.ses"]  # which is ONNX Runtime's own
+
+
+def test_what_is_sure_goes_to_csv_and_the_rest_to_a_page(cli: Callable[..., object], note: Path, tmp_path: Path) -> None:
+    page, table = tmp_path / "review.html", tmp_path / "sure.csv"
+    done = cli("read", note, "--expect", "length=3", "--review", page, "--out", table)
+    assert done.code == 0, done.stderr
+    assert "0 lines are sure, 1 are to be confirmed" in done.stderr
+    assert table.read_text() == "file,line,text,confidence\n"
+    assert "4 digits, expected 3" in page.read_text()
+    again = cli("read", note, "--review", page, "--out", table)
+    assert again.code == 2
+    assert "exists" in again.stderr
+
+
+def test_rules_warn_where_there_is_no_page(cli: Callable[..., object], note: Path) -> None:
+    done = cli("read", note, "--expect", "length=3")
+    assert done.code == 0
+    assert "warning" in done.stderr and "expected 3" in done.stderr
+    assert cli("read", note, "--expect", "lenth=3").code == 2

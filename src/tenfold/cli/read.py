@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,10 +15,19 @@ from tenfold.cli import _console
 from tenfold.errors import UsageError, printable
 
 if TYPE_CHECKING:
+    from tenfold.reading.images import Grey
     from tenfold.reading.results import Reading
+    from tenfold.reading.validators import Rule
 
 FORMATS = ("text", "json", "csv")
 COLUMNS = ("file", "line", "place", "digit", "confidence", "rejected", "x", "y", "width", "height")
+
+
+@dataclass(frozen=True)
+class _Page:
+    name: str
+    grey: Grey
+    reading: Reading
 
 
 def read(
@@ -27,6 +38,17 @@ def read(
     show: Annotated[
         Path | None,
         typer.Option(help="Draw the boxes: a picture, or a folder for several.", metavar="FILE.png|FOLDER"),
+    ] = None,
+    expect: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What lines must be: length=5, range=1-31, date=DDMMYYYY, one-of=10|20, luhn, mod11, mod97; may be repeated.",
+            metavar="RULE",
+        ),
+    ] = None,
+    review: Annotated[
+        Path | None,
+        typer.Option(help="Lines in doubt go to this page, to be confirmed; the sure ones are the CSV.", metavar="PAGE.html"),
     ] = None,
     threshold: Annotated[
         float | None, typer.Option(help="Reject digits with less confidence, 0 to 1; default: what the bundle says.")
@@ -40,50 +62,84 @@ def read(
         raise UsageError(f"--format: found {printable(form)!r}, expected {', '.join(FORMATS)}")
     if ink not in ("auto", "dark", "bright"):
         raise UsageError(f"--ink: found {printable(ink)!r}, expected auto, dark or bright")
-    from tenfold.atomic import make_directory, write_bytes, write_text
-    from tenfold.bundle.csv_table import csv_text
+    if review is not None and form == "json":
+        raise UsageError("--review goes with CSV of the sure lines; leave --format json away")
     from tenfold.bundle.loaded import Bundle
-    from tenfold.reading.drawing import with_boxes
     from tenfold.reading.images import open_image
     from tenfold.reading.reader import Reader
+    from tenfold.reading.validators import parse_rule
 
-    reader = Reader(Bundle.open(bundle, threads), threshold=threshold, polarity=ink)  # type: ignore[arg-type]
+    rules = [parse_rule(text) for text in expect or []]
     drawings = _drawings(images, show)
-    readings: list[tuple[str, Reading]] = []
+    _insist_on_free(force, out, review, *drawings.values())
+    reader = Reader(Bundle.open(bundle, threads), threshold=threshold, polarity=ink)  # type: ignore[arg-type]
+    pages = []
     for name in images:
         grey = open_image(name)
-        reading = reader.read(grey)
-        readings.append((name, reading))
-        if show is not None:
-            make_directory(drawings[name].parent)
-            write_bytes(drawings[name], with_boxes(grey, reading), overwrite=force)
-        if form == "text" and out is None:
-            _print(name, reading, named=len(images) > 1)
-    if form == "json":
-        text = json.dumps([{"file": name, **reading.as_dict()} for name, reading in readings], indent=2) + "\n"
-    elif form == "csv":
-        text = csv_text(COLUMNS, (row for name, reading in readings for row in _rows(name, reading)))
+        pages.append(_Page(name, grey, reader.read(grey)))
+    if review is not None:
+        text = _sorted_out(pages, rules, review, force=force)
     else:
-        text = "".join(f"{reading.text}\n" for _, reading in readings)
-    if out is not None:
-        write_text(out, text, overwrite=force)
-        _console.say(f"{len(images):,} pictures read, in {out}")
-    elif form != "text":
+        _warn(pages, rules)
+        text = _as_text(pages, form)
+    _draw(pages, drawings, force=force)
+    if out is None:
         print(text, end="")
+        return
+    from tenfold.atomic import write_text
+
+    write_text(out, text, overwrite=force)
+    _console.say(f"{len(images):,} {'picture' if len(images) == 1 else 'pictures'} read; see {out}")
 
 
-def _print(name: str, reading: Reading, *, named: bool) -> None:
-    for line in reading.lines or ():
-        print(f"{printable(name)}\t{line.text}" if named else line.text)
-    if reading.blank:
-        print(f"{printable(name)}\t(blank)" if named else "(blank)")
+def _as_text(pages: list[_Page], form: str) -> str:
+    if form == "json":
+        return json.dumps([{"file": page.name, **page.reading.as_dict()} for page in pages], indent=2) + "\n"
+    if form == "csv":
+        from tenfold.bundle.csv_table import csv_text
+
+        return csv_text(COLUMNS, (row for page in pages for row in _rows(page)))
+    lines = [(page.name, text) for page in pages for text in (page.reading.text or "(blank)").split("\n")]
+    return "".join(f"{printable(name)}\t{text}\n" if len(pages) > 1 else f"{text}\n" for name, text in lines)
 
 
-def _rows(name: str, reading: Reading) -> Iterator[list[Any]]:
-    for i, line in enumerate(reading.lines, 1):
+def _rows(page: _Page) -> Iterator[list[Any]]:
+    for i, line in enumerate(page.reading.lines, 1):
         for k, digit in enumerate(line.digits, 1):
             rejected = "yes" if digit.rejected else "no"
-            yield [name, i, k, digit.label, f"{digit.confidence:.6f}", rejected, *digit.box.as_list()]
+            yield [page.name, i, k, digit.label, f"{digit.confidence:.6f}", rejected, *digit.box.as_list()]
+
+
+def _sorted_out(pages: list[_Page], rules: list[Rule], review: Path, *, force: bool) -> str:
+    """Write the page with the doubtful lines; the sure ones as CSV."""
+    from tenfold.bundle.csv_table import csv_text
+    from tenfold.reading.review import COLUMNS, check, sorted_out
+    from tenfold.report.review_page import Question, write_review_page
+
+    checked = [each for page in pages for each in check(page.name, page.grey, page.reading, rules)]
+    sure, doubtful = sorted_out(checked)
+    questions = [Question(each.file, each.number, each.guess, each.faults, each.crop) for each in doubtful]
+    write_review_page(questions, review, sure=len(sure), overwrite=force)
+    print(f"{len(sure):,} lines are sure, {len(doubtful):,} are to be confirmed in {review}", file=sys.stderr)
+    return csv_text(COLUMNS, (each.row() for each in sure))
+
+
+def _warn(pages: list[_Page], rules: list[Rule]) -> None:
+    from tenfold.reading.validators import faults
+
+    for page in pages if rules else []:
+        for number, line in enumerate(page.reading.lines, 1):
+            for fault in faults(line.text, rules):
+                print(f"warning: {printable(page.name)}, line {number}: {fault}", file=sys.stderr)
+
+
+def _draw(pages: list[_Page], drawings: dict[str, Path], *, force: bool) -> None:
+    from tenfold.atomic import make_directory, write_bytes
+    from tenfold.reading.drawing import with_boxes
+
+    for page in pages if drawings else []:
+        make_directory(drawings[page.name].parent)
+        write_bytes(drawings[page.name], with_boxes(page.grey, page.reading), overwrite=force)
 
 
 def _drawings(images: list[str], show: Path | None) -> dict[str, Path]:
@@ -98,3 +154,10 @@ def _drawings(images: list[str], show: Path | None) -> dict[str, Path]:
     if len(set(drawings.values())) < len(drawings):
         raise UsageError(f"--show {show}: two of the pictures have the same name; draw them one by one")
     return drawings
+
+
+def _insist_on_free(force: bool, *paths: Path | None) -> None:
+    """Nothing is written if something stands in the way of a part of it."""
+    for path in paths:
+        if path is not None and path.exists() and not force:
+            raise UsageError(f"{path} exists; pass --force to replace it, or choose another name")

@@ -59,7 +59,7 @@ def masses(values: Ink, seams: Seams) -> NDArray[np.float64]:
     """(len(seams) - 1,) the sum of (h, w) between each two neighbouring seams."""
     x = np.arange(values.shape[1])
     piece = (seams.columns[1:-1, :, None] <= x).sum(axis=0)
-    return np.bincount(piece.ravel(), values.ravel(), minlength=len(seams) - 1)
+    return np.bincount(piece.ravel(), values.ravel(), minlength=len(seams) - 1).astype(np.float64)
 
 
 def _between(ink: Ink, start: NDArray[np.int64], end: NDArray[np.int64], first: int, last: int) -> Segment:

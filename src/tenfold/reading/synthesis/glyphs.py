@@ -73,14 +73,23 @@ LETTERS = {
 
 def non_digit(rng: np.random.Generator) -> Ink:
     """The ink (H, W) of something that is no digit."""
-    kinds: list[Callable[[np.random.Generator], Ink]] = [letter, letter, letter, scribble, scribble, cloth, noise, several_letters]
+    kinds: list[Callable[[np.random.Generator], Ink]] = [
+        letter,
+        letter,
+        letter,
+        scribble,
+        scribble,
+        cloth,
+        noise,
+        several_letters,
+    ]
     return kinds[rng.integers(len(kinds))](rng)
 
 
 def letter(rng: np.random.Generator, name: str | None = None) -> Ink:
     """A letter or a sign, by one of many hands."""
     name = name or list(LETTERS)[rng.integers(len(LETTERS))]
-    strokes = [np.array([[int(x), int(y)] for x, y in part.split()], float) for part in LETTERS[name].split("|")]
+    strokes = [np.array([[int(xy[0]), int(xy[1])] for xy in part.split()], np.float64) for part in LETTERS[name].split("|")]
     shake, round_ = rng.uniform(0.1, 0.6), rng.random() < 0.7
     strokes = [stroke + rng.normal(0, shake, stroke.shape) for stroke in strokes]
     return _drawn([_smooth(stroke) if round_ else stroke for stroke in strokes], rng)

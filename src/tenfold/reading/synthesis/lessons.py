@@ -1,9 +1,10 @@
 """What the recogniser that comes along learns from: MNIST's digits as other hands write them and as cuts leave them, and
-an eleventh class of what is no digit (outlier exposure, Hendrycks et al. 2018, arXiv:1812.04606)."""
+an eleventh class of what is no digit (outlier exposure, Hendrycks et al. 2018, arXiv:1812.04606).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,57 +36,50 @@ Example = tuple[NDArray[np.uint8], int]
 class Amounts:
     """How many examples of each kind there are, besides the digits themselves."""
 
-    written: int = 25_000
+    written: int = 20_000
     """Digits by other hands."""
-    strings: int = 4_000
-    """Lines from which the digits and ``parts`` wrong cuts each are taken."""
-    parts: int = 8
-    nothing: int = 16_000
+    strings: int = 2_400
+    """Lines from which the digits and ``wrong`` wrong cuts each are taken."""
+    wrong: int = 8
+    nothing: int = 12_000
     """Letters, signs, scribbles, clothes and noise."""
 
 
-def lessons(
-    digits: Dataset, seed: int, amounts: Amounts = Amounts(), progress: Callable[[str], None] = lambda line: None
-) -> Dataset:
-    """All examples, in a fixed order; class 10 is :data:`NOTHING`.
+def lessons(digits: Dataset, seed: int, part: int = 0, parts: int = 1, amounts: Amounts = Amounts()) -> Dataset:
+    """The examples of one part of ``parts``; class 10 is :data:`NOTHING`. First come the part's digits as they are.
 
     Args:
         digits: MNIST's training set, or one like it: grey, 28 x 28, ten classes.
-        seed: decides all that is random.
-        amounts: how many of each kind.
-        progress: hears of each kind that is done.
+        seed: decides all that is random, together with ``part``.
+        part: from 0; it has the digits number ``part``, ``part + parts`` and so on.
+        parts: how many there are.
+        amounts: of all parts together.
     """
     assert digits.labels is not None
-    images, labels = digits.images[:, 0], digits.labels
-    nothing = len(digits.class_names)
-    rng = np.random.default_rng(seed)
-    examples: list[Example] = [(frame(i.astype(np.float32) / 255), int(k)) for i, k in zip(images, labels, strict=True)]
-    progress(f"{len(examples):,} digits as they are")
-    for row in rng.integers(0, len(images), amounts.written).tolist():
+    images, labels, nothing = digits.images[:, 0], digits.labels, len(digits.class_names)
+    rng = np.random.default_rng([seed, part])
+    own = range(part, len(images), parts)
+    examples: list[Example] = [(frame(images[row].astype(np.float32) / 255), int(labels[row])) for row in own]
+    for row in rng.integers(0, len(images), amounts.written // parts).tolist():
         ink = written(images[row], int(labels[row]), Hand.draw(rng), rng, 40)
         examples.append((frame(ink), int(labels[row])))
-    progress(f"{amounts.written:,} by other hands")
-    for number in range(amounts.strings):
+    for _ in range(amounts.strings // parts):
         rows = rng.integers(0, len(images), int(rng.integers(2, 7)))
         line = write_string(images[rows], labels[rows], rng, height=int(rng.integers(22, 64)))
-        examples += from_line(line, nothing, rng, amounts.parts)
-        if number % 500 == 499:
-            progress(f"{number + 1:,} of {amounts.strings:,} lines cut")
-    for _ in range(amounts.nothing):
+        examples += from_line(line, nothing, rng, amounts.wrong)
+    for _ in range(amounts.nothing // parts):
         image = frame(non_digit(rng)) if rng.random() < 0.85 else _mirrored(images, labels, rng)
         examples.append((image, nothing))
-    kept = [(image, label) for image, label in examples if image.any()]
-    progress(f"{len(kept):,} examples")
     return Dataset(
-        np.stack([image for image, _ in kept])[:, None],
-        np.array([label for _, label in kept], np.int64),
-        np.arange(1, len(kept) + 1),
+        np.stack([image for image, _ in examples])[:, None],
+        np.array([label for _, label in examples], np.int64),
+        np.arange(1, len(examples) + 1),
         (*digits.class_names, NOTHING),
     )
 
 
-def from_line(line: Written, nothing: int, rng: np.random.Generator, parts: int) -> Iterator[Example]:
-    """The digits of a line as reading finds them, and at most ``parts`` segments that are none."""
+def from_line(line: Written, nothing: int, rng: np.random.Generator, most: int) -> Iterator[Example]:
+    """The digits of a line as reading finds them, and at most ``most`` segments that are none."""
     picture = photographed(line.ink, Paper.draw(rng), rng, MARGIN)
     page = ink_map(picture)
     lines = find_lines(InkMap(page.ink, without_rules(page.mask), page.bright))
@@ -106,7 +100,7 @@ def from_line(line: Written, nothing: int, rng: np.random.Generator, parts: int)
             yield segment.image, int(line.text[best])
         elif segment.mass > 0 and (shares[best] < PART or others > MIXED):
             wrong.append(segment)
-    for i in rng.permutation(len(wrong))[:parts].tolist():
+    for i in rng.permutation(len(wrong))[:most].tolist():
         if not _like_a_one(wrong[i].bottom - wrong[i].top, wrong[i].right - wrong[i].left):
             yield wrong[i].image, nothing
 
@@ -128,4 +122,4 @@ def _mirrored(images: NDArray[np.uint8], labels: NDArray[np.int64], rng: np.rand
     while True:
         row = int(rng.integers(len(images)))
         if labels[row] in (3, 4, 7):
-            return frame(images[row, :, ::-1].astype(np.float32) / 255)
+            return frame(images[row, :, ::-1].astype(np.float32) / np.float32(255))
