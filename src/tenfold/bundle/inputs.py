@@ -34,24 +34,25 @@ def read_input(source: str | Path, bundle: Bundle, options: ReadOptions = DEFAUL
         DataError: not readable, or images of another size.
         IntegrityError: the classes are not the bundle's.
     """
-    if _is_image(source):
+    if is_image(source):
         return _single_image(Path(source), bundle)
     return load(source, "test", _fitting(options, bundle))
 
 
 def input_blocks(source: str, bundle: Bundle, options: ReadOptions, rows: int, piece: Piece | None = None) -> Iterator[Block]:
     """What :func:`read_input` reads, ``rows`` images at a time; see :func:`~tenfold.data.load.load_blocks`."""
-    if _is_image(source):
+    if is_image(source):
         return iter([Block(_single_image(Path(source), bundle), 1.0)])
     return load_blocks(source, "test", _fitting(options, bundle), rows, piece)
 
 
 def input_pieces(source: str, bundle: Bundle, options: ReadOptions, rows: int) -> Iterator[Piece | None]:
     """Stretches for :func:`input_blocks`."""
-    return iter([None]) if _is_image(source) else load_pieces(source, "test", _fitting(options, bundle), rows)
+    return iter([None]) if is_image(source) else load_pieces(source, "test", _fitting(options, bundle), rows)
 
 
-def _is_image(source: str | Path) -> bool:
+def is_image(source: str | Path) -> bool:
+    """Whether ``source`` is one image file."""
     return str(source) not in named_sources() and recognise_format(first_bytes(Path(source))) not in _CONTAINERS
 
 

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 
 def predict(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, or a run that has one.", metavar="BUNDLE")],
-    sources: Annotated[
-        list[str], typer.Argument(help="Image files, tables, folders, or a data set's name.", metavar="SOURCE...")
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            help="A bundle or run (default: what comes along); image files, tables, folders, a data set's name.",
+            metavar="[BUNDLE] SOURCE...",
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -48,10 +51,11 @@ def predict(
 ) -> None:
     """Say what the images show: id, class and confidence of each."""
     from tenfold.bundle.batch import predict_to_csv, table_rows
-    from tenfold.bundle.inputs import polarity_warning, read_input
+    from tenfold.bundle.inputs import is_image, polarity_warning, read_input
     from tenfold.bundle.loaded import Bundle
     from tenfold.cli._batch import Watch
     from tenfold.cli._fetching import fetch_missing
+    from tenfold.cli._pictures import STANDARD_INPUT, are_pictures, bundle_and_sources, predict_pictures
 
     options = read.read_options(
         no_header=no_header,
@@ -64,11 +68,17 @@ def predict(
     )
     if out is not None and as_json:
         raise UsageError("--out writes CSV and --json prints; choose one of them")
+    bundle, sources = bundle_and_sources(arguments)
     fetch_missing(*sources)
+    if all(source == STANDARD_INPUT or is_image(source) for source in sources):
+        model = Bundle.open(bundle, threads)
+        if are_pictures(sources, model):
+            predict_pictures(model, sources, out=out, probabilities=probabilities, as_json=as_json, force=force)
+            return
     if out is not None:
         with Watch() as watch:
             outcome = predict_to_csv(
-                bundle,
+                Path(bundle),
                 sources,
                 out,
                 options=options,
