@@ -24,7 +24,7 @@ def bundle_and_sources(arguments: Sequence[str]) -> tuple[str, list[str]]:
     Raises:
         UsageError: a bundle and nothing else.
     """
-    from tenfold.bundle.loaded import BUILTIN, bundle_folder
+    from tenfold.bundle.files import BUILTIN, bundle_folder
     from tenfold.errors import IntegrityError
 
     first = arguments[0]
