@@ -18,6 +18,7 @@ PUBLIC = [
     "__version__",
     "compare",
     "cross_validate",
+    "evaluate",
     "explain",
     "explore",
     "import_log",

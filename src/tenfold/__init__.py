@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tenfold.data.options import ReadOptions
     from tenfold.reading.reader import Reader
     from tenfold.studies.comparing import compare
+    from tenfold.studies.evaluating import evaluate
     from tenfold.studies.explaining import explain
     from tenfold.studies.logs import import_log
     from tenfold.studies.study import study
@@ -43,6 +44,7 @@ __all__ = [
     "__version__",
     "compare",
     "cross_validate",
+    "evaluate",
     "explain",
     "explore",
     "import_log",
@@ -66,6 +68,7 @@ _HOMES = {
     "Run": "tenfold.values.run",
     "compare": "tenfold.studies.comparing",
     "cross_validate": "tenfold.api",
+    "evaluate": "tenfold.studies.evaluating",
     "explain": "tenfold.studies.explaining",
     "explore": "tenfold.api",
     "import_log": "tenfold.studies.logs",

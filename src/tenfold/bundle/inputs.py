@@ -13,7 +13,7 @@ from tenfold.bundle.manifest import DARK
 from tenfold.data.files import first_bytes
 from tenfold.data.images import recognise_format
 from tenfold.data.load import DEFAULT, load, load_blocks, load_image, load_pieces, named_sources
-from tenfold.data.options import ReadOptions
+from tenfold.data.options import ReadOptions, Role
 from tenfold.data.sources import Block, Piece
 from tenfold.errors import DataError, Problem
 from tenfold.values.dataset import Dataset
@@ -22,13 +22,14 @@ _CONTAINERS = frozenset({None, "ZIP", "gzip"})
 """What :func:`recognise_format` says of files that are no images themselves."""
 
 
-def read_input(source: str | Path, bundle: Bundle, options: ReadOptions = DEFAULT) -> Dataset:
+def read_input(source: str | Path, bundle: Bundle, options: ReadOptions = DEFAULT, role: Role = "test") -> Dataset:
     """The images of ``source`` as ``bundle`` takes them, with labels where the source has them.
 
     Args:
         source: a data set's name, a path that :func:`~tenfold.data.load.load` reads, or one image file.
         bundle: decides the size of the images and the names of the classes.
         options: how to read tables and folders; shape and class names are the bundle's.
+        role: which part of the source.
 
     Raises:
         DataError: not readable, or images of another size.
@@ -36,7 +37,7 @@ def read_input(source: str | Path, bundle: Bundle, options: ReadOptions = DEFAUL
     """
     if is_image(source):
         return _single_image(Path(source), bundle)
-    return load(source, "test", _fitting(options, bundle))
+    return load(source, role, _fitting(options, bundle))
 
 
 def input_blocks(source: str, bundle: Bundle, options: ReadOptions, rows: int, piece: Piece | None = None) -> Iterator[Block]:

@@ -5,31 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tenfold.evaluation.metrics import (
-    accuracy,
-    brier_score,
-    expected_calibration_error,
-    log_loss,
-)
+from tenfold.evaluation.scores import Score, score
 from tenfold.evaluation.significance import two_shares, verdict
 from tenfold.report.figures.intervals import Intervals, intervals
-from tenfold.values.interval import wilson_interval
 from tenfold.values.predictions import Predictions
-
-
-@dataclass(frozen=True)
-class Score:
-    """Figures of one labelled set. ``low`` and ``high`` bound the 95 % Wilson interval of ``accuracy``."""
-
-    split: str
-    accuracy: float
-    low: float
-    high: float
-    errors: int
-    n: int
-    log_loss: float
-    brier: float
-    calibration_error: float
 
 
 @dataclass(frozen=True)
@@ -57,21 +36,3 @@ def headline(predictions: Mapping[str, Predictions]) -> Headline:
 def _apart(a: Score, b: Score) -> str:
     p = two_shares(a.n - a.errors, a.n, b.n - b.errors, b.n)
     return verdict(p, a.accuracy - b.accuracy, (a.split, b.split))
-
-
-def score(split: str, made: Predictions) -> Score:
-    """The figures of labelled predictions with at least one row."""
-    assert made.labels is not None, split
-    right, n = int(made.correct.sum()), len(made)
-    low, high = wilson_interval(right, n)
-    return Score(
-        split=split,
-        accuracy=accuracy(made.labels, made.predicted),
-        low=low,
-        high=high,
-        errors=n - right,
-        n=n,
-        log_loss=log_loss(made.labels, made.probabilities),
-        brier=brier_score(made.labels, made.probabilities),
-        calibration_error=expected_calibration_error(made.labels, made.probabilities),
-    )

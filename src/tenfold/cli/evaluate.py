@@ -1,0 +1,101 @@
+"""`tenfold evaluate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tenfold.cli import _console
+from tenfold.cli import _read_options as read
+from tenfold.errors import UsageError, printable
+
+if TYPE_CHECKING:
+    from tenfold.evaluation.evaluated import Evaluation
+
+PAIRS = 5
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A run, a bundle, or builtin.", metavar="RUN|BUNDLE")],
+    data: Annotated[str, typer.Argument(help="Labelled images: a path, or a data set's name.", metavar="DATA")],
+    train: Annotated[
+        str | None,
+        typer.Option(help="What the model learnt from, to show beside its mistakes; default: as the run says.", metavar="SOURCE"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The page to write; default: evaluation.html.", metavar="FILE.html")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write a line for each image, too.", metavar="FILE.csv")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; no page unless --out names one.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    threads: Annotated[int | None, typer.Option(help="Threads to compute with; default: one a core.", min=1)] = None,
+    role: read.RoleName = "test",
+    no_header: read.NoHeader = False,
+    scale: read.Scale = None,
+    allow_float_integers: read.AllowFloatIntegers = False,
+    max_input_bytes: read.MaxInputBytes = None,
+    skip_bad: read.SkipBad = False,
+    follow_links: read.FollowLinks = False,
+    allow_empty_classes: read.AllowEmptyClasses = False,
+) -> None:
+    """Judge a model by labelled images: accuracy, calibration, confusions, every mistake, as one page."""
+    from tenfold.cli._fetching import fetch_missing
+    from tenfold.studies.evaluating import evaluate
+
+    options = read.read_options(
+        no_header=no_header,
+        scale=scale,
+        allow_float_integers=allow_float_integers,
+        max_input_bytes=max_input_bytes,
+        skip_bad=skip_bad,
+        follow_links=follow_links,
+        allow_empty_classes=allow_empty_classes,
+    )
+    page = out or (None if as_json else Path("evaluation.html"))
+    for path, option in ((page, "--out"), (csv, "--csv")):
+        if path is not None and path.exists() and not force:
+            raise UsageError(f"{path} exists; pass --force to replace it, or choose another name with {option}")
+        if path is not None and not path.parent.is_dir():
+            raise UsageError(f"{path.parent} is no folder; make it, or choose another place with {option}")
+    fetch_missing(data, train)
+    found = evaluate(model, data, train=train, role=read.role(role), out=page, csv=csv, options=options, threads=threads)
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=2))
+        return
+    _print_figures(found)
+    for path in (page, csv):
+        if path is not None:
+            print(path)
+
+
+def _print_figures(found: Evaluation) -> None:
+    score, names = found.score, [printable(name) for name in found.class_names]
+    figures = found.as_dict()
+    print(
+        f"accuracy       {score.accuracy:.2%} [{score.low:.2%}, {score.high:.2%}]  {score.errors:,} errors in {score.n:,} images"
+    )
+    print(f"log-loss       {score.log_loss:.4f}   Brier {score.brier:.4f}   calibration error {score.calibration_error:.2%}")
+    if after := figures["temperature"]:
+        print(
+            f"temperature    {after['temperature']:.3g}: log-loss {after['log_loss']:.4f}, Brier {after['brier']:.4f}, "
+            f"calibration error {after['calibration_error']:.2%}"
+        )
+    if reject := figures["reject"]:
+        print(
+            f"if sure        from confidence {reject['threshold']:.4f} on: {reject['coverage']:.2%} answered, "
+            f"{reject['errors']:,} errors among them ({reject['accuracy']:.2%} right)"
+        )
+    elif found.confidence is not None:
+        print(f"if sure        no confidence was enough for {found.confidence.target:.1%} right answers on the rows held out")
+    if len(found.members) > 1:
+        alone = [member["accuracy"] for member in figures["members"]]
+        print(f"members        {len(alone)}, {min(alone):.2%} to {max(alone):.2%} alone")
+    if figures["confused"]:
+        pairs = [f"{p['true']} as {p['predicted']} ({p['count']})" for p in figures["confused"][:PAIRS]]
+        print(f"confused       {printable(', '.join(pairs))}")
+    weakest = min((row for row in figures["classes"] if row["recall"] is not None), key=lambda row: row["recall"])
+    print(f"weakest class  {names[found.class_names.index(weakest['name'])]}: {weakest['recall']:.2%} found")
+    if found.leak is not None and found.leak.severity != "note":
+        loud = "\n!!! LEAKAGE: " if found.is_leaked else "warning: "
+        _console.say(f"{loud}{printable(found.leak.message)}")
