@@ -15,7 +15,7 @@ from tenfold import environment, pipeline
 from tenfold.bundle.loaded import Bundle
 from tenfold.data.options import ReadOptions
 from tenfold.errors import IntegrityError, ResourceError, Stopped, UsageError
-from tenfold.exploration import tsne
+from tenfold.exploration import maps, tsne
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import Recipe, parse_recipe
 from tenfold.values.run import Run
@@ -258,7 +258,7 @@ def test_a_run_explores_its_data_when_asked(recipe: Recipe, tmp_path: Path, monk
 def test_exploring_without_its_packages_is_refused_before_training(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tsne, "find_spec", lambda name: None)
+    monkeypatch.setattr(maps, "find_spec", lambda name: None)
     with pytest.raises(ResourceError, match=r"pip install 'tenfold\[explore\]'"):
         pipeline.start(recipe, "run", here(tmp_path, explore=True))
     assert not (tmp_path / "runs").exists()

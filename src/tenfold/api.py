@@ -12,8 +12,8 @@ from tenfold.data.load import load
 from tenfold.data.options import ReadOptions, Role
 from tenfold.errors import UsageError
 from tenfold.exploration.examine import Exploration, examine
+from tenfold.exploration.maps import method
 from tenfold.exploration.progress import ProgressLines
-from tenfold.exploration.tsne import AS_NOTEBOOK, DEFAULT
 from tenfold.pipeline import DEFAULTS, MEMORY, Listener, Settings, Stages
 from tenfold.progress import listener_for
 from tenfold.recipes import find_recipe
@@ -254,7 +254,7 @@ def explore(
     *,
     out: str | Path | None = "explore.html",
     figures: str | Path | None = None,
-    tsne: bool = True,
+    maps: Sequence[str] = ("tsne",),
     as_notebook: bool = False,
     role: Role = "train",
     options: ReadOptions = DEFAULTS.options,
@@ -267,8 +267,9 @@ def explore(
         test: likewise; compared with ``data`` and shown beside it.
         out: the page; replaced if it is there. None writes none.
         figures: a folder for each figure as PNG and SVG.
-        tsne: make a t-SNE map too; it takes most of the time.
-        as_notebook: make it with the notebook's settings, which take several times as long.
+        maps: "tsne", "umap" and "pacmap", the first to be shown first; they take most of the time. The first two principal
+            components are always a map.
+        as_notebook: make the t-SNE map with the notebook's settings, which take several times as long.
         role: which part of ``data`` to read; "test" needs no labels.
         options: how to read the sources.
         progress: say what is going on.
@@ -281,17 +282,19 @@ def explore(
 
     Example:
         >>> import tenfold
-        >>> found = tenfold.explore("mnist", tsne=False)  # doctest: +SKIP
+        >>> found = tenfold.explore("mnist", maps=())  # doctest: +SKIP
         >>> found.pca.components_for(0.95)  # doctest: +SKIP
         154
     """
+    methods = [method(name, as_notebook=as_notebook) for name in dict.fromkeys(maps)]
+    for some in methods:
+        some.check_installed()
     train = data if isinstance(data, Dataset) else load(data, role, options)
     if test is not None and not isinstance(test, Dataset):
         test = load(test, "test", replace(options, class_names=train.class_names or None))
     if not len(train):
         raise UsageError("there is nothing to explore: the data set has no images")
-    settings = (AS_NOTEBOOK if as_notebook else DEFAULT) if tsne else None
-    found = examine(train, test, tsne=settings, progress=ProgressLines() if progress else None)
+    found = examine(train, test, maps=methods, progress=ProgressLines() if progress else None)
     if out is not None:
         from tenfold.report.data_page import write_data_page
 

@@ -52,6 +52,9 @@ def test_a_page_is_replaced_only_by_force(cli: Callable[..., Any], table: Path) 
         (("missing.csv",), 3, "no such file or folder"),
         (("mnist", "--out", "nowhere/x.html"), 2, "nowhere is no folder"),
         (("mnist", "--no-tsne", "--as-notebook"), 2, "choose one of them"),
+        (("mnist", "--map", "pacmap", "--as-notebook"), 2, "choose one of them"),
+        (("mnist", "--map", "tsne", "--no-tsne"), 2, "choose one of them"),
+        (("mnist", "--map", "isomap"), 2, "isomap"),
     ],
 )
 def test_what_cannot_be_meant_is_said_before_anything_is_read(
@@ -61,3 +64,13 @@ def test_what_cannot_be_meant_is_said_before_anything_is_read(
     assert done.code == code
     assert said in done.stderr
     assert done.changed == []
+
+
+def test_another_map_beside_the_components(cli: Callable[..., Any], table: Path) -> None:
+    pytest.importorskip("pacmap")
+    done = cli("explore", table, "--map", "pacmap")
+    assert done.code == 0, done.stderr
+    assert "PaCMAP ..." in done.stderr
+    page = (table.parent / "cwd" / "explore.html").read_text("utf-8")
+    assert page.count('data-map="') == 2
+    assert "PaCMAP of 36 principal components" in page

@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from tenfold.errors import ResourceError
-from tenfold.exploration import tsne
+from tenfold.exploration import maps, tsne
 from tenfold.exploration.agreement import neighbour_agreement
 from tenfold.exploration.pca import fit_pca
 from tenfold.exploration.tsne import AS_NOTEBOOK, TsneSettings, fit_tsne
@@ -54,7 +54,7 @@ def test_the_notebooks_settings_are_the_notebooks() -> None:
 
 
 def test_without_opentsne_one_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, points: np.ndarray) -> None:
-    monkeypatch.setattr(tsne, "find_spec", lambda name: None)
+    monkeypatch.setattr(maps, "find_spec", lambda name: None)
     with pytest.raises(ResourceError, match=r"pip install 'tenfold\[explore\]'"):
         fit_tsne(points[:100])
     assert importlib.util.find_spec("openTSNE")

@@ -231,7 +231,7 @@ def test_seventy_thousand_points_are_drawn_within_50_ms(tmp_path) -> None:
         pca=None,
         shrunk=1,
         maps=[Map("made up", places, None, "")],
-        tsne=None,
+        fitted={},
         findings=[],
         pca_shift=None,
         seconds={},

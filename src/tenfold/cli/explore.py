@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,14 @@ from tenfold.cli import _read_options as read
 from tenfold.errors import UsageError, printable
 
 
+class MapChoice(StrEnum):
+    """The maps there are besides that of the first two components."""
+
+    TSNE = "tsne"
+    UMAP = "umap"
+    PACMAP = "pacmap"
+
+
 def explore(
     source: Annotated[str, typer.Argument(help="A path, or a data set's name.", metavar="SOURCE")],
     test: Annotated[
@@ -19,7 +28,11 @@ def explore(
     ] = None,
     out: Annotated[Path, typer.Option(help="The page to write.", metavar="FILE.html")] = Path("explore.html"),
     figures: Annotated[Path | None, typer.Option(help="Write each figure as PNG and SVG, too.", metavar="DIR")] = None,
-    tsne: Annotated[bool, typer.Option("--tsne/--no-tsne", help="Make a t-SNE map; it takes most of the time.")] = True,
+    maps: Annotated[
+        list[MapChoice] | None,
+        typer.Option("--map", help="Make this map; may be repeated. t-SNE by default.", metavar="tsne|umap|pacmap"),
+    ] = None,
+    no_tsne: Annotated[bool, typer.Option("--no-tsne", help="Make no t-SNE map: it takes most of the time.")] = False,
     as_notebook: Annotated[
         bool, typer.Option("--as-notebook", help="t-SNE of 154 components with perplexity 50 in 1,000 rounds.")
     ] = False,
@@ -49,8 +62,11 @@ def explore(
         follow_links=follow_links,
         allow_empty_classes=allow_empty_classes,
     )
-    if as_notebook and not tsne:
-        raise UsageError("--as-notebook is a way to make the t-SNE map, and --no-tsne makes none; choose one of them")
+    chosen = [some.value for some in maps] if maps else [] if no_tsne else ["tsne"]
+    if no_tsne and "tsne" in chosen:
+        raise UsageError("--map tsne makes a t-SNE map, and --no-tsne makes none; choose one of them")
+    if as_notebook and "tsne" not in chosen:
+        raise UsageError("--as-notebook is a way to make the t-SNE map, and none is made; choose one of them")
     if out.exists() and not force:
         raise UsageError(f"{out} exists; pass --force to replace it, or choose another name with --out")
     if not out.parent.is_dir():
@@ -62,7 +78,7 @@ def explore(
         test,
         out=out,
         figures=figures,
-        tsne=tsne,
+        maps=chosen,
         as_notebook=as_notebook,
         role=read.role(role),
         options=options,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,15 +17,17 @@ from tenfold.data.ink import InkMeasures, measure
 from tenfold.exploration.agreement import neighbour_agreement
 from tenfold.exploration.class_images import ClassImages, class_images
 from tenfold.exploration.labels import Labels, labels
+from tenfold.exploration.maps import FittedMap, MapMethod, plane
 from tenfold.exploration.pca import LARGEST, Pca, fit_pca
 from tenfold.exploration.pixels import Pixels, ink_per_class, pixels
-from tenfold.exploration.tsne import TsneMap, TsneSettings, check_installed, fit_tsne
 from tenfold.values.dataset import Dataset
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
-FEWEST = 4
+PCA = "PCA"
+"""The map that is always made."""
+FEWEST = 5
 """Images; below, there are no components and no maps."""
 REDUCED = 0.95
 """Share of the variance that is kept where the distance to the components is measured."""
@@ -62,7 +64,7 @@ class Exploration:
         pca: of the training images, perhaps of smaller copies; None with too few of them.
         shrunk: images were averaged over blocks of this many pixels a side before ``pca``.
         maps: the best first.
-        tsne: what the t-SNE map was fitted to, where there is one.
+        fitted: maps that take further points, by name; the first two components are always one.
         findings: of all checks, the quick ones first.
         pca_shift: how far the sets are from the components of the training set; None without a test set.
         seconds: what each part took.
@@ -77,38 +79,48 @@ class Exploration:
     pca: Pca | None
     shrunk: int
     maps: list[Map]
-    tsne: TsneMap | None
+    fitted: Mapping[str, FittedMap]
     findings: list[Finding]
     pca_shift: Shift | None
     seconds: Mapping[str, float]
 
-    def place(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(M, 2): where further images, uint8 (M, C, H, W) of the same shape, belong on the t-SNE map.
+    def place(self, images: NDArray[np.uint8], name: str | None = None) -> NDArray[np.float32]:
+        """(M, 2): where further images, uint8 (M, C, H, W) of the same shape, belong on a map.
+
+        Args:
+            images: not among those that the map was made of.
+            name: of the map, such as "t-SNE"; None is the first.
 
         Raises:
-            ValueError: there is no t-SNE map.
+            ValueError: there is no such map.
         """
-        if self.tsne is None or self.pca is None:
-            raise ValueError("there is no t-SNE map to place images on")
-        return self.tsne.place(self.pca.transform(averaged(images, self.shrunk), self.tsne.components))
+        names = [some.name for some in self.maps]
+        chosen = name or (names[0] if names else "of so few images")
+        if self.pca is None or chosen not in names:
+            raise ValueError(f"there is no map {chosen} to place images on; there are: {', '.join(names) or 'none'}")
+        small = averaged(images, self.shrunk)
+        if chosen not in self.fitted:
+            return plane(self.pca.transform(small, 2))
+        fitted = self.fitted[chosen]
+        return fitted.place(self.pca.transform(small, fitted.components))
 
 
 def examine(
-    train: Dataset, test: Dataset | None = None, *, tsne: TsneSettings | None = None, progress: Progress | None = None
+    train: Dataset, test: Dataset | None = None, *, maps: Sequence[MapMethod] = (), progress: Progress | None = None
 ) -> Exploration:
     """Look at a data set from all sides.
 
     Args:
         train: one image or more, with labels or without.
         test: compared with it, and placed on the maps of it; of another shape, only the checks see it.
-        tsne: settings of a t-SNE map; None makes none.
+        maps: how to make maps, the first to be shown first; that of the first two components is always made.
         progress: hears what is going on.
 
     Raises:
-        ResourceError: openTSNE is not installed and ``tsne`` is asked for.
+        ResourceError: a map's package is not installed.
     """
-    if tsne is not None:
-        check_installed()
+    for method in maps:
+        method.check_installed()
     clock = _Clock(progress)
     alike = test is not None and len(test) > 0 and test.image_shape == train.image_shape
     splits = {"train": train} | ({"test": test} if alike and test is not None else {})
@@ -126,7 +138,7 @@ def examine(
     small = {name: averaged(data.images, shrunk) for name, data in splits.items()}
     pca = fit_pca(small["train"]) if len(train) >= FEWEST else None
     pca_shift = _pca_shift(pca, small) if pca and alike else None
-    maps, fitted = _maps(pca, small, train.labels, tsne, clock) if pca else ([], None)
+    fitted = {method.name: _fitted(pca, small["train"], method, clock) for method in maps} if pca else {}
     return Exploration(
         splits=splits,
         pixels=summaries,
@@ -136,8 +148,8 @@ def examine(
         classes=classes,
         pca=pca,
         shrunk=shrunk,
-        maps=maps,
-        tsne=fitted,
+        maps=_maps(pca, small, train.labels, maps, fitted, clock) if pca else [],
+        fitted=fitted,
         findings=findings,
         pca_shift=pca_shift,
         seconds=clock.stopped(),
@@ -154,39 +166,37 @@ def averaged(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return blocks.mean(axis=(3, 5)).round().astype(np.uint8)
 
 
+def _fitted(pca: Pca, images: NDArray[np.uint8], method: MapMethod, clock: _Clock) -> FittedMap:
+    clock.begins(method.name)
+    points = pca.transform(images, method.components)
+    return method.fit(points, progress=lambda done, total: clock.hears(method.name, done, total))
+
+
 def _maps(
-    pca: Pca, images: Mapping[str, NDArray[np.uint8]], known: NDArray[np.int64] | None, tsne: TsneSettings | None, clock: _Clock
-) -> tuple[list[Map], TsneMap | None]:
-    count = len(pca.mean) if tsne is None else min(tsne.components, len(pca.mean))
-    points = {name: pca.transform(some, max(2, count) if tsne else 2) for name, some in images.items()}
+    pca: Pca,
+    images: Mapping[str, NDArray[np.uint8]],
+    known: NDArray[np.int64] | None,
+    methods: Sequence[MapMethod],
+    fitted: Mapping[str, FittedMap],
+    clock: _Clock,
+) -> list[Map]:
+    """The maps that were fitted, with the test images placed on them, then that of the first two components."""
 
     def finished(name: str, places: list[NDArray[np.float32]], note: str) -> Map:
         agreement = None if known is None else neighbour_agreement(places[0], known)
         return Map(name, np.concatenate(places), agreement, note)
 
-    flat = [_plane(some) for some in points.values()]
+    maps = []
+    for method in methods:
+        some = fitted[method.name]
+        places = [some.places]
+        if "test" in images:
+            clock.begins(f"{method.name} of the test set")
+            places.append(some.place(pca.transform(images["test"], some.components)))
+        maps.append(finished(method.name, places, method.note(some.components)))
     share = pca.explained[min(1, len(pca.mean) - 1)]
-    maps = [finished("PCA", flat, f"The first two principal components: {share:.0%} of the variance.")]
-    fitted = None
-    if tsne is not None:
-        clock.begins("t-SNE")
-        fitted = fit_tsne(points["train"], tsne, progress=lambda done, total: clock.hears("t-SNE", done, total))
-        places = [fitted.places]
-        if "test" in points:
-            clock.begins("t-SNE of the test set")
-            places.append(fitted.place(points["test"][:, : fitted.components]))
-        note = (
-            f"t-SNE of {fitted.components} principal components: perplexity {tsne.perplexity:g}, "
-            f"exaggeration {tsne.early_exaggeration:g} for {tsne.early_rounds} rounds, {tsne.exaggeration:g} for {tsne.rounds}. "
-            "Neighbours are alike; distances between far groups and sizes of groups mean little."
-        )
-        maps.insert(0, finished("t-SNE", places, note))
-    return maps, fitted
-
-
-def _plane(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, 2): the first two columns; the second is 0 where there is only one."""
-    return points[:, :2] if points.shape[1] > 1 else np.pad(points, ((0, 0), (0, 1)))
+    flat = [plane(pca.transform(some, 2)) for some in images.values()]
+    return [*maps, finished(PCA, flat, f"The first two principal components: {share:.0%} of the variance.")]
 
 
 def _pca_shift(pca: Pca, images: Mapping[str, NDArray[np.uint8]]) -> Shift:

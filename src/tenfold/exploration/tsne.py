@@ -7,18 +7,12 @@ between far groups and the sizes of groups mean little.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tenfold.errors import missing_extra
-
-Progress = Callable[[int, int], None]
-"""Called with the rounds done and the rounds there are."""
+from tenfold.exploration.maps import Points, Progress, plane, require
 
 
 @dataclass(frozen=True)
@@ -43,6 +37,27 @@ class TsneSettings:
     exaggeration: float = 1.5
     interval: float = 3
 
+    @property
+    def name(self) -> str:
+        """As people write it."""
+        return "t-SNE"
+
+    def check_installed(self) -> None:
+        """See :class:`~tenfold.exploration.maps.MapMethod`."""
+        check_installed()
+
+    def fit(self, points: Points, *, progress: Progress | None = None) -> TsneMap:
+        """See :func:`fit_tsne`."""
+        return fit_tsne(points, self, progress=progress)
+
+    def note(self, components: int) -> str:
+        """See :class:`~tenfold.exploration.maps.MapMethod`."""
+        return (
+            f"t-SNE of {components} principal components: perplexity {self.perplexity:g}, "
+            f"exaggeration {self.early_exaggeration:g} for {self.early_rounds} rounds, {self.exaggeration:g} for {self.rounds}. "
+            "Neighbours are alike; distances between far groups and sizes of groups mean little."
+        )
+
 
 DEFAULT = TsneSettings()
 AS_NOTEBOOK = TsneSettings(
@@ -60,11 +75,11 @@ class TsneMap:
         components: principal components of each point.
     """
 
-    places: NDArray[np.float32]
+    places: Points
     components: int
     embedding: Any
 
-    def place(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+    def place(self, points: Points) -> Points:
         """(M, 2): where further points (M, :attr:`components`) belong, the map left as it is."""
         placed = self.embedding.transform(points, perplexity=min(5, max(1, (len(self.places) - 1) // 3)))
         return np.asarray(placed, dtype=np.float32)
@@ -76,12 +91,11 @@ def check_installed() -> None:
     Raises:
         ResourceError: openTSNE is not installed.
     """
-    if find_spec("openTSNE") is None:
-        raise missing_extra("openTSNE", "explore", "t-SNE")
+    require("openTSNE", "explore", "t-SNE")
 
 
 def fit_tsne(
-    points: NDArray[np.float32],
+    points: Points,
     settings: TsneSettings = DEFAULT,
     *,
     seed: int = 0,
@@ -102,7 +116,7 @@ def fit_tsne(
     points = np.ascontiguousarray(points[:, : settings.components], dtype=np.float32)
     perplexity = min(settings.perplexity, (len(points) - 1) / 3)
     affinities = openTSNE.affinity.PerplexityBasedNN(points, perplexity=perplexity, n_jobs=threads, random_state=seed)
-    start = openTSNE.initialization.rescale(_two(points).astype(np.float64))
+    start = openTSNE.initialization.rescale(plane(points).astype(np.float64))
     embedding = openTSNE.TSNEEmbedding(
         start, affinities, negative_gradient_method="fft", ints_in_interval=settings.interval, n_jobs=threads, random_state=seed
     )
@@ -121,8 +135,3 @@ def fit_tsne(
     optimise(0, settings.early_rounds, settings.early_exaggeration)
     optimise(settings.early_rounds, settings.rounds, settings.exaggeration)
     return TsneMap(np.asarray(embedding, dtype=np.float32), points.shape[1], embedding)
-
-
-def _two(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The first two columns; a second one of 0 where there is only one."""
-    return points[:, :2] if points.shape[1] > 1 else np.pad(points, ((0, 0), (0, 1)))

@@ -39,7 +39,7 @@ def explore(run: Run, train: Dataset, test: Dataset | None, listener: Listener) 
         if not done:
             listener.say(f"exploring the data: {part}")
 
-    write_data_page(examine(train, test, tsne=DEFAULT, progress=hear), path, Path(run.recipe.data.train).name)
+    write_data_page(examine(train, test, maps=(DEFAULT,), progress=hear), path, Path(run.recipe.data.train).name)
 
 
 def export(run: Run, train: Dataset, made: dict[str, Predictions], images: dict[str, Dataset]) -> None:
