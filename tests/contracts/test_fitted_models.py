@@ -15,7 +15,11 @@ from tenfold.models.fitted import Fitted, Work, apply
 from tenfold.training.state import load_weights, weights_of
 from tenfold.values.recipe import ModelSettings
 
-SETTINGS = {"svm": {"components": 30, "gamma": 0.5}}
+SETTINGS: dict[str, dict[str, object]] = {
+    "linear": {"C": 10},
+    "svm": {"components": 30, "gamma": 0.5},
+    "nystroem": {"components": 30, "gamma": 0.01, "landmarks": 300},
+}
 KINDS = [name for name in MODELS if isinstance(MODELS.get(name), type) and issubclass(MODELS.get(name), Fitted)]
 
 

@@ -39,6 +39,12 @@ def test_sizes_follow_padding_and_stride(layers: str, size: int) -> None:
     assert shapes == [(size, size)]
 
 
+def test_images_can_be_set_upright_first() -> None:
+    network = parse("DESKEW CROP2 FLAT SOFTMAX", (1, 12, 9), 3)
+    assert kinds(network) == ["Deskew", "Crop", "Flatten", "Output"]
+    assert network(torch.rand(2, 1, 12, 9)).shape == (2, 3)
+
+
 @pytest.mark.parametrize("pool", ["GAP", "GMP"])
 def test_global_pools_flatten(pool: str) -> None:
     assert parse(f"8C3 {pool} SOFTMAX", (3, 9, 7), 4)(torch.zeros(2, 3, 9, 7)).shape == (2, 4)
@@ -88,7 +94,7 @@ def test_a_net_without_an_end_is_refused(layers: str, message: str) -> None:
     [
         ({"layers": "FLAT SOFTMAX", "layer": 3}, "no key 'layer'; allowed: layers, init"),
         ({}, "needs the key 'layers'"),
-        ({"kind": "netwrok"}, "unknown model 'netwrok'; expected one of: network"),
+        ({"kind": "netwrok"}, "unknown model 'netwrok'; expected one of: knn, linear, network"),
         ({"layers": "FLAT SOFTMAX", "init": "zeros"}, "expected one of: torch, he-normal, he-uniform, glorot-uniform"),
         ({"layers": "FLAT SOFTMAX", "bn_momentum": 0}, "bn_momentum = 0; expected a number above 0"),
         ({"layers": "FLAT SOFTMAX", "bn_eps": "small"}, "bn_eps = 'small'; expected a number above 0"),

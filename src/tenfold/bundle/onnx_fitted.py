@@ -10,6 +10,7 @@ import torch
 from tenfold.models.layers.deskew import MASS_FLOOR, SPREAD_FLOOR, Deskew
 from tenfold.models.layers.gradients import FLOOR, Gradients
 from tenfold.models.layers.kernel import Kernel
+from tenfold.models.layers.neighbours import TIE, Neighbours
 
 if TYPE_CHECKING:
     from tenfold.bundle.onnx_graph import Graph
@@ -58,3 +59,18 @@ def kernel(layer: Kernel, graph: Graph, x: str) -> str:
     product = graph.node("Gemm", x, graph.constant("vectors", vectors), half, transB=1)
     halves = graph.constant("halves", np.full((vectors.shape[1], 1), 0.5))
     return graph.node("Exp", graph.node("Sub", product, graph.node("MatMul", graph.node("Mul", x, x), halves)))
+
+
+def neighbours(layer: Neighbours, graph: Graph, x: str) -> str:
+    """The nearest rows by one product of matrices, and their votes by their places."""
+    rows, classes, count = layer.rows, layer.votes.shape[1], layer.looked_at
+    half = graph.constant("half_norms", -0.5 * (rows * rows).sum(1))
+    nearness = graph.node("Gemm", x, graph.constant("rows", rows), half, transB=1)
+    values, places = graph.outputs("TopK", nearness, graph.integers("count", [count]), count=2)
+    above = graph.node("Sub", values, graph.node("ReduceMin", values, axes=[1], keepdims=1))
+    weights = graph.node("Add", above, graph.constant("tie", TIE))
+    weights = graph.node("Reshape", weights, graph.integers("one_row", [-1, 1, count]))
+    votes = graph.node("MatMul", weights, graph.node("Gather", graph.constant("votes", layer.votes), places, axis=0))
+    votes = graph.node("Reshape", votes, graph.integers("flat", [-1, classes]))
+    total = graph.node("MatMul", votes, graph.constant("sum", np.ones((classes, 1))))
+    return graph.node("Log", graph.node("Add", graph.node("Div", votes, total), graph.constant("doubt", layer.doubt)))

@@ -26,6 +26,7 @@ from tenfold.models.crop import Crop
 from tenfold.models.layers.deskew import Deskew
 from tenfold.models.layers.gradients import Gradients
 from tenfold.models.layers.kernel import Kernel
+from tenfold.models.layers.neighbours import Neighbours
 from tenfold.values.predictions import PROBABILITY_FLOOR
 
 Vote = Literal["mean", "log-mean"]
@@ -103,9 +104,14 @@ class Graph:
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Add an operation; returns the name of its only output."""
+        return self.outputs(operator, *inputs, count=1, **attributes)[0]
+
+    def outputs(self, operator: str, *inputs: str, count: int, **attributes: Any) -> list[str]:
+        """Add an operation with ``count`` outputs; returns their names."""
         name = f"{self.prefix}.{len(self.nodes)}.{operator.lower()}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
-        return name
+        names = [name, *(f"{name}.{number}" for number in range(1, count))]
+        self.nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
+        return names
 
     def constant(self, name: str, value: Tensor | ArrayLike) -> str:
         """Add a float32 constant, such as a layer's ``weight``; returns its full name. Equal ones are stored once."""
@@ -229,6 +235,7 @@ def _(layer: nn.Softplus, graph: Graph, x: str) -> str:
 emit.register(Deskew, onnx_fitted.deskew)
 emit.register(Gradients, onnx_fitted.gradients)
 emit.register(Kernel, onnx_fitted.kernel)
+emit.register(Neighbours, onnx_fitted.neighbours)
 
 
 @emit.register

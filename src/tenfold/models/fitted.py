@@ -74,12 +74,13 @@ def dense(weight: NDArray[Any], bias: NDArray[Any] | None = None) -> nn.Linear:
     return layer
 
 
-def apply(layers: Sequence[nn.Module], images: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
-    """What ``layers`` make of uint8 images (N, C, H, W), N > 0: float32 (N, D)."""
+def apply(layers: Sequence[nn.Module], images: NDArray[Any], batch: int = 256) -> NDArray[np.float32]:
+    """What ``layers`` make of uint8 images (N, C, H, W), or of float32 vectors, N > 0 of them: float32 (N, D)."""
     network = nn.Sequential(*layers)
+    scale = 255 if images.dtype == np.uint8 else 1
     with torch.no_grad():
         starts = range(0, len(images), batch)
-        inputs = (torch.from_numpy(np.array(images[start : start + batch])).float().div_(255) for start in starts)
+        inputs = (torch.from_numpy(np.array(images[start : start + batch])).float().div_(scale) for start in starts)
         return np.concatenate([network(part).numpy() for part in inputs])
 
 

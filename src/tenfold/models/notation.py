@@ -7,6 +7,7 @@ Tokens are read left to right:
                 ``V`` valid padding, ``L`` linear (no ReLU), in this order
 ``BN``          batch norm
 ``CROP2``       2 pixels cut off on each side, such as the border that digits leave empty
+``DESKEW``      each image sheared until its ink no longer slants
 ``RELU`` ...    separate activation: ``RELU``, ``ELU``, ``LRELU``, ``SILU``
 ``MP2``         max-pool 2x2, stride 2 (``MP2S1``: stride 1); ``AP2`` average pool
 ``GAP`` ``GMP`` global average or max pool
@@ -30,10 +31,11 @@ from torch import nn
 
 from tenfold.errors import UsageError
 from tenfold.models.crop import Crop
+from tenfold.models.layers.deskew import Deskew
 
 HELP = (
-    "expected tokens such as 32C3 (S2 stride, V valid, L linear), BN, CROP2, RELU, ELU, LRELU, SILU, MP2, AP2, GAP, GMP, D40, "
-    "FLAT, 128, 128L, SOFTMAX10"
+    "expected tokens such as 32C3 (S2 stride, V valid, L linear), BN, CROP2, DESKEW, RELU, ELU, LRELU, SILU, MP2, AP2, GAP, GMP, "
+    "D40, FLAT, 128, 128L, SOFTMAX10"
 )
 
 
@@ -111,6 +113,10 @@ def _crop(match: re.Match[str], shape: _Shape, classes: int) -> list[nn.Module]:
     return [Crop(shape.channels, pixels)]
 
 
+def _deskew(match: re.Match[str], shape: _Shape, classes: int) -> list[nn.Module]:
+    return [Deskew(shape.channels, *shape.spatial())]
+
+
 def _pool(match: re.Match[str], shape: _Shape, classes: int) -> list[nn.Module]:
     window = int(match["window"])
     stride = int(match["stride"] or window)
@@ -165,6 +171,7 @@ _TOKENS: dict[str, Callable[[re.Match[str], _Shape, int], list[nn.Module]]] = {
     r"GAP|GMP": _global_pool,
     r"BN": _batch_norm,
     r"CROP(?P<pixels>[1-9])": _crop,
+    r"DESKEW": _deskew,
     r"RELU|ELU|LRELU|SILU": _activation,
     r"D(?P<percent>[1-9]?\d)": _dropout,
     r"FLAT": _flatten,

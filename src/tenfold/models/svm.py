@@ -12,7 +12,7 @@ from torch import nn
 from tenfold.data.splits import stratified_split
 from tenfold.errors import UsageError
 from tenfold.models.calibration import slope_and_scale
-from tenfold.models.features import feature_layers, principal_components
+from tenfold.models.features import check_metric, components_of, feature_layers
 from tenfold.models.fitted import Fitted, Work, apply, check_range, dense
 from tenfold.models.layers.kernel import Kernel
 from tenfold.models.one_versus_one import Points, fit_machines, together
@@ -34,6 +34,7 @@ class Svm(Fitted):
         classes: K.
         features: ``pixels`` or ``gradients`` (see :class:`~tenfold.models.layers.gradients.Gradients`).
         deskew: set slanted writing upright first.
+        metric: of distances, see :func:`~tenfold.models.features.components_of`.
         components: how many principal components are kept.
         gamma: of the kernel exp(-gamma |x - z|^2); pixels are 0..1.
         C: what a row inside the margin costs.
@@ -51,12 +52,14 @@ class Svm(Fitted):
         classes: int,
         features: str = "gradients",
         deskew: bool = True,
+        metric: str = "euclidean",
         components: int = 60,
         gamma: float = 0.4,
         C: float = 5.0,
         virtual: int = 1,
         calibrate: bool = True,
     ) -> None:
+        check_metric(metric)
         check_range("components", components, 1, 100_000)
         check_range("gamma", gamma, 1e-9, 1e9)
         check_range("C", C, 1e-9, 1e9)
@@ -72,7 +75,14 @@ class Svm(Fitted):
             *_coupling(pairs, classes, 1.0, 1.0),
         )
         self._features, self._pairs, self._classes = before, pairs, classes
-        self._components, self._gamma, self._C, self._virtual, self._calibrate = components, gamma, C, virtual, calibrate
+        self._metric, self._components, self._gamma, self._C, self._virtual, self._calibrate = (
+            metric,
+            components,
+            gamma,
+            C,
+            virtual,
+            calibrate,
+        )
 
     def learn(self, images: NDArray[np.uint8], labels: NDArray[np.int64], work: Work) -> None:
         """See :meth:`Fitted.learn`."""
@@ -91,7 +101,7 @@ class Svm(Fitted):
     def _machines(self, images: NDArray[np.uint8], labels: NDArray[np.int64], work: Work, what: str = "") -> list[nn.Module]:
         """From features to decisions (B, P): principal components, kernel, the machines' weights."""
         features = apply(self._features, images)
-        projection = principal_components(features, self._components, sqrt(2 * self._gamma))
+        projection = components_of(features, labels, self._components, self._metric, sqrt(2 * self._gamma))
         points = Points.of(features @ projection.weight.numpy().T + projection.bias.numpy())
         rows = [np.flatnonzero((labels == a) | (labels == b)) for a, b in self._pairs]
         machines = fit_machines(points, labels, self._pairs, rows, self._C, work, f"{what}pairs of classes")

@@ -1,0 +1,117 @@
+"""A kernel machine that compares with a sample of rows only: a linear problem, solved in closed form."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.data.splits import stratified_split
+from tenfold.models.calibration import temperature
+from tenfold.models.features import check_metric, components_of, feature_layers
+from tenfold.models.fitted import Fitted, Work, apply, check_range, dense
+from tenfold.models.layers.kernel import Kernel
+from tenfold.models.one_versus_one import Points
+
+BLOCK = 2000
+"""Rows whose kernels are in memory at a time."""
+JITTER = 0.1
+"""Added to the penalty's diagonal: landmarks that are nearly equal have no weights of their own."""
+UNSEEN = 4000
+"""Rows, at most, that the temperature is measured on."""
+
+
+class Nystroem(Fitted):
+    """Features, principal components, the kernel with a sample of rows (landmarks), one dense layer.
+
+    Williams & Seeger 2001, "Using the Nystroem method to speed up kernel machines": weights of the
+    landmarks that fit targets of +1 for a row's class and -1 for the others with least squares, and
+    with the penalty that a machine on all rows would have.
+
+    Args:
+        image_shape: (C, H, W).
+        classes: K.
+        features: ``pixels`` or ``gradients``.
+        deskew: set slanted writing upright first.
+        metric: of distances, see :func:`~tenfold.models.features.components_of`.
+        components: how many principal components are kept.
+        gamma: of the kernel exp(-gamma |x - z|^2).
+        landmarks: how many rows are compared with.
+        penalty: on the squared norm of the solution, for each row.
+
+    Raises:
+        UsageError: a setting out of its range.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        classes: int,
+        features: str = "gradients",
+        deskew: bool = True,
+        metric: str = "mahalanobis",
+        components: int = 80,
+        gamma: float = 0.005,
+        landmarks: int = 2000,
+        penalty: float = 1e-6,
+    ) -> None:
+        check_metric(metric)
+        check_range("components", components, 1, 100_000)
+        check_range("gamma", gamma, 1e-9, 1e9)
+        check_range("landmarks", landmarks, 1, 100_000)
+        check_range("penalty", penalty, 1e-15, 1e6)
+        before, width = feature_layers(image_shape, features, deskew)
+        components = min(components, width)
+        super().__init__(
+            *before,
+            dense(np.zeros((components, width)), np.zeros(components)),
+            Kernel(np.zeros((1, components))),
+            dense(np.zeros((classes, 1)), np.zeros(classes)),
+        )
+        self._features, self._classes = before, classes
+        self._metric, self._components = metric, components
+        self._gamma, self._landmarks, self._penalty = gamma, landmarks, penalty
+
+    def learn(self, images: NDArray[np.uint8], labels: NDArray[np.int64], work: Work) -> None:
+        """See :meth:`Fitted.learn`."""
+        work.check_stop()
+        features = apply(self._features, images)
+        projection = components_of(features, labels, self._components, self._metric, sqrt(2 * self._gamma))
+        points = Points.of(features @ projection.weight.numpy().T + projection.bias.numpy())
+        draw = np.random.Generator(np.random.PCG64(work.seed))
+        landmarks = points[np.sort(draw.permutation(len(labels))[: self._landmarks])]
+        targets = 2 * np.eye(self._classes, dtype=np.float32)[labels] - 1
+        seen, unseen = stratified_split(labels, min(0.2, UNSEEN / len(labels)), work.seed)
+        gram, right = self._sums(points[seen], targets[seen], landmarks, work)
+        factor = 1.0
+        if len(unseen):
+            values = points[unseen].kernel(landmarks).astype(np.float64)
+            factor = temperature(values @ self._solve(gram, right, len(seen), landmarks), labels[unseen])
+            gram += values.T @ values
+            right += values.T @ targets[unseen]
+        weights = factor * self._solve(gram, right, len(labels), landmarks).T
+        self[-3], self[-2], self[-1] = projection, Kernel(landmarks.x), dense(weights, np.zeros(self._classes))
+
+    def _sums(
+        self, points: Points, targets: NDArray[np.float32], landmarks: Points, work: Work
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Products of kernels with themselves (M, M) and with the targets (M, K), a block of rows after another."""
+        gram = np.zeros((len(landmarks.x),) * 2)
+        right = np.zeros((len(landmarks.x), self._classes))
+        starts = range(0, len(points.x), BLOCK)
+        for number, start in enumerate(starts, 1):
+            work.check_stop()
+            block = slice(start, start + BLOCK)
+            values = points[block].kernel(landmarks).astype(np.float64)  # float32 sums would drown the penalty
+            gram += values.T @ values
+            right += values.T @ targets[block]
+            work.report("blocks of rows", number, len(starts))
+        return gram, right
+
+    def _solve(self, gram: NDArray[np.float64], right: NDArray[np.float64], rows: int, landmarks: Points) -> NDArray[np.float64]:
+        """The landmarks' weights, float64 (M, K)."""
+        from scipy.linalg import solve
+
+        penalty = rows * self._penalty * (landmarks.kernel(landmarks).astype(np.float64) + JITTER * np.eye(len(gram)))
+        return solve(gram + penalty, right, assume_a="pos")
