@@ -2,7 +2,7 @@
 
 LeCun et al. 1998, "Gradient-based learning applied to document recognition", section III.A: the digit is fitted
 into a box of 20 x 20 pixels, its aspect kept, with anti-aliased grey levels, and its centre of mass is put in the
-middle of a field of 28 x 28. MNIST's own images pass as they are.
+middle of a field of 28 x 28. What is in that form already passes as it is.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ FIELD = 28
 BOX = 20
 FAINT = 0.06
 """Ink below this does not count for the bounding box."""
+FULL = 250
+"""Grey level that the ink of an image in MNIST's form reaches."""
 
 
 def normalise(grey: NDArray[np.uint8], polarity: Polarity = "auto", *, deskew: bool = False) -> NDArray[np.uint8]:
@@ -33,7 +35,28 @@ def normalise(grey: NDArray[np.uint8], polarity: Polarity = "auto", *, deskew: b
     """
     from tenfold.reading.cleaning import cleaned
 
-    return frame(cleaned(ink_map(grey, polarity)).ink, deskew=deskew)
+    formed = None if deskew else as_it_is(grey, polarity)
+    return frame(cleaned(ink_map(grey, polarity)).ink, deskew=deskew) if formed is None else formed
+
+
+def as_it_is(grey: NDArray[np.uint8], polarity: Polarity = "auto") -> NDArray[np.uint8] | None:
+    """The picture itself, bright on black, if it is in MNIST's form already, as all of MNIST's images are; else None.
+
+    That is 28 x 28 pixels, black but for a box of 20 pixels with full ink whose centre of mass is in the middle. What passes
+    is not resampled again, and keeps what would be a speck on paper.
+    """
+    if grey.shape != (FIELD, FIELD):
+        return None
+    for levels in [grey] * (polarity != "dark") + [255 - grey] * (polarity != "bright"):
+        rows, columns = np.flatnonzero(levels.any(axis=1)), np.flatnonzero(levels.any(axis=0))
+        if not len(rows) or levels.max() < FULL:
+            continue
+        side = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
+        total = levels.sum(dtype=np.float64)
+        middle = [float(levels.sum(axis=axis, dtype=np.float64) @ np.arange(FIELD)) / total for axis in (0, 1)]
+        if side in (BOX - 1, BOX) and all(abs(place - FIELD / 2) <= 0.53 for place in middle):
+            return levels
+    return None
 
 
 def frame(ink: Ink, *, deskew: bool = False) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from tenfold.reading.decoding import DEFAULT_COSTS, Costs, best_path
 from tenfold.reading.images import Grey, Picture, open_image
 from tenfold.reading.ink import InkMap, Polarity, ink_map
 from tenfold.reading.lines import LineInk, find_lines
-from tenfold.reading.normalise import FIELD, frame
+from tenfold.reading.normalise import FIELD, as_it_is, frame
 from tenfold.reading.results import Box, Digit, Line, Reading
 from tenfold.reading.segments import Segment, find_segments
 
@@ -68,7 +68,8 @@ class Reader:
         """
         greys = [open_image(picture) for picture in pictures]
         inks = [cleaned(ink_map(grey, self._polarity)) for grey in greys]
-        images = np.stack([frame(ink.ink) for ink in inks]) if inks else np.zeros((0, FIELD, FIELD), np.uint8)
+        framed = [_framed(grey, ink, self._polarity) for grey, ink in zip(greys, inks, strict=True)]
+        images = np.stack(framed) if framed else np.zeros((0, FIELD, FIELD), np.uint8)
         boxes = [_box_of(ink.mask) for ink in inks]
         return self._digits(images, self.bundle.predict_proba(images[:, None]), boxes)
 
@@ -107,6 +108,11 @@ class Reader:
             label = "" if blank else self.bundle.class_names[k]
             found.append(Digit(label, confidence, blank or confidence < self.threshold, blank, box, values, image))
         return found
+
+
+def _framed(grey: Grey, ink: InkMap, polarity: Polarity) -> NDArray[np.uint8]:
+    formed = as_it_is(grey, polarity)
+    return frame(ink.ink) if formed is None else formed
 
 
 def _box_of(mask: NDArray[np.bool_]) -> Box:

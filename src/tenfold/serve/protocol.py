@@ -43,6 +43,7 @@ class Crowd:
         self._waiting[newcomer] = None
         if self._count > self.limits.connections:
             eldest = next(iter(self._waiting))
+            del self._waiting[eldest]  # it is gone only later, and the next newcomer shall find another one
             self.metrics.closed["crowd"] += 1
             eldest.abort()
 
