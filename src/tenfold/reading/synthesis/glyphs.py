@@ -1,7 +1,7 @@
-"""Things that are no digits: letters, signs, scribbles, clothes and noise, as strokes of a shaky hand or as blots.
+"""Things that are no digits: letters, signs, curls, scribbles, clothes and noise, as strokes of a shaky hand or as blots.
 
 Letters that look like digits - I, l, O, S, Z and their kin - are not among them: nobody can tell those apart without
-the word around them.
+the word around them. Curls stand for the letters of all other scripts.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ LETTERS = {
     "A": "08 40 88|25 65",
     "B": "08 00 50 72 54 04|54 86 68 08",
     "C": "82 60 20 02 06 28 68 86",
+    "D": "00 08 48 76 85 83 72 40 00",
     "E": "80 00 08 88|04 64",
     "F": "80 00 08|04 54",
     "G": "82 50 11 04 17 58 86 84 54",
@@ -43,6 +44,8 @@ LETTERS = {
     "e": "04 84 71 40 13 16 48 77",
     "f": "71 50 32 38|14 64",
     "h": "00 08|05 43 75 78",
+    "i": "33 37 48 67|30 31",
+    "j": "53 57 38 17|50 51",
     "k": "00 08|73 05 78",
     "m": "03 08|04 23 44 48|44 63 84 88",
     "n": "03 08|05 43 75 78",
@@ -77,6 +80,9 @@ def non_digit(rng: np.random.Generator) -> Ink:
         letter,
         letter,
         letter,
+        letter,
+        curl,
+        curl,
         scribble,
         scribble,
         cloth,
@@ -101,6 +107,26 @@ def several_letters(rng: np.random.Generator) -> Ink:
     height = max(len(part) for part in parts)
     level = [np.pad(part, ((height - len(part), 0), (0, 0))) for part in parts]
     return np.concatenate([part[:, : part.shape[1] - int(rng.integers(0, 20))] for part in level], axis=1)
+
+
+def curl(rng: np.random.Generator) -> Ink:
+    """Loops and bows that go over into each other, three to six of them, perhaps with a stroke beside."""
+    heading, place, points = rng.uniform(0, 2 * np.pi), np.zeros(2), [np.zeros(2)]
+    turns = rng.choice([-1, 1], int(rng.integers(3, 7)))
+    if abs(turns.sum()) == len(turns):  # turned one way only it would be a nought, a six or a nine
+        turns[1] *= -1
+    for turn in turns:
+        radius = np.exp(rng.uniform(np.log(0.6), np.log(3)))
+        for _ in range(max(2, round(np.radians(rng.uniform(70, 330)) / 0.35))):
+            heading += turn * 0.35
+            place = place + 0.35 * radius * np.array([np.cos(heading), np.sin(heading)])
+            points.append(place)
+    strokes = [np.array(points)]
+    low, size = strokes[0].min(axis=0), max(float(np.ptp(strokes[0], axis=0).max()), 1.0)
+    strokes[0] = (strokes[0] - low) * (8 / size)
+    if rng.random() < 0.3:
+        strokes.append(_smooth(rng.uniform(0, 8, (int(rng.integers(2, 4)), 2))))
+    return _drawn(strokes, rng)
 
 
 def scribble(rng: np.random.Generator) -> Ink:

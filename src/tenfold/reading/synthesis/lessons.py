@@ -19,6 +19,7 @@ from tenfold.reading.segments import find_segments, masses
 from tenfold.reading.synthesis.glyphs import non_digit
 from tenfold.reading.synthesis.paper import Paper, photographed
 from tenfold.reading.synthesis.pens import Hand, written
+from tenfold.reading.synthesis.scans import scanned
 from tenfold.reading.synthesis.strings import Written, write_string
 from tenfold.values.dataset import Dataset
 
@@ -41,8 +42,10 @@ class Amounts:
     strings: int = 2_400
     """Lines from which the digits and ``wrong`` wrong cuts each are taken."""
     wrong: int = 8
-    nothing: int = 12_000
-    """Letters, signs, scribbles, clothes and noise."""
+    nothing: int = 30_000
+    """Letters, signs, curls, scribbles, clothes and noise."""
+    scanned: int = 20_000
+    """Digits by other hands, of few pixels."""
 
 
 def lessons(digits: Dataset, seed: int, part: int = 0, parts: int = 1, amounts: Amounts = Amounts()) -> Dataset:
@@ -67,15 +70,24 @@ def lessons(digits: Dataset, seed: int, part: int = 0, parts: int = 1, amounts: 
         rows = rng.integers(0, len(images), int(rng.integers(2, 7)))
         line = write_string(images[rows], labels[rows], rng, height=int(rng.integers(22, 64)))
         examples += from_line(line, nothing, rng, amounts.wrong)
-    for _ in range(amounts.nothing // parts):
-        image = frame(non_digit(rng)) if rng.random() < 0.85 else _mirrored(images, labels, rng)
-        examples.append((image, nothing))
+    examples += extra_lessons(images, labels, np.random.default_rng([seed, part, 1]), nothing, parts, amounts)
     return Dataset(
         np.stack([image for image, _ in examples])[:, None],
         np.array([label for _, label in examples], np.int64),
         np.arange(1, len(examples) + 1),
         (*digits.class_names, NOTHING),
     )
+
+
+def extra_lessons(
+    images: NDArray[np.uint8], labels: NDArray[np.int64], rng: np.random.Generator, nothing: int, parts: int, amounts: Amounts
+) -> Iterator[Example]:
+    """What is no digit, and digits of few pixels; drawn from a stream of their own, so that other amounts leave the rest."""
+    for _ in range(amounts.nothing // parts):
+        yield (frame(non_digit(rng)) if rng.random() < 0.85 else _mirrored(images, labels, rng)), nothing
+    for row in rng.integers(0, len(images), amounts.scanned // parts).tolist():
+        ink = written(images[row], int(labels[row]), Hand.draw(rng), rng, 40)
+        yield frame(scanned(ink, rng)), int(labels[row])
 
 
 def from_line(line: Written, nothing: int, rng: np.random.Generator, most: int) -> Iterator[Example]:
