@@ -4,7 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,16 @@ def cli(tmp_path: Path) -> Callable[..., Outcome]:
         return Outcome(done.returncode, done.stdout, done.stderr, changed)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[None]:
+    """A Ray cluster of two cores for the tests of one module: starting one takes seconds."""
+    pytest.importorskip("ray")
+    from tenfold.executors._ray_cluster import connected
+
+    with connected(2, None, insecure=False):
+        yield
 
 
 def _tree(root: Path) -> dict[str, str]:

@@ -113,6 +113,14 @@ def test_only_atomic_creates_files(path: str, tree: ast.Module) -> None:
     assert found == (["os.open"] if path == LOCK else [])
 
 
+@pytest.mark.parametrize(("path", "tree"), MODULES)
+def test_only_executors_know_ray(path: str, tree: ast.Module) -> None:
+    imported = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    imported += [str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    if path.split("/")[0] != "executors":
+        assert not {name for name in imported if name.split(".")[0] == "ray"}
+
+
 @pytest.mark.parametrize(
     "code",
     [

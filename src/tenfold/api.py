@@ -53,8 +53,8 @@ def run(
         overrides: keys of the recipe to change, such as ``["train.epochs=3"]``.
         out: the folder in which the run's directory is made.
         options: how to read the sources.
-        executor: "processes" or "local".
-        workers: members trained at once; None is one a core.
+        executor: "processes", "ray" (see docs/scaling.md) or "local".
+        workers: members trained at once; None is one a core, or on a cluster all.
         device: "auto", "cpu", "cuda" or "mps".
         explore: write ``explore.html`` about the data, too; see :func:`explore`.
         progress: True shows it, False does not, a listener hears it.

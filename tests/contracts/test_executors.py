@@ -13,8 +13,10 @@ from tenfold.errors import DataError, ResourceError
 from tenfold.executors import EXECUTORS, Executor
 
 
-@pytest.fixture(params=list(EXECUTORS))
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] * (name == "ray")) for name in EXECUTORS])
 def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Executor:
+    if request.param == "ray":
+        request.getfixturevalue("ray_cluster")
     tests = str(Path(__file__).parents[1])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (tests, os.environ.get("PYTHONPATH")))))
     return EXECUTORS.get(request.param)(workers=2)

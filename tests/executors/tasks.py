@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from tenfold.errors import IntegrityError, Stopped
@@ -39,3 +40,17 @@ def until_stopped(context: Context, seconds: float = 30.0) -> dict[str, Any]:
             raise Stopped("stopped")
         time.sleep(0.01)
     raise AssertionError("nobody asked to stop")
+
+
+def slow_once(context: Context, folder: str, value: int) -> dict[str, Any]:
+    """The first attempt at task 2 hangs."""
+    first = not list(Path(folder).glob(f"{value}-*"))
+    (Path(folder) / f"{value}-{os.getpid()}").touch()
+    if value == 2 and first:
+        time.sleep(120)
+    return {"value": value}
+
+
+def count_and_fail(context: Context, folder: str) -> dict[str, Any]:
+    (Path(folder) / str(time.time_ns())).touch()
+    raise KeyError("a bug")

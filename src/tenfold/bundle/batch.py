@@ -12,19 +12,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tenfold.atomic import make_directory, sha256_of, write_chunks, write_json, write_text
 from tenfold.bundle.csv_table import csv_text
-from tenfold.bundle.inputs import input_blocks, input_pieces, polarity_of
+from tenfold.bundle.inputs import input_blocks, input_pieces, is_image, polarity_of
 from tenfold.bundle.loaded import Bundle
+from tenfold.data.load import named_sources
 from tenfold.data.options import ReadOptions
 from tenfold.data.sources import Piece
 from tenfold.environment import cores
 from tenfold.errors import DataError, IntegrityError, Stopped, UsageError, printable
-from tenfold.executors import EXECUTORS, Context, Json
+from tenfold.executors import EXECUTORS, Context, Json, at_once
 from tenfold.values.predictions import Predictions
 from tenfold.values.run import read_json_object
 
@@ -35,6 +35,8 @@ PIECE = 8 * ROWS
 FORMAT_VERSION = 1
 PARTS, MANIFEST = ".parts", "parts.json"
 _CHUNK = 1 << 20
+_MANY = 1024
+"""Pieces on a cluster at once: nobody knows how many there will be, and those without a free core wait."""
 
 OnProgress = Callable[[float, int], None]
 
@@ -67,7 +69,6 @@ def predict_to_csv(
     workers: int | None = None,
     threads: int | None = None,
     on_progress: OnProgress | None = None,
-    executor_options: dict[str, Any] | None = None,
 ) -> Outcome:
     """Write id, class and confidence of every image to ``out``, in the order of ``sources``.
 
@@ -86,7 +87,6 @@ def predict_to_csv(
         workers: tasks at once; None is one a core.
         threads: of the "local" executor, None is one a core; workers of the others have one each.
         on_progress: gets (share done, images done).
-        executor_options: what else the executor is told.
 
     Raises:
         DataError: an image or a table is not what it should be.
@@ -101,18 +101,18 @@ def predict_to_csv(
     folder = out if as_parts else out.with_name(out.name + PARTS)
     fresh = not folder.exists()
     shared: Json = {
-        "bundle": str(bundle),
+        "bundle": str(bundle.resolve()),
         "model": model.manifest.model.sha256,
         "options": asdict(options),
         "probabilities": probabilities,
-        "folder": str(make_directory(folder)),
+        "folder": str(make_directory(folder).resolve()),
         "threads": (threads or cores()) if executor == "local" else 1,
     }
     progress = _Progress(len(sources), on_progress)
     done: list[Json] = []
     try:
         tasks = _tasks(shared, sources, model, options, whole=executor == "local", progress=progress)
-        runner = EXECUTORS.get(executor)(workers or cores(), **(executor_options or {}))
+        runner = EXECUTORS.get(executor)(at_once(executor, workers, _MANY))
         for _, result in runner.stream("tenfold.bundle.batch:predict_piece", tasks, progress.event):
             done.append(result)
     except Stopped as error:
@@ -217,7 +217,17 @@ def _tasks(
     for number, source in enumerate(sources):
         for piece in [None] if whole else input_pieces(source, model, options, PIECE):
             progress.weights.append(piece.share if piece else 1.0)
-            yield {**shared, "source": source, "number": number, "piece": None if piece is None else asdict(piece)}
+            yield {
+                **shared,
+                "source": source if whole else _absolute(source),
+                "number": number,
+                "piece": None if piece is None else asdict(piece),
+            }
+
+
+def _absolute(source: str) -> str:
+    """``source`` for a worker that may stand in another folder; a data set's name and an image, whose path is its id, stay."""
+    return source if source in named_sources() or is_image(source) else str(Path(source).absolute())
 
 
 class _Progress:

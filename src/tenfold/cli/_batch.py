@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 Parts = Annotated[bool, typer.Option("--parts", help="With --out: leave a folder of parts and parts.json, not one file.")]
-ExecutorName = Annotated[str, typer.Option("--executor", help="With --out, where blocks are computed: local or processes.")]
+ExecutorName = Annotated[str, typer.Option("--executor", help="With --out, where blocks are computed: local, processes or ray.")]
 Workers = Annotated[int | None, typer.Option(help="Processes at once; default: one a core.", min=1)]
 
 LINE_SECONDS = 10.0

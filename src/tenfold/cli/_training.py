@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tenfold.cli import _console
+from tenfold.cli import _executors as executors
 from tenfold.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ Resume = Annotated[Path | None, typer.Option(help="Go on with this run directory
 Override = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe key; may be repeated.", metavar="KEY=VALUE")]
 Workers = Annotated[int | None, typer.Option(help="Members trained at once; default: one a core.", min=1)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-ExecutorName = Annotated[str, typer.Option("--executor", help="Where members run: processes or local.")]
+ExecutorName = Annotated[str, typer.Option("--executor", help="Where members run: processes, ray or local.")]
+Address = executors.Address
+Insecure = executors.Insecure
 Explore = Annotated[bool, typer.Option("--explore", help="Write a page about the data, too; it takes a minute or more.")]
 Inexact = Annotated[bool, typer.Option("--allow-inexact-resume", help="Resume where the bits cannot be the same.")]
 

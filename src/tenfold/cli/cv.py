@@ -26,6 +26,8 @@ def cv(
     workers: options.Workers = None,
     device: options.Device = "auto",
     executor: options.ExecutorName = "processes",
+    address: options.Address = None,
+    insecure: options.Insecure = False,
     allow_inexact_resume: options.Inexact = False,
     no_header: read.NoHeader = False,
     scale: read.Scale = None,

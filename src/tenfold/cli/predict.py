@@ -12,6 +12,7 @@ import typer
 
 from tenfold.cli import _batch as batch
 from tenfold.cli import _console
+from tenfold.cli import _executors as executors
 from tenfold.cli import _read_options as read
 from tenfold.errors import UsageError, printable
 
@@ -41,6 +42,8 @@ def predict(
     parts: batch.Parts = False,
     executor: batch.ExecutorName = "local",
     workers: batch.Workers = None,
+    address: executors.Address = None,
+    insecure: executors.Insecure = False,
     no_header: read.NoHeader = False,
     scale: read.Scale = None,
     allow_float_integers: read.AllowFloatIntegers = False,

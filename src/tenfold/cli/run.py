@@ -18,6 +18,8 @@ def run(
     workers: options.Workers = None,
     device: options.Device = "auto",
     executor: options.ExecutorName = "processes",
+    address: options.Address = None,
+    insecure: options.Insecure = False,
     explore: options.Explore = False,
     allow_inexact_resume: options.Inexact = False,
     no_header: read.NoHeader = False,

@@ -25,6 +25,8 @@ def study(
     workers: Annotated[int | None, typer.Option(help="Trainings at once; default: one a core.", min=1)] = None,
     device: options.Device = "auto",
     executor: options.ExecutorName = "processes",
+    address: options.Address = None,
+    insecure: options.Insecure = False,
     reports: Annotated[bool, typer.Option("--reports", help="Write each run's report, too.")] = False,
 ) -> None:
     """Train recipes x seeds, and say which differences are noise. The same command goes on after an interruption."""

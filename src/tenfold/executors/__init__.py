@@ -8,11 +8,13 @@ border, so a worker can be a process, another machine, or the same process in a 
 from __future__ import annotations
 
 import importlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tenfold.environment import cores
 from tenfold.registry import Registry
 
 Json = dict[str, Any]
@@ -65,6 +67,12 @@ class Executor(ABC):
 
 
 EXECUTORS: Registry[Callable[..., Executor]] = Registry("tenfold.executors", "executor")
+
+
+def at_once(executor: str, workers: int | None, tasks: int) -> int:
+    """How many of ``tasks`` to run at once: ``workers``, or one a core, or on a cluster all of them."""
+    on_cluster = executor == "ray" and os.environ.get("RAY_ADDRESS") is not None
+    return max(1, min(workers or (tasks if on_cluster else cores()), tasks))
 
 
 def resolve(function: str) -> Callable[..., Json]:

@@ -21,7 +21,7 @@ GRACE_SECONDS = 8.0
 
 # glibc returns large blocks to the system at once and faults them in again at the next step;
 # keeping them makes some training steps up to twice as fast
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "MALLOC_MMAP_MAX_": "0",
@@ -97,7 +97,7 @@ def _start(function: str, index: int, task: Mapping[str, Any], messages: queue.Q
         stdout=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        env={**os.environ, **_ENVIRONMENT},
+        env={**os.environ, **ENVIRONMENT},
     )
     worker = _Worker(index, process)
     assert process.stdin is not None

@@ -11,7 +11,7 @@ import numpy as np
 from tenfold.atomic import make_directory, write_json
 from tenfold.data.cache import stored
 from tenfold.data.checks import check
-from tenfold.environment import cores, require_training
+from tenfold.environment import require_training
 from tenfold.errors import UsageError
 from tenfold.pipeline.listener import SILENT, Listener
 from tenfold.pipeline.results import costs, scored
@@ -104,14 +104,14 @@ def resume(run: Run, settings: Settings = DEFAULTS, listener: Listener = SILENT)
 
 def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, seconds: dict[str, float]) -> None:
     """Everything after the data is known. What is done already is found and kept."""
-    from tenfold.executors import EXECUTORS
+    from tenfold.executors import EXECUTORS, at_once
     from tenfold.training.folds import gather, used_by, write_folds
     from tenfold.training.train import TASK, member_tasks
 
     folders = write_folds(run, train, run.data["folds"])
     device, where = run.environment["device"], stored(train)
     tasks = [task for fold, asked in zip(run.folds(), folders, strict=True) for task in member_tasks(fold, where, asked, device)]
-    workers = min(settings.workers or cores(), max(1, len(tasks)))
+    workers = at_once(settings.executor, settings.workers, len(tasks))
     listener.training_starts(len(tasks), workers, _names(run, tasks))
     try:
         with timed() as training:

@@ -11,9 +11,13 @@ from typing import Any
 from tenfold.atomic import write_json
 from tenfold.environment import describe
 from tenfold.errors import IntegrityError, Stopped
+from tenfold.executors import at_once
 from tenfold.pipeline.listener import Listener
 from tenfold.pipeline.settings import Settings
 from tenfold.values.run import Run
+
+ANY = 1_000_000
+"""More members at once than there are."""
 
 
 def environment_of(settings: Settings) -> dict[str, Any]:
@@ -25,9 +29,10 @@ def environment_of(settings: Settings) -> dict[str, Any]:
 
 def first_line(environment: Mapping[str, Any], settings: Settings) -> str:
     """Where and how, for people."""
-    workers = settings.workers or environment["cores"]
+    workers = at_once(settings.executor, settings.workers, ANY)
+    number = f"up to {workers}" if workers < ANY else "all"
     where = f"{environment['device']} ({environment['device_reason']})"
-    return f"device: {where}; {environment['instruction_set']}, up to {workers} members at once, one thread each"
+    return f"device: {where}; {environment['instruction_set']}, {number} members at once, one thread each"
 
 
 @dataclass

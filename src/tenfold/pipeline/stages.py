@@ -7,8 +7,9 @@ import shutil
 from tenfold.atomic import write_json
 from tenfold.data.cache import stored
 from tenfold.data.checks import check
-from tenfold.environment import cores, require_training
+from tenfold.environment import require_training
 from tenfold.errors import UsageError
+from tenfold.executors import at_once
 from tenfold.exploration.tsne import check_installed
 from tenfold.pipeline.listener import SILENT, Listener
 from tenfold.pipeline.results import explain_hardest, explore, export, submit, summarise
@@ -124,7 +125,7 @@ def _go_on(
     from tenfold.training.train import combine, train_members
 
     missing = run.recipe.ensemble.members - len(run.finished_members())
-    workers = min(settings.workers or cores(), max(1, missing))
+    workers = at_once(settings.executor, settings.workers, missing)
     listener.training_starts(run.recipe.ensemble.members, workers)
     try:
         with timed() as training:

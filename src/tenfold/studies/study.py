@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from tenfold import pipeline
 from tenfold.atomic import make_directory, write_json, write_text
-from tenfold.environment import cores, require_training
+from tenfold.environment import require_training
 from tenfold.errors import IntegrityError, Stopped, UsageError
 from tenfold.evaluation.groups import Group, group_runs
 from tenfold.evaluation.leaderboard import Row, leaderboard
-from tenfold.executors import EXECUTORS, Context, Json
+from tenfold.executors import EXECUTORS, Context, Json, at_once
 from tenfold.pipeline import Listener, Settings
 from tenfold.recipes import FOLDER, find_recipe
 from tenfold.studies.progress import StudyLines, study_listener
@@ -66,7 +66,7 @@ def study(
         test: likewise.
         out: the folder.
         workers: trainings at once; None is one a core.
-        executor: "processes" or "local".
+        executor: "processes", "ray" or "local".
         device: "auto", "cpu", "cuda" or "mps".
         reports: write each run's report, too.
         progress: True shows it, False does not.
@@ -81,12 +81,14 @@ def study(
     listener = progress if isinstance(progress, StudyLines) else study_listener(quiet=not progress)
     there = {name for name, run in _begun(folder).items() if run.is_complete}
     waiting = [recipe for recipe in plan if _identity(recipe) not in there]
-    at_once = 1 if executor == "local" else min(workers or cores(), max(1, len(waiting)))
-    listener.begins(len(plan), len(plan) - len(waiting), at_once)
+    parallel = 1 if executor == "local" else at_once(executor, workers, len(waiting))
+    listener.begins(len(plan), len(plan) - len(waiting), parallel)
     stages = "run" if reports else "train"
-    tasks = [{"recipe": recipe.to_toml(), "folder": str(folder), "device": device, "stages": stages} for recipe in waiting]
+    tasks = [
+        {"recipe": recipe.to_toml(), "folder": str(folder.resolve()), "device": device, "stages": stages} for recipe in waiting
+    ]
     try:
-        EXECUTORS.get(executor)(at_once).map(
+        EXECUTORS.get(executor)(parallel).map(
             "tenfold.studies.study:train_one", tasks, lambda index, event: listener.event(waiting[index], event)
         )
     except Stopped as error:

@@ -54,6 +54,11 @@ def save_weights(path: Path, weights: Tensors) -> str:
     return write_bytes(path, _serialise(weights, {}))
 
 
+def weights_sha256(weights: Tensors) -> str:
+    """What :func:`save_weights` would return."""
+    return hashlib.sha256(_serialise(weights, {})).hexdigest()
+
+
 def load_weights_file(path: Path, sha256: str) -> Tensors:
     """Read weights whose file must have this hash.
 

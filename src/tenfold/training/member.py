@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import resource
 import sys
 import time
@@ -18,12 +19,13 @@ from tenfold.atomic import make_directory, write_json, write_text
 from tenfold.augment import build as build_augmentation
 from tenfold.data.cache import open_stored
 from tenfold.data.splits import stratified_split
+from tenfold.environment import instruction_set, version
 from tenfold.errors import IntegrityError
 from tenfold.executors import Context
 from tenfold.models import build as build_model
 from tenfold.models.fitted import Fitted
 from tenfold.training.at_once import fit_at_once
-from tenfold.training.checkpoint import load_newest, load_weights_file, save_checkpoint, save_weights
+from tenfold.training.checkpoint import load_newest, load_weights_file, save_checkpoint, save_weights, weights_sha256
 from tenfold.training.device import pick_device, prepare
 from tenfold.training.loop import Rows, fit
 from tenfold.training.optimizer import build_optimizer
@@ -33,7 +35,7 @@ from tenfold.training.state import TrainingState, load_weights
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
-from tenfold.values.run import Run
+from tenfold.values.run import Run, read_json_object
 
 
 def train_member(
@@ -53,10 +55,17 @@ def train_member(
 
     Returns:
         The content of the member's ``member.json``.
+
+    Raises:
+        IntegrityError: this machine would give other bits than the run's, or the data here is not the run's.
+        Stopped: ``context`` asked to.
     """
     here = Run(run)
     recipe, chosen = here.recipe, pick_device(device)
+    if (finished := _finished(here, member)) is not None:
+        return finished  # a copy of this task was quicker
     prepare(chosen)
+    _check_machine(here)
     began, cpu_began = time.monotonic(), time.process_time()
     dataset = open_stored(Path(train))
     with np.load(rows, allow_pickle=False) as split:
@@ -163,11 +172,18 @@ def _finish(
     run: Run, member: int, state: TrainingState, earlier: dict[str, float], began: float, cpu_began: float
 ) -> dict[str, Any]:
     folder = make_directory(run.member_path(member))
-    sha256 = save_weights(
-        folder / "weights.safetensors", {k: v for k, v in state.network.state_dict().items() if v.is_floating_point()}
-    )
+    weights = {k: v for k, v in state.network.state_dict().items() if v.is_floating_point()}
+    if (twin := _finished(run, member)) is not None:
+        if twin["weights_sha256"] != weights_sha256(weights):
+            there = json.loads((folder / "timing.json").read_text("utf-8")).get("machine")
+            raise IntegrityError(
+                f"member {member} was trained twice, on {there} and on {platform.node()}, with different weights: one of these "
+                "machines does not compute the same thing twice; check their memory, processors and versions"
+            )
+        return twin
+    sha256 = save_weights(folder / "weights.safetensors", weights)
     write_text(folder / "history.jsonl", _lines(state.position.history))
-    write_json(folder / "timing.json", _timing(earlier, began, cpu_began))
+    write_json(folder / "timing.json", {**_timing(earlier, began, cpu_began), "machine": platform.node()})
     record = {
         "member": member,
         "parameters": sum(p.numel() for p in state.network.parameters()),
@@ -179,6 +195,25 @@ def _finish(
     }
     write_json(folder / "member.json", record)  # last: its presence means that the member is finished
     return record
+
+
+def _finished(run: Run, member: int) -> dict[str, Any] | None:
+    """The member's record, if some attempt at this task has finished it."""
+    path = run.member_path(member) / "member.json"
+    return read_json_object(path) if path.is_file() else None
+
+
+def _check_machine(run: Run) -> None:
+    """Refuse a worker whose bits would differ from those of the others; who resumed inexactly has accepted that."""
+    if (run.path / "resumed.json").is_file() or not (run.path / "environment.json").is_file():
+        return
+    here = {"torch": version("torch"), "instruction_set": instruction_set()}
+    for name, value in here.items():
+        if value != run.environment.get(name):
+            raise IntegrityError(
+                f"{name}: the run has {run.environment.get(name)!r}, the machine {platform.node()} has {value!r}; its members "
+                "would have other bits. Set ATEN_CPU_CAPABILITY everywhere to what all have (such as avx2), and start again"
+            )
 
 
 def _lines(history: list[dict[str, Any]]) -> str:

@@ -127,8 +127,9 @@ def train_members(
 def member_tasks(run: Run, train: Path, test: Path | None, device: str) -> list[dict[str, Any]]:
     """The arguments of :data:`TASK` for each member of ``run`` that is not finished; see :func:`train_members`."""
     missing = sorted(set(range(run.recipe.ensemble.members)) - set(run.finished_members()))
-    common = {"run": str(run.path), "train": str(train), "rows": str(run.path / "split.npz"), "device": device}
-    return [{**common, "member": member, "test": None if test is None else str(test)} for member in missing]
+    path = run.path.resolve()  # a worker may stand in another folder
+    common = {"run": str(path), "train": str(train.resolve()), "rows": str(path / "split.npz"), "device": device}
+    return [{**common, "member": member, "test": None if test is None else str(test.resolve())} for member in missing]
 
 
 def combine(run: Run, name: str) -> Predictions | None:

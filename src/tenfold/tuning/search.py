@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from tenfold.atomic import make_directory, write_json, write_text
 from tenfold.data.cache import stored
 from tenfold.data.checks import check
-from tenfold.environment import cores, require_training
+from tenfold.environment import require_training
 from tenfold.errors import ResourceError, UsageError, missing_extra
-from tenfold.executors import EXECUTORS, Json
+from tenfold.executors import EXECUTORS, Json, at_once
 from tenfold.pipeline import DEFAULTS, SILENT, Listener, Settings
 from tenfold.pipeline.session import check_resumable, environment_of, first_line, resumable, timed
 from tenfold.pipeline.sources import describe_source, load_again, load_source, say_data
@@ -25,8 +25,10 @@ from tenfold.values.recipe import Recipe
 from tenfold.values.run import MANIFEST, Run
 
 if TYPE_CHECKING:
+    from optuna import Study
     from optuna.trial import FrozenTrial
 
+WORK = "tenfold.tuning.trial:work"
 EXAMPLE = """[tune]
 trials = 30
 [tune.ranges]
@@ -125,16 +127,14 @@ def _check_installed() -> None:
 
 def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, load_seconds: float) -> None:
     """Take up what was interrupted, make the trials that are missing, write what was found."""
-    from tenfold.tuning.storage import counts, open_study, prepare, take_up
+    from tenfold.tuning.storage import open_study, prepare
 
     tune = run.recipe.tune
     assert tune is not None
     prepare(run.path)
     study = open_study(run.path, run.recipe)
-    take_up(study)
-    missing = tune.trials - sum(counts(trial) for trial in study.get_trials(deepcopy=False))
-    workers = min(settings.workers or cores(), max(1, missing))
-    common = {"search": str(run.path), "train": str(stored(train)), "device": run.environment["device"]}
+    workers = at_once(settings.executor, settings.workers, missing := _missing(run, study))
+    common = {"search": str(run.path.resolve()), "train": str(stored(train).resolve()), "device": run.environment["device"]}
     task = {**common, "trials": tune.trials, "parallel": workers > 1}
     listener.say(f"{missing} of {tune.trials} trials to go, {workers} at a time, {tune.scored} of {tune.folds} folds each")
     listener.search_starts(workers)
@@ -147,11 +147,22 @@ def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, loa
 
     try:
         with timed() as searching:
-            EXECUTORS.get(settings.executor)(workers).map("tenfold.tuning.trial:work", [task] * workers, hear)
+            while missing:  # a machine of a cluster that was lost leaves its trial under way
+                EXECUTORS.get(settings.executor)(workers).map(WORK, [task] * min(workers, missing), hear)
+                missing = _missing(run, study)
     finally:
         listener.training_ends()
     _write_results(run, study.get_trials(deepcopy=False), {"load": load_seconds, "train": searching.seconds})
     run.seal()
+
+
+def _missing(run: Run, study: Study) -> int:
+    """How many trials are to be made, those included that somebody began and left."""
+    from tenfold.tuning.storage import counts, take_up
+
+    assert run.recipe.tune is not None
+    take_up(study)
+    return max(0, run.recipe.tune.trials - sum(counts(trial) for trial in study.get_trials(deepcopy=False)))
 
 
 def trial_line(event: Json) -> str:

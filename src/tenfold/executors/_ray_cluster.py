@@ -1,0 +1,118 @@
+"""Connecting to Ray, safely: a cluster of this machine's own, or a remote one that asks for a token."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from tenfold.environment import version
+from tenfold.errors import ResourceError, UsageError, missing_extra, printable
+
+OLDEST = (2, 52)
+"""The first Ray whose clusters can ask for a token."""
+OBJECT_STORE = 100 * 2**20
+"""Bytes of shared memory of a cluster of our own; only JSON passes through it, and Ray takes no less than 75 MiB."""
+ADDRESS = "RAY_ADDRESS"
+"""The environment variable in which Ray looks for a cluster."""
+INSECURE = "TENFOLD_RAY_INSECURE"
+"""Set to 1, it allows a remote cluster without a token."""
+_HERE = re.compile(r"(?:ray://)?(?:localhost|127\.[\d.]+|\[::1\])(?::\d+)?")
+
+
+def check_address(address: str, *, insecure: bool) -> None:
+    """Refuse a remote cluster that anyone on its network could run code on.
+
+    Ray runs whatever it is sent; see https://docs.ray.io/en/latest/ray-security.
+
+    Raises:
+        UsageError: no token is used, or Ray is too old to have them.
+    """
+    if _HERE.fullmatch(address) or address in ("local", "auto") or insecure:
+        return
+    found = tuple(int(part) for part in re.findall(r"\d+", version("ray") or "0")[:2])
+    if found < OLDEST:
+        raise UsageError(
+            f"Ray {version('ray')} has no tokens, so whoever reaches {printable(address)} runs code there; install Ray "
+            f"{'.'.join(map(str, OLDEST))} or later, or pass --insecure on a network that only you can reach"
+        )
+    if os.environ.get("RAY_AUTH_MODE") != "token":
+        raise UsageError(
+            f"{printable(address)} is not this machine, and RAY_AUTH_MODE is not 'token': whoever reaches the cluster would run "
+            "code on it. Start it and tenfold with RAY_AUTH_MODE=token and the same RAY_AUTH_TOKEN, or pass --insecure on a "
+            "network that only you can reach"
+        )
+
+
+@contextlib.contextmanager
+def connected(workers: int, address: str | None, *, insecure: bool) -> Iterator[Any]:
+    """The module ``ray``, connected: to ``address``, or to a cluster of this machine that ends with the block.
+
+    A connection that is there already is used and kept. Our own cluster has no dashboard. Ray listens on every
+    interface and cannot be told otherwise, so it asks for a token, which Ray keeps in the user's home.
+
+    Raises:
+        ResourceError: Ray is missing, does not answer, or is of another version there.
+        UsageError: see :func:`check_address`.
+    """
+    if address is not None:
+        check_address(address, insecure=insecure)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_task_oom_retries", "3")
+    ours = address is None or address == "local"
+    if ours and "ray" not in sys.modules:  # it looks once; newer versions do it of themselves
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    try:
+        import ray
+    except ImportError:
+        raise missing_extra("ray", "ray", "--executor ray") from None
+    if ray.is_initialized():
+        yield ray
+        return
+    options: dict[str, Any] = {"address": address}
+    if ours:
+        options = {
+            "address": "local",
+            "num_cpus": workers,
+            "include_dashboard": False,
+            "object_store_memory": OBJECT_STORE,
+            "_node_ip_address": "127.0.0.1",
+        }
+    try:
+        _connect(ray, options)
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _connect(ray: Any, options: dict[str, Any]) -> None:
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about defaults that will change; we set ours
+            ray.init(**options, log_to_driver=False, configure_logging=False, logging_level=logging.ERROR)
+    except RuntimeError as error:
+        if "ersion" in str(error):
+            raise ResourceError(
+                f"Ray and Python must be of one version on all machines: {_line(error)}. Install the same on this one"
+            ) from None
+        raise ResourceError(f"cannot start or join a Ray cluster: {_line(error)}") from None
+    except (ConnectionError, TimeoutError, ValueError, OSError) as error:
+        raise ResourceError(
+            f"no Ray cluster answers at {printable(options['address'])}: {_line(error)}; is it running, and is the token right?"
+        ) from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)  # Ray puts its own, which would end us without a word
+
+
+def _line(error: Exception) -> str:
+    return printable(" ".join(str(error).split()) or type(error).__name__)[:300]
