@@ -75,6 +75,30 @@ def test_several_sources_come_one_after_another(run, tmp_path, small_parts):
     assert (tmp_path / "out.csv").read_bytes() == header + b"\n" + rows * 2
 
 
+def test_many_files_by_a_pattern_and_a_url(run, tmp_path, small_parts, monkeypatch):
+    """Parquet files elsewhere give the table's bytes; each is a piece, and none is cut where there are many."""
+    from pyarrow import csv, parquet
+
+    monkeypatch.setenv("TENFOLD_HOME", str(tmp_path / "home"))
+    path = table(tmp_path / "test.csv")
+    names = [f"{name}.parquet" for name in "abcd"]
+    (tmp_path / "far").mkdir()
+    for name in names:
+        parquet.write_table(csv.read_csv(path), tmp_path / "far" / name, row_group_size=100)
+    header, _, rows = plain(run, path).partition(b"\n")
+    for workers in (1, 2):  # four files for one worker are enough, for two they are cut
+        out = tmp_path / f"{workers}.csv"
+        pattern = f"file://{tmp_path}/far/*.parquet"
+        done = tenfold("predict", run.path, pattern, "--out", out, "--executor", "processes", "--workers", workers)
+        assert done.code == 0, done.err
+        assert out.read_bytes() == header + b"\n" + rows * 4
+    parts = tmp_path / "answers"
+    tenfold("predict", run.path, *(tmp_path / "far" / name for name in names), "--out", parts, "--parts")
+    manifest = batch.read_parts(parts)
+    assert [part["source"] for part in manifest["parts"]] == [number for number in range(4) for _ in range(10)]
+    assert [Path(source).name for source in manifest["sources"]] == names
+
+
 def test_parts_have_a_manifest_that_tells_damage(run, tmp_path, small_parts):
     path, out = table(tmp_path / "test.csv"), tmp_path / "answers"
     assert tenfold("predict", run.path, path, "--out", out, "--parts").code == 0

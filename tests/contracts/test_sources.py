@@ -23,7 +23,7 @@ JUNK = {
     "cut-png": b"\x89PNG\r\n\x1a\n",
     "idx-promise": b"\x00\x00\x08\x03" + b"\xff" * 12,
 }
-SUFFIXES = ("", ".csv", ".gz", ".csv.gz", ".zip", ".npz", ".png", "-idx3-ubyte", "-images-idx3-ubyte.gz")
+SUFFIXES = ("", ".parquet", ".csv", ".gz", ".csv.gz", ".zip", ".npz", ".png", "-idx3-ubyte", "-images-idx3-ubyte.gz")
 
 
 def junk_paths(folder: Path) -> list[Path]:

@@ -57,12 +57,12 @@ def test_d01_killed_workers_change_no_bit(ray_cluster: None, tmp_path: Path) -> 
 @pytest.mark.parametrize("victim", ["driver", "head", "raylet"])
 def test_d03_d04_d05_what_is_killed_starts_again_where_it_was(tmp_path: Path, victim: str) -> None:
     """The driver, the head or the machine's daemon dies by SIGKILL: finished members stay, nothing is left running."""
-    expected = weights(train(tmp_path, "local", "here", members=3, epochs=6))
+    expected = weights(train(tmp_path, "local", "here", members=4, epochs=20))
     there = tmp_path / "there"
     there.mkdir()
-    made, data = recipe(there, members=3, epochs=6), table(there)
+    made, data = recipe(there, members=4, epochs=20), table(there)
     process = child(there, made, "--train", data, "--out", there, RAY_gcs_rpc_server_reconnect_timeout_s="5")
-    assert wait_for(lambda: list(there.glob("*small*/members/*/member.json"))), process.communicate()
+    assert wait_for(lambda: list(there.glob("*_small_*/members/*/member.json"))), process.communicate()
     if victim == "driver":
         process.kill()
     else:
@@ -73,7 +73,7 @@ def test_d03_d04_d05_what_is_killed_starts_again_where_it_was(tmp_path: Path, vi
     process.stderr.close()
     assert process.returncode != 0
     assert wait_for(lambda: not ray_processes("ray::task"), 60), "orphans"
-    (run,) = there.glob("*small*")
+    (run,) = there.glob("*_small_*")
     before = {path: path.stat().st_mtime_ns for path in run.glob("members/*/member.json")}
     assert before
     finished = tenfold.resume(run, "train", executor="processes", workers=2, progress=False)

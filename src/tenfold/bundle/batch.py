@@ -21,6 +21,7 @@ from tenfold.bundle.inputs import input_blocks, input_pieces, is_image, polarity
 from tenfold.bundle.loaded import Bundle
 from tenfold.data.load import named_sources
 from tenfold.data.options import ReadOptions
+from tenfold.data.remote import expanded, is_url
 from tenfold.data.sources import Piece
 from tenfold.environment import cores
 from tenfold.errors import DataError, IntegrityError, Stopped, UsageError, printable
@@ -37,6 +38,8 @@ PARTS, MANIFEST = ".parts", "parts.json"
 _CHUNK = 1 << 20
 _MANY = 1024
 """Pieces on a cluster at once: nobody knows how many there will be, and those without a free core wait."""
+_ENOUGH = 4
+"""With so many files a worker, files are not cut into pieces: finding the places to cut means reading them here."""
 
 OnProgress = Callable[[float, int], None]
 
@@ -94,6 +97,7 @@ def predict_to_csv(
         UsageError: ``out`` exists and ``force`` is false.
         Stopped: everything so far is kept.
     """
+    sources = expanded(sources)
     existing = out / MANIFEST if as_parts else out
     if existing.exists() and not force:
         raise UsageError(f"{existing} exists; pass --force to replace it, or choose another name")
@@ -111,8 +115,11 @@ def predict_to_csv(
     progress = _Progress(len(sources), on_progress)
     done: list[Json] = []
     try:
-        tasks = _tasks(shared, sources, model, options, whole=executor == "local", progress=progress)
-        runner = EXECUTORS.get(executor)(at_once(executor, workers, _MANY))
+        parallel = at_once(executor, workers, _MANY)
+        whole = executor == "local" or len(sources) >= _ENOUGH * parallel
+        absolute = [source if executor == "local" else _absolute(source) for source in sources]
+        tasks = _tasks(shared, absolute, model, options, whole=whole, progress=progress)
+        runner = EXECUTORS.get(executor)(parallel)
         for _, result in runner.stream("tenfold.bundle.batch:predict_piece", tasks, progress.event):
             done.append(result)
     except Stopped as error:
@@ -185,7 +192,7 @@ def predict_piece(
         else:
             made = Predictions(data.ids, loaded.predict_proba(data.images))
             write_text(Path(folder) / name, csv_text(header, table_rows(made, loaded.class_names, probabilities)))
-        parts.append({"name": name, "rows": len(data)})
+        parts.append({"name": name, "rows": len(data), "source": number})
         pixels += float(data.images.sum(dtype=np.float64))
         context.emit({"share": block.share, "rows": len(data)})
     return {"source": number, "first": first, "parts": parts, "reused": reused, "pixel_sum": pixels}
@@ -219,7 +226,7 @@ def _tasks(
             progress.weights.append(piece.share if piece else 1.0)
             yield {
                 **shared,
-                "source": source if whole else _absolute(source),
+                "source": source,
                 "number": number,
                 "piece": None if piece is None else asdict(piece),
             }
@@ -227,7 +234,8 @@ def _tasks(
 
 def _absolute(source: str) -> str:
     """``source`` for a worker that may stand in another folder; a data set's name and an image, whose path is its id, stay."""
-    return source if source in named_sources() or is_image(source) else str(Path(source).absolute())
+    elsewhere = is_url(source) or source in named_sources()
+    return source if elsewhere or is_image(source) else str(Path(source).absolute())
 
 
 class _Progress:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -14,12 +14,14 @@ from tenfold.data.files import first_bytes
 from tenfold.data.images import recognise_format
 from tenfold.data.load import DEFAULT, load, load_blocks, load_image, load_pieces, named_sources
 from tenfold.data.options import ReadOptions, Role
+from tenfold.data.remote import is_url, local_path
 from tenfold.data.sources import Block, Piece
 from tenfold.errors import DataError, Problem
 from tenfold.values.dataset import Dataset
 
 _CONTAINERS = frozenset({None, "ZIP", "gzip"})
 """What :func:`recognise_format` says of files that are no images themselves."""
+_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 
 def read_input(source: str | Path, bundle: Bundle, options: ReadOptions = DEFAULT, role: Role = "test") -> Dataset:
@@ -36,14 +38,14 @@ def read_input(source: str | Path, bundle: Bundle, options: ReadOptions = DEFAUL
         IntegrityError: the classes are not the bundle's.
     """
     if is_image(source):
-        return _single_image(Path(source), bundle)
+        return _single_image(source, bundle)
     return load(source, role, _fitting(options, bundle))
 
 
 def input_blocks(source: str, bundle: Bundle, options: ReadOptions, rows: int, piece: Piece | None = None) -> Iterator[Block]:
     """What :func:`read_input` reads, ``rows`` images at a time; see :func:`~tenfold.data.load.load_blocks`."""
     if is_image(source):
-        return iter([Block(_single_image(Path(source), bundle), 1.0)])
+        return iter([Block(_single_image(source, bundle), 1.0)])
     return load_blocks(source, "test", _fitting(options, bundle), rows, piece)
 
 
@@ -54,6 +56,8 @@ def input_pieces(source: str, bundle: Bundle, options: ReadOptions, rows: int) -
 
 def is_image(source: str | Path) -> bool:
     """Whether ``source`` is one image file."""
+    if is_url(source):  # told by its name: it may be large, and far away
+        return PurePosixPath(str(source)).suffix.lower() in _ENDINGS
     return str(source) not in named_sources() and recognise_format(first_bytes(Path(source))) not in _CONTAINERS
 
 
@@ -76,8 +80,9 @@ def polarity_of(mean: float, bundle: Bundle) -> str | None:
     return None
 
 
-def _single_image(path: Path, bundle: Bundle) -> Dataset:
+def _single_image(source: str | Path, bundle: Bundle) -> Dataset:
     channels, height, width = bundle.image_shape
+    path = local_path(source)
     pixels = load_image(path, channels)
     if pixels.shape != bundle.image_shape:
         raise DataError(
@@ -88,4 +93,4 @@ def _single_image(path: Path, bundle: Bundle) -> Dataset:
                 hint="crop and scale it first",
             )
         )
-    return Dataset(pixels[None], None, np.array([str(path)]), bundle.class_names)
+    return Dataset(pixels[None], None, np.array([str(source)]), bundle.class_names)

@@ -24,7 +24,7 @@ def predict(
     arguments: Annotated[
         list[str],
         typer.Argument(
-            help="A bundle or run (default: what comes along); image files, tables, folders, a data set's name.",
+            help="A bundle or run (default: what comes along); image files, tables, folders, URLs, patterns, a data set's name.",
             metavar="[BUNDLE] SOURCE...",
         ),
     ],
@@ -59,6 +59,7 @@ def predict(
     from tenfold.cli._batch import Watch
     from tenfold.cli._fetching import fetch_missing
     from tenfold.cli._pictures import STANDARD_INPUT, are_pictures, bundle_and_sources, predict_pictures
+    from tenfold.data.remote import expanded
 
     options = read.read_options(
         no_header=no_header,
@@ -72,6 +73,7 @@ def predict(
     if out is not None and as_json:
         raise UsageError("--out writes CSV and --json prints; choose one of them")
     bundle, sources = bundle_and_sources(arguments)
+    sources = expanded(sources)
     fetch_missing(*sources)
     if all(source == STANDARD_INPUT or is_image(source) for source in sources):
         model = Bundle.open(bundle, threads)

@@ -14,6 +14,7 @@ from tenfold.data.cache import keep, key_of, recall
 from tenfold.data.files import first_bytes, hash_file, looks_like, open_regular, open_stream
 from tenfold.data.images import decode_image
 from tenfold.data.options import ReadOptions, Role
+from tenfold.data.remote import local_path
 from tenfold.data.sources import SOURCES, Block, Piece, Source
 from tenfold.data.sources.image_folder import LARGEST_FILE
 from tenfold.errors import DataError, Problem, ResourceError
@@ -27,7 +28,7 @@ def load(source: str | Path, role: Role = "train", options: ReadOptions = DEFAUL
     """The images of ``role`` in ``source``.
 
     Args:
-        source: a data set's name ("mnist") or a path. A name wins; write ``./mnist`` for a path of that name.
+        source: a data set's name ("mnist"), a path or a URL. A name wins; write ``./mnist`` for a path of that name.
         role: "train" insists on labels of two classes or more; "test" takes labels if they are there.
         options: how to read it.
         cache: keep a parsed copy of slow formats, and use it.
@@ -38,7 +39,7 @@ def load(source: str | Path, role: Role = "train", options: ReadOptions = DEFAUL
     """
     if isinstance(source, str) and source in SOURCES.names() and SOURCES.get(source).named:
         return SOURCES.get(source).read(None, role, options)
-    path = Path(source)
+    path = local_path(source)
     name = format_of(path)
     reader = SOURCES.get(name)
     inputs = reader.inputs(path, role) if cache else ()
@@ -78,7 +79,8 @@ def load_pieces(
 def _reader(source: str | Path) -> tuple[type[Source], Path | None]:
     if isinstance(source, str) and source in SOURCES.names() and SOURCES.get(source).named:
         return SOURCES.get(source), None
-    return SOURCES.get(format_of(Path(source))), Path(source)
+    path = local_path(source)
+    return SOURCES.get(format_of(path)), path
 
 
 def load_image(path: Path, channels: int | None = None) -> NDArray[np.uint8]:

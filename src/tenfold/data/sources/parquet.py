@@ -1,0 +1,170 @@
+"""Parquet files: a column per pixel, as in Kaggle's tables, or a column of encoded images, as data-set hubs have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.data.files import first_bytes, hash_file, open_regular
+from tenfold.data.images import decode_image
+from tenfold.data.options import ReadOptions, Role
+from tenfold.data.sources import Block, Piece, Source
+from tenfold.data.sources._csv_header import LABEL, Layout, layout_of_header
+from tenfold.errors import DataError, Problem, missing_extra
+from tenfold.values.dataset import Dataset, Origin
+
+IMAGE = "image"
+DIGITS = tuple("0123456789")
+_ROWS = 8192
+
+
+class Parquet(Source):
+    """Parquet file (.parquet): columns label, pixel0, pixel1, ...; or label and image, with encoded images inside."""
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return path.is_file() and (path.suffix.lower() in (".parquet", ".pq") or first_bytes(path, 4) == b"PAR1")
+
+    @classmethod
+    def read(cls, path: Path | None, role: Role, options: ReadOptions) -> Dataset:
+        assert path is not None
+        blocks = [block.data for block in cls.blocks(path, role, options, _ROWS)]
+        images = np.concatenate([block.images for block in blocks])
+        labels = None if blocks[0].labels is None else np.concatenate([block.labels for block in blocks])
+        origin = Origin(str(path), hash_file(path, options.max_input_bytes))
+        ids = np.arange(1, len(images) + 1, dtype=np.int64)
+        return Dataset(images, labels, ids, blocks[0].class_names, (origin,), blocks[0].notes)
+
+    @classmethod
+    def blocks(
+        cls, path: Path | None, role: Role, options: ReadOptions, rows: int, piece: Piece | None = None
+    ) -> Iterator[Block]:
+        """See :meth:`Source.blocks`; a piece is a stretch of row groups."""
+        assert path is not None
+        with _opened(path, options) as file:
+            table = _Table(path, file, role, options)
+            groups = range(piece.start, piece.end) if piece else range(file.num_row_groups)
+            first = done = piece.first if piece else 0
+            count = sum(file.metadata.row_group(group).num_rows for group in groups)
+            for batch in file.iter_batches(batch_size=rows, row_groups=list(groups), columns=table.columns):
+                yield Block(table.dataset(batch, done), (done + len(batch) - first) / count)
+                done += len(batch)
+
+    @classmethod
+    def pieces(cls, path: Path | None, role: Role, options: ReadOptions, rows: int) -> Iterator[Piece | None]:
+        assert path is not None
+        with _opened(path, options) as file:
+            sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        begun, total, first = 0, sum(sizes), 0
+        for group in range(1, len(sizes) + 1):
+            size = sum(sizes[begun:group])
+            if size >= rows or group == len(sizes):
+                yield Piece(first, begun, group, size / total, last=group == len(sizes))
+                begun, first = group, first + size
+
+
+@contextmanager
+def _opened(path: Path, options: ReadOptions) -> Iterator[Any]:
+    """The file as pyarrow has it; whatever pyarrow finds wrong is an error with its place."""
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise missing_extra("pyarrow", "parquet", f"reading {path}") from None
+    with open_regular(path) as raw:
+        try:
+            with parquet.ParquetFile(raw) as file:
+                size = sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
+                if size > options.max_input_bytes:
+                    expected = f"at most {options.max_input_bytes:,}"
+                    hint = "raise --max-input-bytes if that is right"
+                    raise DataError(Problem(path, f"{size:,} bytes when unpacked", expected, hint=hint))
+                if not file.metadata.num_rows:
+                    raise DataError(Problem(path, "no data rows", "at least one image"))
+                yield file
+        except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
+            said = " ".join(str(error).split())[:200]
+            raise DataError(Problem(path, f"no Parquet file, or a damaged one ({said})", "an intact Parquet file")) from error
+
+
+class _Table:
+    """What the columns are, and images and labels of batches of rows."""
+
+    def __init__(self, path: Path, file: Any, role: Role, options: ReadOptions) -> None:
+        self.path, self.options = path, options
+        self.classes = options.class_names or DIGITS
+        names = [str(name) for name in file.schema_arrow.names]
+        self.layout: Layout | None = None
+        if IMAGE in names:
+            self.label = next((name for name in names if name.lower() == LABEL), None)
+            self.columns = [IMAGE, *([self.label] if self.label else [])]
+            if role == "train" and self.label is None:
+                raise DataError(Problem(path, f"no column {LABEL!r}", "labels to train on"))
+        else:
+            self.layout = layout_of_header(",".join(names).encode(), path, role, options)
+            self.label = None if self.layout.label is None else names[self.layout.label]
+            self.columns = names
+
+    def dataset(self, batch: Any, first: int) -> Dataset:
+        """The rows of ``batch``, the first of which is number ``first`` of the file."""
+        labels = None if self.label is None else self._labels(batch.column(self.label), self.label, first)
+        if self.layout is None:
+            images = self._decoded(batch.column(IMAGE), first)
+        else:
+            pixels = [batch.column(self.layout.names[column]) for column in self.layout.pixels]
+            images = np.empty((len(batch), len(pixels)), np.uint8)
+            for place, (column, name) in enumerate(zip(pixels, self.layout.pixels, strict=True)):
+                images[:, place] = self._pixels(column, self.layout.names[name], first)
+            images = images.reshape(-1, *self.layout.shape)
+        ids = np.arange(first + 1, first + 1 + len(batch), dtype=np.int64)
+        return Dataset(images, labels, ids, self.classes, notes=self.layout.notes if self.layout else ())
+
+    def _numbers(self, column: Any, name: str, first: int) -> NDArray[Any]:
+        if column.null_count:
+            row = next(row for row, value in enumerate(column) if not value.is_valid)
+            raise self._fault("nothing", "a value", first + row, name)
+        values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+        if values.dtype.kind not in "ui" and not (self.options.scale is not None and values.dtype.kind == "f"):
+            hint = "give --scale, the value that means 255" if values.dtype.kind == "f" else None
+            raise self._fault(f"values of type {column.type}", "whole numbers", first, name, hint)
+        return values
+
+    def _pixels(self, column: Any, name: str, first: int) -> NDArray[Any]:
+        values, scale = self._numbers(column, name, first), self.options.scale
+        most = 255 if scale is None else scale
+        bad = np.flatnonzero(~((values >= 0) & (values <= most)))
+        if len(bad):
+            raise self._fault(f"{values[bad[0]]}", f"0..{most:g}", first + int(bad[0]), name)
+        return values if scale is None else np.floor(255 * values.astype(np.float64) / scale + 0.5)
+
+    def _labels(self, column: Any, name: str, first: int) -> NDArray[np.int64]:
+        values = self._numbers(column, name, first)
+        bad = np.flatnonzero((values < 0) | (values >= len(self.classes)))
+        if len(bad):
+            raise self._fault(f"label {values[bad[0]]}", f"0..{len(self.classes) - 1}", first + int(bad[0]), name)
+        return values.astype(np.int64)
+
+    def _decoded(self, column: Any, first: int) -> NDArray[np.uint8]:
+        """Encoded images: bytes, or a struct with ``bytes`` as data-set hubs write it."""
+        images: list[NDArray[np.uint8]] = []
+        shape = self.options.shape
+        for row, value in enumerate(column.to_pylist()):
+            content = value.get("bytes") if isinstance(value, dict) else value
+            if not isinstance(content, bytes):
+                raise self._fault("no bytes", "an encoded image, or a struct with the field 'bytes'", first + row, IMAGE)
+            pixels = decode_image(content, f"{self.path}, image {first + row + 1}", channels=shape and shape[0])
+            expected = images[0].shape if images else shape or pixels.shape
+            if pixels.shape != expected:
+                raise self._fault(f"an image of {pixels.shape}", f"{expected}, as the others (C, H, W)", first + row, IMAGE)
+            images.append(pixels)
+        return np.stack(images)
+
+    def _fault(self, found: str, expected: str, row: int, name: str, hint: str | None = None) -> DataError:
+        """A fault of row ``row``, counted from 0; people count from 1."""
+        place = self.columns.index(name) + 1
+        return DataError(Problem(self.path, found, expected, row=row + 1, column=place, column_name=name, hint=hint))
