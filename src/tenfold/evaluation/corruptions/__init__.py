@@ -1,0 +1,89 @@
+"""Images made worse, in five severities: what a model that is only good on clean digits stumbles over.
+
+Names and strengths are those of N. Mu and J. Gilmer, "MNIST-C: a robustness benchmark for computer vision", 2019
+(arXiv:1906.02337), wherever it has the corruption; strengths in pixels there are for 28 x 28 and grow with the
+image here. Its released set has one severity of each; ``DEFAULT_SEVERITY`` says which. ``EXTRA`` are not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.errors import UsageError
+from tenfold.evaluation.corruptions import blurs, coding, noise, obstacles, strokes, tones, warps
+
+Pixels = NDArray[np.float32]
+"""(N, C, H, W), 0..1."""
+Corruption = Callable[[Pixels, int, np.random.Generator], Pixels]
+"""(images, severity 1..5, generator) -> images, which may leave 0..1."""
+
+SEVERITIES = (1, 2, 3, 4, 5)
+CORRUPTIONS: Mapping[str, Corruption] = {
+    function.__name__: function
+    for function in (
+        warps.rotate,
+        warps.translate,
+        warps.scale,
+        warps.shear,
+        noise.gaussian_noise,
+        noise.shot_noise,
+        noise.impulse_noise,
+        blurs.gaussian_blur,
+        blurs.motion_blur,
+        blurs.glass_blur,
+        tones.brightness,
+        tones.contrast,
+        tones.inverse,
+        tones.fog,
+        strokes.thin,
+        strokes.thick,
+        obstacles.stripe,
+        obstacles.dotted_line,
+        obstacles.zigzag,
+        obstacles.spatter,
+        obstacles.occlusion,
+        warps.clipped,
+        coding.jpeg_compression,
+    )
+}
+EXTRA = frozenset({"thin", "thick", "occlusion", "clipped"})
+DEFAULT_SEVERITY: Mapping[str, int] = {
+    "rotate": 2,
+    "translate": 3,
+    "scale": 3,
+    "shear": 2,
+    "gaussian_noise": 5,
+    "shot_noise": 5,
+    "impulse_noise": 4,
+    "gaussian_blur": 2,
+    "motion_blur": 1,
+    "glass_blur": 1,
+    "brightness": 5,
+    "contrast": 4,
+    "fog": 5,
+    "spatter": 4,
+    "jpeg_compression": 5,
+    "stripe": 5,
+    "dotted_line": 1,
+    "zigzag": 1,
+    "inverse": 5,
+}
+"""Severity of each in MNIST-C; corruptions without severities there have their MNIST-C form at this one here."""
+
+
+def corrupt(images: NDArray[np.uint8], name: str, severity: int, seed: int = 0) -> NDArray[np.uint8]:
+    """``images``, uint8 (N, C, H, W), after the corruption ``name``; the same seed, the same bits.
+
+    Raises:
+        UsageError: no such corruption, or a severity other than 1..5.
+    """
+    if name not in CORRUPTIONS:
+        raise UsageError(f"unknown corruption {name!r}; expected one of: {', '.join(CORRUPTIONS)}")
+    if severity not in SEVERITIES:
+        raise UsageError(f"found severity {severity}, expected 1 to 5")
+    generator = np.random.default_rng([seed, severity, *name.encode()])
+    changed = CORRUPTIONS[name](images.astype(np.float32) / np.float32(255), severity, generator)
+    return np.rint(changed.clip(0, 1) * 255).astype(np.uint8)
