@@ -31,6 +31,8 @@ seen.zoom = dialog.open;
 seen.votes = dialog.querySelectorAll(".votes b").length;
 seen.neighbours = dialog.querySelectorAll(".near figure").length;
 dialog.close();
+const pictured = (e) => getComputedStyle(e).backgroundImage.startsWith("url");
+seen.worn = [...document.querySelectorAll(".worn-px")].filter(pictured).length;
 const before = getComputedStyle(document.body).backgroundColor;
 document.getElementById("theme").click();
 seen.turned = getComputedStyle(document.body).backgroundColor !== before;
@@ -149,10 +151,39 @@ def test_images_of_another_size_are_refused(run: Run, tmp_path: Path) -> None:
     assert "9" in done.err
 
 
+def test_corruptions_stand_in_the_output_in_json_and_on_the_page(run: Run, folder: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    how = ["--robustness", "--robustness-images", "30"]
+    done = tenfold("--quiet", "evaluate", run.path, folder / "test.npz", *how, "--out", page)
+    assert done.code == 0, done.err
+    assert done.err == ""
+    assert "jpeg_compression" in done.out
+    assert "30 images: clean" in done.out
+    html = page.read_text()
+    assert html.count('<i class="px worn-px grey"') == 120
+    assert 'href="#robustness"' in html
+    found = json.loads(tenfold("evaluate", run.path, folder / "test.npz", "--json", *how).out)["robustness"]
+    assert [len(row["levels"]) for row in found["corruptions"]] == [5] * 24
+    some = library.evaluate(run, folder / "test.npz", robustness=["rotate"], robustness_images=None, progress=False)
+    assert some.robustness is not None
+    assert some.robustness.images == 597
+    assert some.robustness.clean == some.score.accuracy
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 def test_people_use_the_page(run: Run, folder: Path, tmp_path: Path, width: int, dark: bool) -> None:
-    library.evaluate(run, folder / "test.npz", out=tmp_path / "page.html")
+    how = {"robustness": ["rotate", "fog"], "robustness_images": 50, "progress": False}
+    library.evaluate(run, folder / "test.npz", out=tmp_path / "page.html", **how)  # type: ignore[arg-type]
     seen = drive(tmp_path / "page.html", VISIT, tmp_path, width=width, dark=dark)
-    assert seen == {"cell": True, "pair": True, "zoom": True, "votes": 2, "neighbours": 3, "turned": True, "wide": False}
+    assert seen == {
+        "cell": True,
+        "pair": True,
+        "zoom": True,
+        "votes": 2,
+        "neighbours": 3,
+        "worn": 10,
+        "turned": True,
+        "wide": False,
+    }

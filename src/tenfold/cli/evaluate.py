@@ -14,6 +14,7 @@ from tenfold.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from tenfold.evaluation.evaluated import Evaluation
+    from tenfold.evaluation.robustness import Robustness
 
 PAIRS = 5
 
@@ -28,6 +29,12 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="The page to write; default: evaluation.html.", metavar="FILE.html")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write a line for each image, too.", metavar="FILE.csv")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; no page unless --out names one.")] = False,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Corrupt the images in 24 ways and 5 severities, and ask again.")
+    ] = False,
+    robustness_images: Annotated[
+        int, typer.Option(help="How many images to corrupt, spread evenly over the data; 0 is all.", min=0, metavar="N")
+    ] = 2000,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     threads: Annotated[int | None, typer.Option(help="Threads to compute with; default: one a core.", min=1)] = None,
     role: read.RoleName = "test",
@@ -59,11 +66,25 @@ def evaluate(
         if path is not None and not path.parent.is_dir():
             raise UsageError(f"{path.parent} is no folder; make it, or choose another place with {option}")
     fetch_missing(data, train)
-    found = evaluate(model, data, train=train, role=read.role(role), out=page, csv=csv, options=options, threads=threads)
+    found = evaluate(
+        model,
+        data,
+        train=train,
+        role=read.role(role),
+        out=page,
+        csv=csv,
+        options=options,
+        robustness=robustness,
+        robustness_images=robustness_images or None,
+        threads=threads,
+        progress=not _console.settings.quiet,
+    )
     if as_json:
         print(json.dumps(found.as_dict(), indent=2))
         return
     _print_figures(found)
+    if found.robustness is not None:
+        _print_robustness(found.robustness)
     for path in (page, csv):
         if path is not None:
             print(path)
@@ -99,3 +120,23 @@ def _print_figures(found: Evaluation) -> None:
     if found.leak is not None and found.leak.severity != "note":
         loud = "\n!!! LEAKAGE: " if found.is_leaked else "warning: "
         _console.say(f"{loud}{printable(found.leak.message)}")
+
+
+def _print_robustness(found: Robustness) -> None:
+    """One line a corruption, the most costly first."""
+    from tenfold.report.run_tables import Table
+
+    severities = [level.severity for level in found.rows[0].levels]
+    header = ("corruption", *map(str, severities), "mean", "worse than clean")
+    rows = [
+        [
+            row.name,
+            *(f"{level.accuracy:.1%}" for level in row.levels),
+            f"{row.mean:.1%}",
+            "noise" if row.worse_from(found.clean) is None else f"from {row.worse_from(found.clean)} on",
+        ]
+        for row in sorted(found.rows, key=lambda row: row.mean)
+    ]
+    _console.print_table(Table(header, rows, right=header[1:-1]))
+    known = "" if found.mnist_c is None else f"; over MNIST-C's fifteen {found.mnist_c:.2%}"
+    print(f"{found.images:,} images: clean {found.clean:.2%}, corrupted {found.mean:.2%}{known}")

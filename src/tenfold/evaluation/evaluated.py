@@ -15,6 +15,7 @@ from tenfold.evaluation.confidence import Confidence
 from tenfold.evaluation.metrics import class_scores, confusion_matrix
 from tenfold.evaluation.mistakes import hardest_rows, most_confused_pairs
 from tenfold.evaluation.rejection import CoverageCurve, Selection, area_over, coverage_curve, select
+from tenfold.evaluation.robustness import Robustness
 from tenfold.evaluation.scores import Score, score
 from tenfold.values import html
 from tenfold.values.interval import wilson_interval
@@ -40,6 +41,7 @@ class Evaluation:
         members: float32 (N, K) of each member, where there are several and they can be told apart.
         vote: how the members' probabilities become one.
         leak: which of the images the model was trained on; None if nobody can tell.
+        robustness: accuracy as the images get worse; None if that was not asked for.
     """
 
     model: str
@@ -52,6 +54,7 @@ class Evaluation:
     members: list[NDArray[np.float32]] = field(default_factory=list)
     vote: str = "mean"
     leak: Finding | None = None
+    robustness: Robustness | None = None
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -117,6 +120,7 @@ class Evaluation:
             "hardest": self.predictions.ids[self.hardest()].tolist(),
             "members": [self._member(probabilities) for probabilities in self.members],
             "leaked": self.is_leaked,
+            "robustness": self.robustness.as_dict() if self.robustness else None,
         }
 
     def _repr_html_(self) -> str:

@@ -16,6 +16,7 @@ from tenfold.report.sections.confusion import share_label
 from tenfold.report.sections.ensemble import MOST
 from tenfold.report.sections.headline import headline
 from tenfold.report.sections.mistakes import Beside
+from tenfold.report.sections.robustness import robustness_section
 from tenfold.values.dataset import Dataset
 
 
@@ -59,17 +60,20 @@ def render(found: Evaluation, images: NDArray[np.uint8] | None = None, train: Da
         "leaked": found.is_leaked,
         "findings": [found.leak] if found.leak else [],
         "scored": scored,
+        "robustness": robustness_section(found.robustness, images) if found.robustness else None,
         "evolution": None,
         "members": [],
         "counts": None,
         "total_seconds": None,
-        "contents": [(anchor, title) for anchor, title in TITLES.items() if scored.get(anchor)],
     }
+    titles = TITLES | {"robustness": "Robustness"}
+    shown = scored | {"robustness": context["robustness"]}
+    context["contents"] = [(anchor, title) for anchor, title in titles.items() if shown.get(anchor)]
     return fill(
         "evaluation.html.j2",
         context,
         scripts=("theme.js", "report.js"),
-        styles=("report.css",),
+        styles=("report.css", "evaluation.css"),
         filters={"share_label": share_label},
         purpose="the page of an evaluation",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,9 @@ from tenfold.errors import DataError, IntegrityError, Problem, TenfoldError
 from tenfold.evaluation.confidence import Confidence, learn_confidence
 from tenfold.evaluation.evaluated import Evaluation
 from tenfold.evaluation.rejection import TARGET
+from tenfold.evaluation.robustness import Robustness
+from tenfold.evaluation.robustness import robustness as measure
+from tenfold.exploration.progress import ProgressLines
 from tenfold.pipeline import MEMORY, Settings
 from tenfold.pipeline.sources import images_behind, load_again
 from tenfold.values.dataset import Dataset
@@ -26,6 +30,8 @@ from tenfold.values.predictions import Predictions
 from tenfold.values.run import Run
 
 DEFAULT = ReadOptions()
+ROBUSTNESS_IMAGES = 2000
+"""120 figures of so many images take about a minute."""
 
 
 def evaluate(
@@ -37,7 +43,10 @@ def evaluate(
     out: str | Path | None = None,
     csv: str | Path | None = None,
     options: ReadOptions = DEFAULT,
+    robustness: bool | Sequence[str] = False,
+    robustness_images: int | None = ROBUSTNESS_IMAGES,
     threads: int | None = None,
+    progress: bool = True,
 ) -> Evaluation:
     """Judge a model by labelled images.
 
@@ -50,12 +59,16 @@ def evaluate(
         out: a page that shows all of it; replaced if it is there.
         csv: a table with a line for each image; likewise.
         options: how to read ``data``.
+        robustness: ask again with the images corrupted in every way, or in the ways named.
+        robustness_images: of how many images, spread evenly over the data; None is all.
         threads: that compute; by default as many as there are usable cores.
+        progress: say what is going on where it takes long.
 
     Returns:
         The figures, by name; ``as_dict()`` has all of them.
 
     Raises:
+        UsageError: no such corruption.
         DataError: the data cannot be read, or have no labels or no images.
         IntegrityError: no such bundle, or the images are not of its kind.
         ResourceError: a package is missing, or a file cannot be written.
@@ -82,6 +95,7 @@ def evaluate(
         members=[] if isinstance(model, Bundle) else _members(model, bundle, read, threads),
         vote=bundle.manifest.vote,
         leak=_leak(bundle, read, learnt_from),
+        robustness=_robustness(bundle, read, robustness, robustness_images, progress) if robustness else None,
     )
     if out is not None:
         from tenfold.report.evaluation_page import write_evaluation
@@ -94,6 +108,11 @@ def evaluate(
         threshold = found.confidence.reject_threshold if found.confidence else None
         write_text(Path(csv), answers_csv(made, bundle.class_names, found.members, threshold))
     return found
+
+
+def _robustness(bundle: Bundle, read: Dataset, wanted: bool | Sequence[str], limit: int | None, progress: bool) -> Robustness:
+    names = [] if isinstance(wanted, bool) else wanted
+    return measure(bundle.predict_proba, read, names, limit=limit, progress=ProgressLines() if progress else None)
 
 
 def _insist_on_labels(read: Dataset, data: str | Path | Dataset) -> None:

@@ -1,0 +1,166 @@
+"""How accuracy falls as images get worse: every corruption in every severity, on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.errors import UsageError
+from tenfold.evaluation.corruptions import CORRUPTIONS, RELEASED, SEVERITIES, corrupt
+from tenfold.evaluation.significance import ALPHA, holm, mcnemar_mid_p
+from tenfold.values.dataset import Dataset
+from tenfold.values.interval import wilson_interval
+
+BLOCK = 2000
+"""Images corrupted at a time: bounds memory."""
+Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""uint8 (N, C, H, W) -> probabilities (N, K)."""
+Progress = Callable[[str, int, int], None]
+"""Hears what is being done, how much of it is done, and how much there is."""
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """Accuracy under one corruption of one severity; ``low`` and ``high`` bound its 95 % Wilson interval.
+
+    ``p`` is of McNemar's test against the same images uncorrupted, corrected after Holm for all that were tried.
+    """
+
+    severity: int
+    accuracy: float
+    low: float
+    high: float
+    errors: int
+    p: float
+
+    def is_worse_than(self, clean: float) -> bool:
+        """Whether it is below the accuracy ``clean`` by more than noise."""
+        return self.accuracy < clean and self.p <= ALPHA
+
+
+@dataclass(frozen=True)
+class Row:
+    """One corruption in every severity, mildest first."""
+
+    name: str
+    levels: list[Corrupted]
+
+    @property
+    def mean(self) -> float:
+        """Accuracy over all severities."""
+        return float(np.mean([level.accuracy for level in self.levels]))
+
+    def worse_from(self, clean: float) -> int | None:
+        """The mildest severity that costs more than noise; None if none does."""
+        return next((level.severity for level in self.levels if level.is_worse_than(clean)), None)
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """What corruptions do to a model.
+
+    Attributes:
+        clean: accuracy on the same ``images`` images as they are.
+        low, high: bound its 95 % Wilson interval.
+        images: how many were looked at.
+        seed: of the dice that corruptions throw.
+        rows: one a corruption.
+    """
+
+    clean: float
+    low: float
+    high: float
+    images: int
+    seed: int
+    rows: list[Row]
+
+    @property
+    def mean(self) -> float:
+        """Accuracy over all corruptions and severities."""
+        return float(np.mean([row.mean for row in self.rows]))
+
+    @property
+    def mnist_c(self) -> float | None:
+        """Accuracy over the fifteen corruptions of MNIST-C, each in the severity of its released set; None if one is missing."""
+        known = {row.name: row.levels for row in self.rows}
+        found = [level.accuracy for name, wanted in RELEASED.items() for level in known.get(name, []) if level.severity == wanted]
+        return float(np.mean(found)) if len(found) == len(RELEASED) else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON-ready values."""
+        rows = [
+            {
+                "name": row.name,
+                "mean": row.mean,
+                "worse_from": row.worse_from(self.clean),
+                "levels": list(map(asdict, row.levels)),
+            }
+            for row in self.rows
+        ]
+        figures = ("clean", "low", "high", "images", "seed", "mean", "mnist_c")
+        return {**{name: getattr(self, name) for name in figures}, "corruptions": rows}
+
+
+def robustness(
+    predict: Predict,
+    data: Dataset,
+    names: Sequence[str] = (),
+    *,
+    severities: Sequence[int] = SEVERITIES,
+    limit: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Robustness:
+    """Corrupt ``data`` in every way and ask again.
+
+    Args:
+        predict: the model.
+        data: labelled, one image or more.
+        names: of corruptions; all of them if none is named.
+        severities: of 1..5.
+        limit: look at so many images only, spread evenly over the data.
+        seed: decides every corruption.
+        progress: hears how far it is.
+
+    Raises:
+        UsageError: no such corruption or severity.
+    """
+    names = list(names) or list(CORRUPTIONS)
+    if unknown := [name for name in names if name not in CORRUPTIONS]:
+        raise UsageError(f"unknown corruption {unknown[0]!r}; expected some of: {', '.join(CORRUPTIONS)}")
+    if limit is not None and limit < len(data):
+        data = data.take(np.linspace(0, len(data) - 1, limit).round().astype(np.int64))
+    labels = data.labels
+    assert labels is not None
+    clean = _right(predict(data.images), labels)
+    tried = [(name, severity) for name in names for severity in severities]
+    right = []
+    for done, (name, severity) in enumerate(tried):
+        if progress is not None:
+            progress("corruptions", done, len(tried))
+        right.append(_right(_ask_again(predict, data.images, name, severity, seed), labels))
+    if progress is not None:
+        progress("corruptions", len(tried), len(tried))
+    p_values = holm([mcnemar_mid_p(int((clean & ~now).sum()), int((now & ~clean).sum())) for now in right])
+    levels = [_level(severity, now, p) for (_, severity), now, p in zip(tried, right, p_values, strict=True)]
+    rows = [Row(name, levels[i * len(severities) : (i + 1) * len(severities)]) for i, name in enumerate(names)]
+    hits = int(clean.sum())
+    return Robustness(hits / len(clean), *wilson_interval(hits, len(clean)), len(clean), seed, rows)
+
+
+def _ask_again(predict: Predict, images: NDArray[np.uint8], name: str, severity: int, seed: int) -> NDArray[np.float32]:
+    blocks = range(0, len(images), BLOCK)
+    return np.concatenate([predict(corrupt(images[start : start + BLOCK], name, severity, seed + start)) for start in blocks])
+
+
+def _right(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return probabilities.argmax(axis=1) == labels
+
+
+def _level(severity: int, right: NDArray[np.bool_], p: float) -> Corrupted:
+    hits = int(right.sum())
+    return Corrupted(severity, hits / len(right), *wilson_interval(hits, len(right)), len(right) - hits, p)
