@@ -130,14 +130,21 @@ def write_folder(path: Path, folders: Iterable[str], files: Iterable[tuple[str, 
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def make_directory(path: Path, *, exist_ok: bool = True) -> Path:
+def make_directory(path: Path, *, exist_ok: bool = True, within: Path | None = None) -> Path:
     """Create ``path`` and its parents, durably.
 
+    Args:
+        path: the folder.
+        exist_ok: whether it may be there already.
+        within: a folder above it that must be there: if somebody removed it, it is not made anew.
+
     Raises:
-        ResourceError: the operating system refused, or ``path`` exists and ``exist_ok`` is false.
+        ResourceError: the operating system refused, ``within`` is gone, or ``path`` exists and ``exist_ok`` is false.
     """
     path = Path(path)
     try:
+        if within is not None:
+            Path(within).stat()
         if exist_ok and path.is_dir():
             return path
         if not path.parent.exists():

@@ -43,6 +43,14 @@ class ResourceError(TenfoldError):
     kind = "environment"
 
 
+def out_of_memory(error: BaseException) -> ResourceError | None:
+    """What to say if ``error`` is about memory, else None; torch says it with a RuntimeError."""
+    words = ("can't allocate memory", "out of memory")
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(each in str(error) for each in words)):
+        return ResourceError("out of memory; close other programs, or use fewer workers or a smaller batch")
+    return None
+
+
 class BusyError(TenfoldError):
     """Another process is writing to the same run directory."""
 

@@ -81,7 +81,7 @@ def export_bundle(
     )
     tolerance = FITTED_TOLERANCE if count.fitted else TOLERANCE
     check_parity(reference, Bundle(manifest, model).predict_proba(sample.images), tolerance)
-    folder = make_directory(run.path / "bundle")
+    folder = make_directory(run.path / "bundle", within=run.path)
     write_bytes(folder / MODEL, model)
     write_text(folder / CARD, model_card(manifest))
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))

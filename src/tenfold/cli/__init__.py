@@ -20,7 +20,7 @@ import typer
 
 from tenfold import __version__
 from tenfold.cli import _console
-from tenfold.errors import ResourceError, Stopped, TenfoldError, UsageError
+from tenfold.errors import ResourceError, Stopped, TenfoldError, UsageError, out_of_memory
 
 
 def build_app() -> typer.Typer:
@@ -88,8 +88,8 @@ def _explain(error: Exception) -> int:
     """Print what went wrong; the exit code."""
     if isinstance(error, TenfoldError):
         return _report(error)
-    if isinstance(error, MemoryError):
-        return _report(ResourceError("out of memory; close other programs, or use fewer workers or a smaller batch"))
+    if (memory := out_of_memory(error)) is not None:
+        return _report(memory)
     if isinstance(error, OSError):
         return _report(ResourceError(": ".join(str(part) for part in (error.strerror or error, error.filename) if part)))
     if _is_click_error(error):

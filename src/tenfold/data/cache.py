@@ -6,6 +6,7 @@ to worker processes. Damaged copies count as missing; a cache that cannot be wri
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -20,13 +21,15 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from tenfold.atomic import make_directory, write_chunks, write_json
+from tenfold.atomic import make_directory, refused, write_chunks, write_json
 from tenfold.data.options import ReadOptions, Role
 from tenfold.errors import IntegrityError, ResourceError
 from tenfold.values.dataset import Dataset, Origin
 
 FORMAT_VERSION = 1
 META = "meta.json"
+_NOTHING_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
+
 KEPT_TABLES = 16
 
 
@@ -107,6 +110,7 @@ def open_stored(path: Path, *, verify: bool = True, origin: tuple[Origin, ...] |
 
     Raises:
         IntegrityError: something is missing or damaged.
+        ResourceError: the operating system refused.
     """
     try:
         meta = json.loads((path / META).read_text("utf-8"))
@@ -123,7 +127,11 @@ def open_stored(path: Path, *, verify: bool = True, origin: tuple[Origin, ...] |
         )
         if verify and dataset.fingerprint() != meta["fingerprint"]:
             raise IntegrityError(f"{path}: the content does not have the fingerprint that {META} records; it is damaged")
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except OSError as error:
+        if error.errno not in _NOTHING_THERE:
+            raise refused(path, error, "read") from error
+        raise IntegrityError(f"{path} holds no readable dataset: {error}") from error
+    except (EOFError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise IntegrityError(f"{path} holds no readable dataset: {error}") from error
     return dataset
 

@@ -15,7 +15,7 @@ import threading
 import traceback
 from typing import Any
 
-from tenfold.errors import ResourceError, TenfoldError
+from tenfold.errors import TenfoldError, out_of_memory
 from tenfold.executors import Context, resolve
 
 
@@ -46,10 +46,8 @@ def main() -> None:
         send("result", resolve(request["function"])(context, **request["task"]))
     except TenfoldError as error:
         send("error", error.as_json())
-    except MemoryError:
-        send("error", ResourceError("out of memory; use fewer workers or a smaller batch").as_json())
-    except BaseException:
-        send("error", TenfoldError(traceback.format_exc()).as_json())
+    except BaseException as error:
+        send("error", (out_of_memory(error) or TenfoldError(traceback.format_exc())).as_json())
     os._exit(0)  # the thread above still waits for input, and nobody may listen: there is nothing to flush or clean up
 
 

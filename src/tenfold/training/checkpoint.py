@@ -17,9 +17,12 @@ from tenfold.training.state import Tensors
 KEPT = 2
 
 
-def save_checkpoint(folder: Path, tensors: Tensors, position: dict[str, Any]) -> Path:
-    """Write a checkpoint, named by its place and its hash; keep the two newest."""
-    make_directory(folder)
+def save_checkpoint(folder: Path, tensors: Tensors, position: dict[str, Any], *, within: Path | None = None) -> Path:
+    """Write a checkpoint, named by its place and its hash; keep the two newest.
+
+    ``within`` is a folder above that must be there; see :func:`tenfold.atomic.make_directory`.
+    """
+    make_directory(folder, within=within)
     content = _serialise(tensors, {"position": json.dumps(position)})
     name = f"{position['epoch']:06d}-{position['step']:08d}-{hashlib.sha256(content).hexdigest()[:32]}.safetensors"
     write_bytes(folder / name, content)

@@ -86,7 +86,7 @@ def train_member(
             recipe,
             member,
             build_augmentation(recipe.augment),
-            save=lambda: _save(state, folder, earlier, began, cpu_began),
+            save=lambda: _save(here, state, folder, earlier, began, cpu_began),
             emit=context.emit,
             should_stop=context.should_stop,
         )
@@ -162,8 +162,8 @@ def _timing(earlier: dict[str, float], began: float, cpu_began: float) -> dict[s
     }
 
 
-def _save(state: TrainingState, folder: Path, earlier: dict[str, float], began: float, cpu_began: float) -> None:
-    save_checkpoint(folder, *state.pack())
+def _save(run: Run, state: TrainingState, folder: Path, earlier: dict[str, float], began: float, cpu_began: float) -> None:
+    save_checkpoint(folder, *state.pack(), within=run.path)
     write_text(folder / "history.jsonl", _lines(state.position.history))
     write_json(folder / "timing.json", _timing(earlier, began, cpu_began))
 
@@ -171,7 +171,7 @@ def _save(state: TrainingState, folder: Path, earlier: dict[str, float], began: 
 def _finish(
     run: Run, member: int, state: TrainingState, earlier: dict[str, float], began: float, cpu_began: float
 ) -> dict[str, Any]:
-    folder = make_directory(run.member_path(member))
+    folder = make_directory(run.member_path(member), within=run.path)
     weights = {k: v for k, v in state.network.state_dict().items() if v.is_floating_point()}
     if (twin := _finished(run, member)) is not None:
         if twin["weights_sha256"] != weights_sha256(weights):
@@ -222,7 +222,9 @@ def _lines(history: list[dict[str, Any]]) -> str:
 
 def _save_predictions(run: Run, member: int, name: str, network: nn.Module, images: torch.Tensor, dataset: Dataset) -> None:
     probabilities = predict_shifted(network, images, run.recipe.ensemble.offsets).cpu().numpy()
-    Predictions(dataset.ids, probabilities, dataset.labels).save(make_directory(run.member_path(member)) / f"{name}.npz")
+    Predictions(dataset.ids, probabilities, dataset.labels).save(
+        make_directory(run.member_path(member), within=run.path) / f"{name}.npz"
+    )
 
 
 def _on_device(dataset: Dataset, rows: NDArray[np.int64], device: torch.device) -> Rows:

@@ -143,7 +143,7 @@ def combine(run: Run, name: str) -> Predictions | None:
     first = Predictions.load(paths[0])
     voted = vote((Predictions.load(path).probabilities for path in paths), run.recipe.ensemble.vote)
     combined = Predictions(first.ids, voted, first.labels)
-    make_directory(run.path / "predictions")
+    make_directory(run.path / "predictions", within=run.path)
     combined.save(run.path / "predictions" / f"{name}.npz")
     return combined
 
