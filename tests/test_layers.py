@@ -18,6 +18,7 @@ LAYERS = [  # low to high
     {"reading", "serve", "pipeline", "bench", "tuning"},
     {"progress"},
     {"api", "studies"},
+    {"classifier"},
     {"cli"},
     {"__main__"},
 ]

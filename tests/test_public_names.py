@@ -9,6 +9,7 @@ import tenfold
 
 PUBLIC = [
     "Bundle",
+    "Classifier",
     "Dataset",
     "Predictions",
     "ReadOptions",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tenfold.api import cross_validate, explore, load_recipe, read, resume, run, train, tune
     from tenfold.bundle.loaded import Bundle
+    from tenfold.classifier import Classifier
     from tenfold.data.load import load
     from tenfold.data.options import ReadOptions
     from tenfold.reading.reader import Reader
@@ -35,6 +36,7 @@ for _switch, _off in {
 
 __all__ = [
     "Bundle",
+    "Classifier",
     "Dataset",
     "Predictions",
     "ReadOptions",
@@ -60,6 +62,7 @@ __all__ = [
 
 _HOMES = {
     "Bundle": "tenfold.bundle.loaded",
+    "Classifier": "tenfold.classifier",
     "Dataset": "tenfold.values.dataset",
     "Predictions": "tenfold.values.predictions",
     "ReadOptions": "tenfold.data.options",

@@ -23,6 +23,7 @@ class Settings:
         device: "auto", "cpu", "cuda" or "mps".
         allow_inexact_resume: go on where the bits cannot be the same.
         explore: write a page about the data, too.
+        scratch: a folder for the copy of the data that members read; None is the cache.
     """
 
     out: Path = Path("runs")
@@ -32,6 +33,7 @@ class Settings:
     device: str = "auto"
     allow_inexact_resume: bool = False
     explore: bool = False
+    scratch: Path | None = None
 
 
 DEFAULTS = Settings()

@@ -131,7 +131,7 @@ def _go_on(
         with timed() as training:
             train_members(
                 run,
-                stored(train),
+                stored(train, settings.scratch and settings.scratch / "train"),
                 None if test is None else stored(test),
                 executor=settings.executor,
                 workers=workers,
