@@ -22,7 +22,7 @@ PIXELS = ("model.features=pixels", "model.deskew=false", "model.metric=euclidean
 OTHERS = [
     Classifier("svm", (*PIXELS, "model.virtual=0", "model.calibrate=false")),
     Classifier("knn", PIXELS),
-    Classifier("notebook/12-mlp-512", ("model.layers=FLAT 32 SOFTMAX", "train.epochs=20")),
+    Classifier("notebook/12-mlp-512", ("model.layers=FLAT 32 SOFTMAX", "train.epochs=20", "train.learning_rate=0.01")),
 ]
 
 

@@ -92,10 +92,17 @@ def print_result(run: Run, seconds: float) -> None:
         for number, figures in enumerate(folds, 1):
             print(f"fold {number}     {_share(figures)}")
         print(f"mean       {summary['mean']:.4f}, standard deviation {summary['deviation']:.4f} over {len(folds)} folds")
-    names = {"test": "test accuracy", "validation": "out of fold" if folds else "validation accuracy"}
+    names = {
+        "test": "test accuracy",
+        "holdout": "holdout accuracy",
+        "validation": "out of fold" if folds else "validation accuracy",
+    }
     for name, shown in names.items():
         if figures := summary.get(name):
             print(f"{shown}  {_share(figures)}")
+    if inner := run.cross_validation():
+        figures, folds = inner.summary, inner.data["folds"]
+        print(f"{folds} folds    {figures['mean']:.4f}, standard deviation {figures['deviation']:.4f}, of the rows that train")
     minutes, rest = divmod(round(seconds), 60)
     print(f"time       {minutes} min {rest} s, {summary['core_seconds']:,.0f} core-seconds of training")
     labels = {

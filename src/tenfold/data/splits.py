@@ -6,6 +6,8 @@ class of a group is the smallest label in it.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +52,27 @@ def stratified_split(
                 held[group] = True
                 room -= sizes[group]
     return np.flatnonzero(~held[group_of]), np.flatnonzero(held[group_of])
+
+
+def shuffled_split(count: int, shares: Sequence[float], seed: int) -> list[Rows]:
+    """Split ``count`` rows as scikit-learn's ``train_test_split`` does after ``numpy.random.seed(seed)``.
+
+    Args:
+        count: of the rows.
+        shares: of the rows to hold out in each call; a later call splits what the one before left.
+        seed: of numpy's global generator; only its last 32 bits count.
+
+    Returns:
+        the rows that are left, then those that each call held out; sorted.
+    """
+    draw = np.random.RandomState(seed % 2**32)
+    left, held = np.arange(count, dtype=np.int64), []
+    for share in shares:
+        order = draw.permutation(len(left))
+        out = math.ceil(share * len(left))
+        held.append(np.sort(left[order[:out]]))
+        left = left[order[out:]]
+    return [np.sort(left), *held]
 
 
 def stratified_folds(labels: NDArray[np.int64], k: int, seed: int, groups: NDArray[np.integer[Any]] | None = None) -> list[Rows]:

@@ -102,6 +102,26 @@ def resume(run: Run, settings: Settings = DEFAULTS, listener: Listener = SILENT)
     return run
 
 
+def beside(run: Run, train: Dataset, settings: Settings, listener: Listener) -> Run:
+    """Cross-validate the rows ``train`` that ``run`` learns from, in ``run.path / "cv"``; what is done already is kept.
+
+    Members of the folds hold rows out only if something is chosen by them.
+    """
+    from tenfold.training.train import wants_held_rows
+
+    recipe, folds = run.recipe, run.recipe.data.folds
+    unneeded = {} if wants_held_rows(recipe) else {"validation": 0}
+    data = recipe.data.model_copy(update={"holdout": 0, "folds": 0, "limit": None, "test": None, **unneeded})
+    inner = Run.at(run.path / "cv", recipe.model_copy(update={"data": data}))
+    if not inner.is_complete:
+        listener.say(f"cross-validating the {len(train):,} rows that train, in {folds} folds")
+        write_json(inner.path / "environment.json", run.environment)
+        source = describe_source(train, recipe.data.train)
+        write_json(inner.path / "data.json", {"train": source, "test": None, "folds": folds, "leaked": False})
+        _go_on(inner, settings, listener, train, {})
+    return inner
+
+
 def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, seconds: dict[str, float]) -> None:
     """Everything after the data is known. What is done already is found and kept."""
     from tenfold.executors import EXECUTORS, at_once

@@ -97,7 +97,7 @@ def explain_hardest(run: Run, images: dict[str, Dataset]) -> list[Explanation]:
     from tenfold.models.fitted import Fitted
     from tenfold.training.member import load_member
 
-    name = next((n for n in ("test", "validation") if n in images and images[n].labels is not None), None)
+    name = next((n for n in ("test", "holdout", "validation") if n in images and images[n].labels is not None), None)
     if name is None or not run.finished_members():
         return []
     data = images[name]

@@ -91,7 +91,9 @@ def say_data(listener: Listener, train: Dataset, test: Dataset | None) -> None:
 
 
 def images_behind(run: Run, train: Dataset, test: Dataset | None) -> dict[str, Dataset]:
-    """The images behind the predictions "validation" and "test", row for row, and those that the members learnt from, "train"."""
+    """The images behind the predictions "validation", "holdout" and "test", row for row; as "train" those learnt from."""
     with np.load(run.path / "split.npz", allow_pickle=False) as split:
         parts = {"validation": train.take(split["held"]), "test": test, "train": train.take(split["train"])}
+        if "holdout" in split:
+            parts["holdout"] = train.take(split["holdout"])
     return {name: data for name, data in parts.items() if data is not None and len(data)}

@@ -11,6 +11,7 @@ from tenfold.environment import require_training
 from tenfold.errors import UsageError
 from tenfold.executors import at_once
 from tenfold.exploration.tsne import check_installed
+from tenfold.pipeline import cross_validation
 from tenfold.pipeline.listener import SILENT, Listener
 from tenfold.pipeline.results import explain_hardest, explore, export, submit, summarise
 from tenfold.pipeline.session import check_resumable, environment_of, first_line, resumable, timed
@@ -19,6 +20,9 @@ from tenfold.pipeline.sources import check_same_kind, describe_source, images_be
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
+
+PARTS = ("validation", "holdout", "test")
+"""What members predict besides the rows they learn from."""
 
 
 def start(
@@ -50,7 +54,7 @@ def start(
     require_training()
     if settings.explore:
         check_installed()
-    from tenfold.training.train import check_recipe, save_split, split_rows
+    from tenfold.training.train import check_recipe, split_rows
 
     environment = environment_of(settings)
     listener.say(first_line(environment, settings))
@@ -66,13 +70,13 @@ def start(
     run = Run.create(settings.out, recipe)
     with run.lock(), resumable(run, stages):
         write_json(run.path / "environment.json", environment)
-        learn, held = split_rows(recipe, train)
-        save_split(run, learn, held)
+        split = split_rows(recipe, train)
+        split.save(run)
         leaked = any(finding.severity == "leak" for finding in findings)
         record = {
             "train": describe_source(train, recipe.data.train),
             "test": None if test is None else describe_source(test, str(recipe.data.test)),
-            "rows": {"train": len(learn), "validation": len(held)},
+            "rows": split.counts(),
             "findings": [finding.as_dict() for finding in findings],
             "leaked": leaked,
         }
@@ -94,7 +98,7 @@ def resume(run: Run, stages: Stages = "run", settings: Settings = DEFAULTS, list
         raise UsageError(f"{run.path} is no single training; go on with: tenfold {run.command} --resume {run.path}")
     if settings.explore:
         check_installed()
-    from tenfold.training.train import save_split, split_rows
+    from tenfold.training.train import split_rows
 
     with run.lock(), resumable(run, stages):
         if run.is_complete:
@@ -107,7 +111,7 @@ def resume(run: Run, stages: Stages = "run", settings: Settings = DEFAULTS, list
             test = None if run.data["test"] is None else load_again(run, "test", str(recipe.data.test), settings)
         assert train is not None
         if not (run.path / "split.npz").is_file():
-            save_split(run, *split_rows(recipe, train))
+            split_rows(recipe, train).save(run)
         _go_on(run, stages, settings, listener, train, test, {"load": loading.seconds})
     return run
 
@@ -141,7 +145,7 @@ def _go_on(
     finally:
         listener.training_ends()
     seconds["train"] = training.seconds
-    made = {name: predictions for name in ("validation", "test") if (predictions := combine(run, name)) is not None}
+    made = {name: predictions for name in PARTS if (predictions := combine(run, name)) is not None}
     images = images_behind(run, train, test)
     with timed() as exporting:
         listener.say("exporting the bundle")
@@ -151,6 +155,10 @@ def _go_on(
         with timed() as exploring:
             explore(run, train, test, listener)
         seconds["explore"] = exploring.seconds
+    if stages == "run" and run.recipe.data.folds:
+        with timed() as validating:
+            cross_validation.beside(run, images["train"], settings, listener)
+        seconds["cross-validation"] = validating.seconds
     if stages == "run" and test is not None:
         submit(run, made["test"], train.class_names)
     summarise(run, made, seconds)

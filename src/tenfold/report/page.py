@@ -28,7 +28,7 @@ from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.run import Run
 
-SPLITS = {"test": "test", "validation": "validation", "out-of-fold": "oof"}
+SPLITS = {"test": "test", "holdout": "holdout", "validation": "validation", "out-of-fold": "oof"}
 """What the page calls each set of predictions, and the name it is stored under; what counts most comes first."""
 
 
@@ -108,6 +108,9 @@ def render(
     }
     if "out-of-fold" in predictions:
         context["folds"] = folds(summary, {"train": run.predictions("train"), **predictions}, names)
+    elif inner := run.cross_validation():
+        both = {"train": inner.predictions("train"), "out-of-fold": inner.predictions("oof")}
+        context["folds"] = folds(inner.summary, both, names)
     if shown.main:
         split = shown.main.split
         validation = predictions.get("validation")

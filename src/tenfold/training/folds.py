@@ -66,7 +66,7 @@ def make_folds(recipe: Recipe, train: Dataset, count: int) -> list[Fold]:
 
 def recipe_of(recipe: Recipe, fold: int) -> Recipe:
     """The recipe of one fold: another seed each, so that their scatter shows all that chance does."""
-    data = recipe.data.model_copy(update={"limit": None, "test": None})
+    data = recipe.data.model_copy(update={"limit": None, "test": None, "holdout": 0, "folds": 0})
     return recipe.model_copy(update={"seed": derive(recipe.seed, "fold", fold), "data": data, "tune": None})
 
 

@@ -70,6 +70,7 @@ def train_member(
     dataset = open_stored(Path(train))
     with np.load(rows, allow_pickle=False) as split:
         train_rows, held_rows = bag_of(recipe, member, dataset, split["train"]), split["held"]
+        holdout_rows = split.get("holdout", held_rows[:0])
     state = new_state(recipe, member, dataset.image_shape, len(dataset.class_names), chosen)
     folder = here.checkpoint_path(member)
     if earlier := _restore(state, folder, context):
@@ -93,6 +94,15 @@ def train_member(
     load_weights(state.network, state.best if recipe.train.keep == "best" and state.best else state.current_weights())
     if len(held):
         _save_predictions(here, member, "validation", state.network, held.images, dataset.take(held_rows))
+    if len(holdout_rows):
+        _save_predictions(
+            here,
+            member,
+            "holdout",
+            state.network,
+            _as_tensor(dataset.images[holdout_rows]).to(chosen),
+            dataset.take(holdout_rows),
+        )
     if test is not None:
         unseen = open_stored(Path(test))
         images = _as_tensor(unseen.images).to(chosen)

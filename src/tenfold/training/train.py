@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.atomic import make_directory, write_bytes
-from tenfold.data.splits import duplicate_groups, stratified_split
+from tenfold.data.splits import duplicate_groups, shuffled_split, stratified_split
 from tenfold.environment import cores
 from tenfold.errors import IntegrityError, UsageError
 from tenfold.executors import EXECUTORS, OnEvent
@@ -44,15 +45,7 @@ def check_recipe(recipe: Recipe, train: Dataset) -> None:
         raise UsageError("the training data has no labels; expected a labelled set such as Kaggle's train.csv")
     if len(np.unique(train.labels)) < 2:
         raise UsageError("the training data has fewer than two classes; there is nothing to tell apart")
-    needs_held = [
-        name
-        for name, wanted in {
-            "train.early_stopping": recipe.train.early_stopping is not None,
-            "train.keep = 'best'": recipe.train.keep == "best",
-            "train.schedule = 'plateau'": recipe.train.schedule == "plateau",
-        }.items()
-        if wanted
-    ]
+    needs_held = wants_held_rows(recipe)
     if needs_held and recipe.data.validation == 0:
         raise UsageError(f"{' and '.join(needs_held)} need held-out rows, but data.validation is 0; set data.validation=0.1")
     if recipe.ensemble.shifts >= min(train.image_shape[1:]):
@@ -74,9 +67,53 @@ def check_recipe(recipe: Recipe, train: Dataset) -> None:
     build_augmentation(recipe.augment)
 
 
-def split_rows(recipe: Recipe, train: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(rows that train, rows held out): stratified, exact duplicates on one side, a function of the seed alone."""
-    return hold_out(recipe, train, used_rows(recipe, train))
+def wants_held_rows(recipe: Recipe) -> list[str]:
+    """The settings that choose something by held-out rows."""
+    wanted = {
+        "train.early_stopping": recipe.train.early_stopping is not None,
+        "train.keep = 'best'": recipe.train.keep == "best",
+        "train.schedule = 'plateau'": recipe.train.schedule == "plateau",
+    }
+    return [name for name, chosen in wanted.items() if chosen]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows of a training set, each int64 and sorted.
+
+    Attributes:
+        train: rows that members learn from, or draw from.
+        held: rows held out for validation: early stopping, the best epoch and the temperature are chosen by them.
+        holdout: rows held out as a test set of their own.
+    """
+
+    train: NDArray[np.int64]
+    held: NDArray[np.int64]
+    holdout: NDArray[np.int64]
+
+    def counts(self) -> dict[str, int]:
+        """How many rows do what."""
+        holdout = {"holdout": len(self.holdout)} if len(self.holdout) else {}
+        return {"train": len(self.train), "validation": len(self.held), **holdout}
+
+    def save(self, run: Run) -> None:
+        """Write it into the run, for every worker and for whoever asks later."""
+        save_split(run, self.train, self.held, **({"holdout": self.holdout} if len(self.holdout) else {}))
+
+
+def split_rows(recipe: Recipe, train: Dataset) -> Split:
+    """Which rows do what, as ``data.draw`` says; a function of the seed alone."""
+    rows, data = used_rows(recipe, train), recipe.data
+    if data.draw == "shuffled":
+        left, held, *rest = shuffled_split(len(rows), [data.validation, *([data.holdout] if data.holdout else [])], recipe.seed)
+        return Split(rows[left], rows[held], rows[rest[0]] if rest else rows[:0])
+    left, held = hold_out(recipe, train, rows)
+    if not data.holdout:
+        return Split(left, held, left[:0])
+    assert train.labels is not None
+    groups = duplicate_groups(train.images[left])
+    learn, holdout = stratified_split(train.labels[left], data.holdout, derive(recipe.seed, "holdout"), groups)
+    return Split(left[learn], held, left[holdout])
 
 
 def used_rows(recipe: Recipe, train: Dataset) -> NDArray[np.int64]:
@@ -89,7 +126,7 @@ def used_rows(recipe: Recipe, train: Dataset) -> NDArray[np.int64]:
 
 
 def hold_out(recipe: Recipe, train: Dataset, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """``rows`` as (rows that train, rows held out); see :func:`split_rows`."""
+    """``rows`` as (rows that train, rows held out): stratified, exact copies of an image on one side."""
     assert train.labels is not None
     if recipe.data.validation == 0:
         return rows, rows[:0]

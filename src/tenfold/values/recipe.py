@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tenfold.errors import UsageError
 from tenfold.values.toml import apply, dumps, loads
@@ -58,6 +58,20 @@ class DataSettings(_Table):
     """Share of the remaining rows that each member draws, another draw for each."""
     limit: Annotated[int, Field(gt=0)] | None = None
     """Use only this many training rows, stratified: for quick trials."""
+    holdout: Share = 0
+    """Share of the rows left by ``validation`` that are a test set of their own: nothing is chosen by them."""
+    draw: Literal["stratified", "shuffled"] = "stratified"
+    """How held-out rows are drawn: ``stratified``, copies of an image on one side, or ``shuffled`` as scikit-learn's
+    ``train_test_split`` does after ``numpy.random.seed(seed)``, whatever the classes and the copies."""
+    folds: Annotated[int, Field(ge=0)] = 0
+    """Cross-validate the rows that train, too, in so many folds; 0 does not. The run's report then has both."""
+
+    @field_validator("folds")
+    @classmethod
+    def _is_no_single_fold(cls, folds: int) -> int:
+        if folds == 1:
+            raise ValueError("expected 0 or at least 2 folds")
+        return folds
 
 
 class EarlyStopping(_Table):
@@ -144,7 +158,7 @@ class EnsembleSettings(_Table):
         return [(down, right) for down in reach for right in reach if abs(down) + abs(right) <= self.shifts]
 
 
-_NOT_IN_KEY: Any = {"name": True, "claim": True, "expected": True, "tune": True, "data": {"train", "test"}}
+_NOT_IN_KEY: Any = {"name": True, "claim": True, "expected": True, "tune": True, "data": {"train", "test", "folds"}}
 
 
 def _one_or_many(value: object) -> object:

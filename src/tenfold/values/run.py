@@ -7,9 +7,10 @@
     data.json           sources with their hashes, fingerprints, what the checks found
     members/NN/         weights.safetensors, history.jsonl (a line an epoch), member.json
     checkpoints/NN/     while training only
-    predictions/        validation.npz, test.npz
+    predictions/        validation.npz, test.npz, holdout.npz
     bundle/             model.onnx, manifest.json, card.md
     folds/NN/           of a cross-validation: a run each, with its members; predictions/ has oof.npz and train.npz
+    cv/                 the cross-validation beside a training, if data.folds asks for one: a run of its own
     trials/             of a search: a run each, of which predictions and figures are kept
     report.html, submission.csv, summary.json
     manifest.json       SHA-256 of every file above, written last: its presence means "complete"
@@ -149,6 +150,11 @@ class Run:
     def folds(self) -> list[Run]:
         """The runs of a cross-validation's folds, in order; none for a single training."""
         return [Run(path.parent) for path in sorted(self.path.glob("folds/[0-9]*/recipe.toml"))]
+
+    def cross_validation(self) -> Run | None:
+        """The cross-validation of the rows that this run trained on, if its recipe asked for one and it is complete."""
+        path = self.path / "cv"
+        return Run(path) if (path / MANIFEST).is_file() else None
 
     @property
     def command(self) -> str:
