@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 
 from tenfold.data.load import load
 from tenfold.data.near_checks import near_duplicate_rows, near_leakage
-from tenfold.data.near_duplicates import near_duplicates
+from tenfold.data.near_duplicates import near_duplicates, without_strays
 from tenfold.data.sources.mnist import Mnist
 from tenfold.values.dataset import Dataset
 
@@ -41,6 +41,7 @@ CHANGES = {
     "invert": lambda image: 255 - image,
     "contrast": lambda image: np.minimum(image * 1.2, 255).astype(np.uint8),
     "rotate": lambda image: np.asarray(Image.fromarray(image).rotate(2, Image.Resampling.BILINEAR)),
+    "rotate-back": lambda image: np.asarray(Image.fromarray(image).rotate(-2, Image.Resampling.BICUBIC)),
     "resize": resized,
 }
 
@@ -58,6 +59,30 @@ def test_l02_changed_copies_are_found(digits: np.ndarray, change: str) -> None:
     right = found.first == rows[found.second]
     assert right.sum() >= 0.95 * len(rows)
     assert right.mean() >= 0.99
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(Mnist.cached_in() is None, reason="MNIST is not in the cache")
+@pytest.mark.parametrize("change", CHANGES)
+def test_l02_on_mnist_changed_copies_are_found(change: str) -> None:
+    images = load("mnist").images[:20_000]
+    rows = np.arange(0, 20_000, 20)
+    copies = np.stack([CHANGES[change](image[0]) for image in images[rows]])[:, None]
+    found = near_duplicates(images, copies)
+    right = found.first == rows[found.second]
+    assert right.sum() >= 0.95 * len(rows)
+    assert right.mean() >= 0.99
+
+
+def test_a_stroke_that_a_shift_brings_round_to_the_other_side_is_no_part_of_the_image() -> None:
+    image = np.zeros((1, 28, 28), np.float32)
+    image[0, 10:27, 14] = 1
+    shifted = np.roll(image, 2, axis=1)
+    assert shifted[0, 0, 14] == 1
+    cleaned = without_strays(shifted)
+    assert cleaned[0, :2].max() == 0
+    assert np.array_equal(cleaned[0, 2:], shifted[0, 2:])
+    assert np.array_equal(without_strays(image), image)
 
 
 def test_l03_look_alikes_are_not_found(digits: np.ndarray) -> None:

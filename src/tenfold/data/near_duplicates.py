@@ -3,7 +3,8 @@
 Both images are inked alike, moved so that their centres of mass meet, and compared by normalised
 correlation. High correlation alone proves little: two people's 1s correlate above 0.98. A copy is also
 much closer to its original than the original's next look-alikes are, and that is what is asked
-(the ratio test of Lowe, "Distinctive Image Features from Scale-Invariant Keypoints", 2004).
+(the ratio test of Lowe, "Distinctive Image Features from Scale-Invariant Keypoints", 2004), of distances
+that a slight turn, scaling or blur leaves as they are (:mod:`tenfold.data.tangents`).
 """
 
 from __future__ import annotations
@@ -14,15 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.data.ink import Grid, blocks, centre_of_mass, ink
+from tenfold.data.tangents import tangent_distances
 
 Vectors = NDArray[np.float32]
 
-CORRELATION = 0.975
+CORRELATION = 0.96
 """Least correlation of a copy with its original."""
-RATIO = 0.38
-"""A copy's distance (1 - correlation) is at most this share of the distance to the look-alike of rank :data:`RANK`."""
+RATIO = 0.33
+"""A copy's tangent distance is at most this share of the tangent distance to the look-alike of rank :data:`RANK`."""
+FAINT = 0.05
+"""Ink below is none."""
 RANK = 3
 """Nearest rows up to this rank may be copies of one original."""
+LOOK_ALIKES = 8
+"""Rows that correlate most, whose tangent distances are measured."""
 CERTAIN = 0.998
 """From this correlation on, look-alikes do not matter."""
 FILTER_SIZE = 32
@@ -64,10 +70,16 @@ def near_duplicates(reference: NDArray[np.uint8], others: NDArray[np.uint8] | No
     if not len(known) or not len(asked):
         return Pairs(*(np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.float32)))  # type: ignore[arg-type]
     candidates = _candidates(known, asked, same=others is None)
-    found = _nearest(candidates)
-    looks_alike = _distances_of_rank(known, asked, candidates, found.second, same=others is None)
-    accepted = (found.correlation >= CERTAIN) | (1 - found.correlation <= RATIO * looks_alike)
-    found = Pairs(found.first[accepted], found.second[accepted], found.correlation[accepted])
+    rows = np.unique(candidates.second)
+    alike = _look_alikes(known, asked, candidates, rows, same=others is None)
+    distances = tangent_distances(asked[rows], known, alike, reference.shape[2:])
+    order = np.argsort(distances, axis=1, kind="stable")
+    best = np.take_along_axis(alike, order, axis=1)[:, 0]
+    nearest, rival = (np.take_along_axis(distances, order, axis=1)[:, min(rank, alike.shape[1] - 1)] for rank in (0, RANK - 1))
+    correlation = np.einsum("ij,ij->i", known[best], asked[rows])
+    alone = alike.shape[1] < RANK  # nobody else to be compared with
+    accepted = (correlation >= CERTAIN) | ((correlation >= CORRELATION) & ((nearest <= RATIO * rival) | alone))
+    found = Pairs(best[accepted], rows[accepted], correlation[accepted])
     return _each_once(found) if others is None else found
 
 
@@ -76,11 +88,25 @@ def normalised(images: NDArray[np.uint8]) -> Vectors:
     count, _, height, width = images.shape
     vectors = np.empty((count, height * width), np.float32)
     for block in blocks(count):
-        rows = centred(ink(images[block])).reshape(-1, height * width)
+        rows = centred(without_strays(ink(images[block]))).reshape(-1, height * width)
         rows -= rows.mean(axis=1, keepdims=True)
         length = np.linalg.norm(rows, axis=1, keepdims=True)
         vectors[block] = np.where(length > 1e-3, rows / np.maximum(length, 1e-3), 0)
     return vectors
+
+
+def without_strays(grid: Grid) -> Grid:
+    """``grid`` (N, H, W) without ink on the two outermost lines of a side that no ink on the third continues.
+
+    It is dirt, or a stroke's end that a shift brought round to the other side, and would pull the centre of mass away.
+    """
+    kept = grid.copy()
+    for lines in (kept, kept.transpose(0, 2, 1)):
+        for side in (lines, lines[:, ::-1]):
+            for width in (1, 2):
+                if side.shape[1] > 2 * width + 1:
+                    side[side[:, width].max(axis=1) < FAINT, :width] = 0
+    return kept
 
 
 def centred(grid: Grid) -> Grid:
@@ -145,35 +171,25 @@ def _basis(vectors: Vectors) -> Vectors:
     return np.ascontiguousarray(directions[:, ::-1][:, :FILTER_SIZE], dtype=np.float32)
 
 
-def _nearest(pairs: Pairs) -> Pairs:
-    """The best pair of each second row, in the order of these rows."""
-    order = np.lexsort((pairs.first, -pairs.correlation, pairs.second))
-    _, first = np.unique(pairs.second[order], return_index=True)
-    best = order[first]
-    return Pairs(pairs.first[best], pairs.second[best], pairs.correlation[best])
+def _look_alikes(known: Vectors, asked: Vectors, candidates: Pairs, rows: NDArray[np.int64], *, same: bool) -> NDArray[np.int64]:
+    """(R, T) the T known rows that correlate most with each of ``rows``, T at most :data:`LOOK_ALIKES`; never a row itself.
 
-
-def _distances_of_rank(
-    known: Vectors, asked: Vectors, candidates: Pairs, rows: NDArray[np.int64], *, same: bool
-) -> NDArray[np.float32]:
-    """(R,) distance from each of ``rows`` to its known row of rank :data:`RANK`; 1 where there are not so many.
-
-    Rows in dense places have it among their candidates; only for the others all known rows are looked at.
+    Rows in dense places have them among their candidates; only for the others all known rows are looked at.
     """
-    distances = np.ones(len(rows), np.float32)
+    count = min(LOOK_ALIKES, len(known) - same)
+    alike = np.empty((len(rows), count), np.int64)
     order = np.lexsort((-candidates.correlation, candidates.second))
     start = np.searchsorted(candidates.second[order], rows)
-    counts = np.searchsorted(candidates.second[order], rows, side="right") - start
-    dense = counts >= RANK
-    distances[dense] = 1 - candidates.correlation[order][start[dense] + RANK - 1]
+    dense = np.searchsorted(candidates.second[order], rows, side="right") - start >= count
+    alike[dense] = candidates.first[order][start[dense, None] + np.arange(count)]
     sparse = np.flatnonzero(~dense)
-    rank = RANK + same  # each row finds itself first
-    if len(known) >= rank:
-        for begin in range(0, len(sparse), _ROWS_AT_ONCE):
-            some = sparse[begin : begin + _ROWS_AT_ONCE]
-            correlation = asked[rows[some]] @ known.T
-            distances[some] = 1 - np.partition(correlation, len(known) - rank, axis=1)[:, len(known) - rank]
-    return distances
+    for begin in range(0, len(sparse), _ROWS_AT_ONCE):
+        some = sparse[begin : begin + _ROWS_AT_ONCE]
+        correlation = asked[rows[some]] @ known.T
+        if same:
+            correlation[np.arange(len(some)), rows[some]] = -np.inf
+        alike[some] = np.argpartition(-correlation, count - 1, axis=1)[:, :count]
+    return alike
 
 
 def _each_once(pairs: Pairs) -> Pairs:
