@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tenfold.api import cross_validate, explore, load_recipe, read, resume, run, train, tune
+    from tenfold.api import cross_validate, explore, load_recipe, read, reproduce, resume, run, train, tune
     from tenfold.bundle.loaded import Bundle
     from tenfold.classifier import Classifier
     from tenfold.data.load import load
@@ -53,6 +53,7 @@ __all__ = [
     "load",
     "load_recipe",
     "read",
+    "reproduce",
     "resume",
     "run",
     "study",
@@ -78,6 +79,7 @@ _HOMES = {
     "load": "tenfold.data.load",
     "load_recipe": "tenfold.api",
     "read": "tenfold.api",
+    "reproduce": "tenfold.api",
     "resume": "tenfold.api",
     "run": "tenfold.api",
     "study": "tenfold.studies.study",

@@ -14,7 +14,7 @@ from tenfold.errors import UsageError
 from tenfold.exploration.examine import Exploration, examine
 from tenfold.exploration.maps import method
 from tenfold.exploration.progress import ProgressLines
-from tenfold.pipeline import DEFAULTS, MEMORY, Listener, Settings, Stages
+from tenfold.pipeline import DEFAULTS, MEMORY, Listener, Reproduction, Settings, Stages
 from tenfold.progress import listener_for
 from tenfold.recipes import find_recipe
 from tenfold.values import recipe as recipes
@@ -131,6 +131,46 @@ def resume(
 
         return search.resume(run, settings, _listener(progress))
     return pipeline.resume(run, stages, settings, _listener(progress))
+
+
+def reproduce(
+    path: str | Path | Run,
+    *,
+    out: str | Path = DEFAULTS.out,
+    options: ReadOptions = DEFAULTS.options,
+    executor: str = DEFAULTS.executor,
+    workers: int | None = DEFAULTS.workers,
+    device: str = DEFAULTS.device,
+    allow_inexact: bool = False,
+    progress: bool | Listener = True,
+) -> Reproduction:
+    """Train a run again from its own record, and compare weights, predictions, model and submission bit by bit.
+
+    Args:
+        path: a complete run or cross-validation, or its directory.
+        out: the folder in which the new run's directory is made.
+        options: how the sources were read.
+        executor: as for :func:`run`.
+        workers: as for :func:`run`.
+        device: as for :func:`run`.
+        allow_inexact: train even where the bits cannot be the same.
+        progress: as for :func:`run`.
+
+    Returns:
+        The new run, with the files that are the same and those that differ.
+
+    Raises:
+        IntegrityError: the run was changed or is not complete, its data is no longer the same, or this
+            machine cannot give the same bits.
+        Stopped: after Ctrl-C; everything so far is kept, and :func:`resume` goes on.
+
+    Example:
+        >>> import tenfold
+        >>> tenfold.reproduce("runs/20261124-101500_quick_1a2b3c4d").different  # doctest: +SKIP
+        []
+    """
+    settings = Settings(Path(out), options, executor, workers, device, allow_inexact)
+    return pipeline.reproduce(path if isinstance(path, Run) else Run(path), settings, _listener(progress))
 
 
 def cross_validate(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tenfold.atomic import make_directory, write_bytes, write_json, write_text
 from tenfold.bundle.card import model_card
+from tenfold.bundle.golden import golden_image
 from tenfold.bundle.loaded import Bundle
 from tenfold.bundle.manifest import CARD, MANIFEST, MODEL, Calibration, Estimate, Manifest, ModelFile
 from tenfold.bundle.onnx_graph import export_onnx
@@ -80,7 +81,10 @@ def export_bundle(
         reject_threshold=confidence and confidence.reject_threshold,
     )
     tolerance = FITTED_TOLERANCE if count.fitted else TOLERANCE
-    check_parity(reference, Bundle(manifest, model).predict_proba(sample.images), tolerance)
+    bundle = Bundle(manifest, model)
+    check_parity(reference, bundle.predict_proba(sample.images), tolerance)
+    answer = bundle.predict_proba(golden_image(sample.image_shape)[None])[0]
+    manifest = manifest.model_copy(update={"golden": tuple(round(min(float(p), 1.0), 6) for p in answer)})
     folder = make_directory(run.path / "bundle", within=run.path)
     write_bytes(folder / MODEL, model)
     write_text(folder / CARD, model_card(manifest))

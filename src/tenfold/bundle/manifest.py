@@ -78,6 +78,9 @@ class Manifest(_Table):
     data_fingerprint: Sha256
     calibration: Calibration | None = None
     """None where no rows were held out, and in bundles written before there was one."""
+    golden: tuple[Share, ...] | None = None
+    """What the model said of :func:`~tenfold.bundle.golden.golden_image` when it was made; `tenfold verify` asks again.
+    None in bundles written before there was one."""
     reject_threshold: Share | None = None
     """An image whose best class is less probable than this, as the model says it, is better left to people.
     None knows no such images."""

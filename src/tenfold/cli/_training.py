@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tenfold.cli import _console
+from tenfold.cli import _console, _portable
 from tenfold.cli import _executors as executors
 from tenfold.errors import UsageError
 
@@ -29,6 +29,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 ExecutorName = Annotated[str, typer.Option("--executor", help="Where members run: processes, ray or local.")]
 Address = executors.Address
 Insecure = executors.Insecure
+PortableIsa = _portable.PortableIsa
 Explore = Annotated[bool, typer.Option("--explore", help="Write a page about the data, too; it takes a minute or more.")]
 Inexact = Annotated[bool, typer.Option("--allow-inexact-resume", help="Resume where the bits cannot be the same.")]
 

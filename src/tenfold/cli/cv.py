@@ -28,6 +28,7 @@ def cv(
     executor: options.ExecutorName = "processes",
     address: options.Address = None,
     insecure: options.Insecure = False,
+    portable_isa: options.PortableIsa = None,
     allow_inexact_resume: options.Inexact = False,
     no_header: read.NoHeader = False,
     scale: read.Scale = None,

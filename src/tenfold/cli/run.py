@@ -20,6 +20,7 @@ def run(
     executor: options.ExecutorName = "processes",
     address: options.Address = None,
     insecure: options.Insecure = False,
+    portable_isa: options.PortableIsa = None,
     explore: options.Explore = False,
     allow_inexact_resume: options.Inexact = False,
     no_header: read.NoHeader = False,

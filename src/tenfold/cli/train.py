@@ -19,6 +19,7 @@ def train(
     executor: options.ExecutorName = "processes",
     address: options.Address = None,
     insecure: options.Insecure = False,
+    portable_isa: options.PortableIsa = None,
     allow_inexact_resume: options.Inexact = False,
     no_header: read.NoHeader = False,
     scale: read.Scale = None,

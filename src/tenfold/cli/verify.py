@@ -9,24 +9,25 @@ import typer
 
 
 def verify(
-    paths: Annotated[list[Path], typer.Argument(help="Run directories.", metavar="RUN...", show_default=False)],
+    paths: Annotated[list[Path], typer.Argument(help="Run directories or bundles.", metavar="RUN|BUNDLE...", show_default=False)],
 ) -> None:
-    """Compare every file of a run with the SHA-256 in its manifest.
+    """Compare every file of a run with its recorded SHA-256, look at its weights, and ask its model again.
 
     Leaves with exit code 6 if anything differs, and names it.
     """
+    from tenfold.bundle.verification import verify as look_at
     from tenfold.cli._console import say
     from tenfold.errors import IntegrityError
-    from tenfold.values.run import Run
 
     faults = []
-    for run in [Run(path) for path in paths]:
+    for path in paths:
         try:
-            found = [f"{run.path}: {fault}" for fault in run.verify()]
+            found, looked_at = look_at(path)
         except IntegrityError as error:
-            found = error.lines()
+            faults.extend(error.lines())
+            continue
         if not found:
-            say(f"{run.path}: complete, all {len(run.files())} files as recorded")
-        faults.extend(found)
+            say(f"{path}: {looked_at}")
+        faults.extend(f"{path}: {fault}" for fault in found)
     if faults:
         raise IntegrityError("\n".join(faults))

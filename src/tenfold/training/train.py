@@ -194,6 +194,11 @@ def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
     ]
 
 
+def _way_back(run: Run, now: Mapping[str, Any]) -> str:
+    pinned = run.environment.get("instruction_set") == "AVX2" and str(now.get("instruction_set")).startswith("AVX512")
+    return "--portable-isa avx2 makes this processor compute like that one. " if pinned else ""
+
+
 def check_same_environment(run: Run, now: Mapping[str, Any]) -> None:
     """Refuse to go on where the bits could not be the same.
 
@@ -202,6 +207,6 @@ def check_same_environment(run: Run, now: Mapping[str, Any]) -> None:
     """
     if changed := differences(run.environment, now):
         raise IntegrityError(
-            f"{run.path} cannot be continued with the same bits - {'; '.join(changed)}. "
+            f"{run.path} cannot be continued with the same bits - {'; '.join(changed)}. {_way_back(run, now)}"
             "Pass --allow-inexact-resume to go on all the same; the run is then marked as not reproducible"
         )
