@@ -10,7 +10,9 @@ import torch
 
 from tenfold.errors import UsageError
 from tenfold.evaluation.metrics import confusion_matrix
+from tenfold.training import loop
 from tenfold.training.checkpoint import load_newest, save_checkpoint
+from tenfold.training.device import has_bfloat16
 from tenfold.training.loop import Rows, predict_proba
 from tenfold.values.recipe import Recipe
 
@@ -171,6 +173,23 @@ def test_bfloat16_learns_as_well_with_weights_in_float32(train: Callable[..., An
     assert bits(half) != bits(whole)
     accuracies = [state.position.history[-1]["validation_accuracy"] for state in (half, whole)]
     assert abs(accuracies[0] - accuracies[1]) < 0.03
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_precision_auto_takes_bfloat16_where_the_processor_has_it(
+    train: Callable[..., Any], recipe: Recipe, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    monkeypatch.setattr(loop, "has_bfloat16", lambda device: there)
+    found = train(changed(recipe, precision="auto", epochs=1)).state
+    expected = train(changed(recipe, precision="bfloat16" if there else "float32", epochs=1)).state
+    assert bits(found) == bits(expected)
+
+
+@pytest.mark.parametrize(("capability", "there"), [("AVX512", True), ("AVX2", False), ("DEFAULT", False)])
+def test_a_processor_limited_to_less_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch, capability: str, there: bool) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert has_bfloat16(torch.device("cpu")) is there
 
 
 def test_bfloat16_leaves_no_trace_of_a_stop_either(train: Callable[..., Any], recipe: Recipe, tmp_path: Any) -> None:

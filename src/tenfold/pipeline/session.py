@@ -22,9 +22,15 @@ ANY = 1_000_000
 
 def environment_of(settings: Settings) -> dict[str, Any]:
     """What ``environment.json`` records: the machine, and what was chosen on it."""
-    from tenfold.training.device import pick_device
+    from tenfold.training.device import has_bfloat16, pick_device
 
-    return {**describe(load_torch=True), "device": pick_device(settings.device).type, "threads_per_member": 1}
+    device = pick_device(settings.device)
+    return {
+        **describe(load_torch=True),
+        "device": device.type,
+        "bfloat16": has_bfloat16(device),
+        "threads_per_member": 1,
+    }
 
 
 def first_line(environment: Mapping[str, Any], settings: Settings) -> str:

@@ -25,6 +25,15 @@ def pick_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether ``device`` has instructions for products of bfloat16, so that they are quicker than those of float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu" or not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):  # it may be limited
+        return False
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
 def prepare(device: torch.device) -> None:
     """Settings of this process that training relies on: one thread, no denormals, tf32 on CUDA."""
     torch.set_num_threads(1)

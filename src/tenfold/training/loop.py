@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tenfold.errors import Stopped, UsageError
+from tenfold.training.device import has_bfloat16
 from tenfold.training.progressive import shrunk
 from tenfold.training.pruning import kept
 from tenfold.training.schedule import learning_rate
@@ -208,7 +209,8 @@ def _compare_with_best(state: TrainingState, row: dict[str, Any], recipe: Recipe
 
 def arithmetic(settings: TrainSettings, device: torch.device) -> torch.autocast:
     """The context in which convolutions and matrix products are computed as ``train.precision`` says; weights stay float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
+    half = settings.precision == "bfloat16" or (settings.precision == "auto" and has_bfloat16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=half)
 
 
 def to_input(images: torch.Tensor) -> torch.Tensor:

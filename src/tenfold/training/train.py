@@ -24,7 +24,7 @@ from tenfold.values.run import Run
 from tenfold.values.voting import vote
 
 # a member is trained by one thread, and a change in any of these changes its bits
-BIT_DECIDING = ("torch", "instruction_set", "device")
+BIT_DECIDING = ("torch", "instruction_set", "bfloat16", "device")
 TASK = "tenfold.training.member:train_member"
 """What an executor runs for each member."""
 

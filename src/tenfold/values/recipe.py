@@ -124,9 +124,10 @@ class TrainSettings(_Table):
     decay: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Factor per epoch (exponential) or per plateau."""
     plateau_patience: Annotated[int, Field(ge=1)] = 3
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
     """Of convolutions and matrix products while training; weights, batch norms and predictions stay float32. bfloat16 is
-    quicker where the processor has instructions for it, such as AVX512_BF16, AMX or CUDA's tensor cores, else slower."""
+    quicker where the processor has instructions for it, such as AVX512_BF16, AMX or CUDA's tensor cores, else slower;
+    auto takes it just there."""
     label_smoothing: Share = 0.0
     weight_average: Share = 0.0
     """Share of the last steps over which weights are averaged; 0 keeps the last weights."""
