@@ -26,6 +26,7 @@ PUBLIC = [
     "load",
     "load_recipe",
     "read",
+    "reproduce",
     "resume",
     "run",
     "study",

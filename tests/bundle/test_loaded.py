@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
+from _bundles import digits, digits_run
 from _networks import random_images, small_network, torch_probabilities
 from tenfold.bundle.export import export_bundle
 from tenfold.bundle.loaded import Bundle
@@ -267,3 +268,11 @@ def test_predicting_needs_neither_torch_nor_onnx(folder):
     done = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert done.stderr == ""
+
+
+def test_r05_two_threads_say_the_same_run_after_run(tmp_path: Path) -> None:
+    run = digits_run(tmp_path)
+    images = digits().images[:300]
+    first, again = (Bundle.open(run.path, threads=2).predict_proba(images) for _ in range(2))
+    assert first.tobytes() == again.tobytes()
+    assert np.abs(first - Bundle.open(run.path, threads=1).predict_proba(images)).max() <= 1e-6

@@ -21,6 +21,7 @@ import tenfold.report.page
 import tenfold.training.member
 from _small_run import bits, clear, the_run
 from tenfold import atomic
+from tenfold.bundle.verification import verify
 from tenfold.cli import main as tenfold
 
 
@@ -77,7 +78,7 @@ def main(folder: Path, scenarios: list[list[tuple[str, str]]]) -> None:
         ended = the_run(out)
         found = bits(ended) if ended else {}
         different = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-        faults = ended.verify() if ended and ended.is_complete else ["not complete"]
+        faults = verify(ended.path)[0] if ended and ended.is_complete else ["not complete"]
         print(json.dumps({"codes": codes, "different": different, "faults": faults}), flush=True)
 
 
