@@ -174,6 +174,14 @@ def test_what_a_fold_predicts_is_stored_without_labels(digits: Dataset, tmp_path
     assert all(labels is None for labels in seen)
 
 
+def test_runs_may_be_kept_in_a_folder_named_from_here(digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = parse_recipe(RECIPE, ["train.epochs=1", "ensemble.members=1"])
+    run = cross_validation.cross_validate(recipe, 2, here(Path()), train=digits.take(range(200)))
+    assert run.is_complete
+    assert not run.path.is_absolute()
+
+
 def test_l04_copies_of_an_image_share_a_fold() -> None:
     data = noise(300, copies=120)
     folds = make_folds(parse_recipe(RECIPE), data, 5)

@@ -150,7 +150,7 @@ def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, sec
 def _names(run: Run, tasks: list[dict[str, Any]]) -> list[str]:
     """What people read of each task: its fold, and its member where there are several."""
     folds, members = run.folds(), run.recipe.ensemble.members
-    places = {str(fold.path): f"fold {number}/{len(folds)}" for number, fold in enumerate(folds, 1)}
+    places = {str(fold.path.resolve()): f"fold {number}/{len(folds)}" for number, fold in enumerate(folds, 1)}
     many = members > 1
     return [places[task["run"]] + (f" member {task['member'] + 1}/{members}" if many else "") for task in tasks]
 
