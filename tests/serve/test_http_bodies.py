@@ -4,6 +4,8 @@ import io
 import json
 import socket
 import struct
+import subprocess
+import sys
 import time
 import zlib
 
@@ -378,3 +380,23 @@ def test_h16_batches(web: Served) -> None:
     assert len(web.post("/v1/predict", {"images": [one] * 256}).json["predictions"]) == 256
     mixed = web.post("/v1/predict", {"images": [one, {"base64": base64_of(WHOLE[:50])}, one]})  # documented: all are refused
     assert (mixed.status, error_of(mixed)["field"]) == (422, "images.1.base64")
+
+
+BAD_FORM = """
+from tenfold.serve.faults import Fault
+from tenfold.serve.log import Log
+from tenfold.serve.metrics import Metrics
+from tenfold.serve.multipart import parts_of
+from tenfold.serve.server import _redirect_logging
+_redirect_logging(Log(None, Metrics()))
+try:
+    parts_of("multipart/form-data; boundary=xyz", b"--xyw and more", 4)
+except Fault:
+    print("refused")
+"""
+
+
+def test_what_a_library_thinks_of_a_bad_form_stays_out_of_standard_error() -> None:
+    """Python writes warnings that nobody handles to standard error: a full pipe would stop the server."""
+    done = subprocess.run([sys.executable, "-c", BAD_FORM], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("refused\n", "")

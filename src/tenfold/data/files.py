@@ -15,6 +15,7 @@ from io import FileIO
 from pathlib import Path
 from typing import IO, Protocol
 
+from tenfold.atomic import refused
 from tenfold.errors import DataError, Problem, ResourceError
 
 _KINDS = [
@@ -272,6 +273,10 @@ def _open_member(path: Path, archive: zipfile.ZipFile, member: str) -> IO[bytes]
         return archive.open(member)
     except (*_DAMAGED, RuntimeError, NotImplementedError) as error:  # RuntimeError: encrypted
         raise damaged(path, error) from error
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # the directory names a place before the file's beginning
+            raise damaged(path, error) from error
+        raise refused(path, error, "read") from error
 
 
 def _insist_on_regular(path: Path, mode: int) -> None:

@@ -166,7 +166,7 @@ class _Server(uvicorn.Server):
 
 
 class _Handler(logging.Handler):
-    """uvicorn's and asyncio's messages, into our log."""
+    """What libraries report as errors, into our log; what they think of bad requests is told to the client, not here."""
 
     def __init__(self, log: Log) -> None:
         super().__init__(logging.ERROR)
@@ -179,7 +179,7 @@ class _Handler(logging.Handler):
 
 def _redirect_logging(log: Log) -> None:
     # without a handler, Python writes to standard error from within the event loop: a full pipe would stop everything
-    for name in ("uvicorn.error", "asyncio"):
+    for name in ("uvicorn.error", "asyncio", "python_multipart"):
         logger = logging.getLogger(name)
         logger.handlers = [_Handler(log)]
         logger.propagate = False
