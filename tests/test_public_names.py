@@ -28,6 +28,7 @@ PUBLIC = [
     "read",
     "reproduce",
     "resume",
+    "review_labels",
     "run",
     "study",
     "train",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tenfold.studies.comparing import compare
     from tenfold.studies.evaluating import evaluate
     from tenfold.studies.explaining import explain
+    from tenfold.studies.labels import review_labels
     from tenfold.studies.logs import import_log
     from tenfold.studies.study import study
     from tenfold.values.dataset import Dataset
@@ -55,6 +56,7 @@ __all__ = [
     "read",
     "reproduce",
     "resume",
+    "review_labels",
     "run",
     "study",
     "train",
@@ -81,6 +83,7 @@ _HOMES = {
     "read": "tenfold.api",
     "reproduce": "tenfold.api",
     "resume": "tenfold.api",
+    "review_labels": "tenfold.studies.labels",
     "run": "tenfold.api",
     "study": "tenfold.studies.study",
     "train": "tenfold.api",

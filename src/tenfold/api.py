@@ -11,14 +11,17 @@ from tenfold import pipeline
 from tenfold.data.load import load
 from tenfold.data.options import ReadOptions, Role
 from tenfold.errors import UsageError
+from tenfold.evaluation.suspects import suspected_labels
 from tenfold.exploration.examine import Exploration, examine
 from tenfold.exploration.maps import method
 from tenfold.exploration.progress import ProgressLines
 from tenfold.pipeline import DEFAULTS, MEMORY, Listener, Reproduction, Settings, Stages
 from tenfold.progress import listener_for
 from tenfold.recipes import find_recipe
+from tenfold.studies.seen import predictions_for
 from tenfold.values import recipe as recipes
 from tenfold.values.dataset import Dataset
+from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
 
@@ -296,6 +299,7 @@ def explore(
     figures: str | Path | None = None,
     maps: Sequence[str] = ("tsne",),
     as_notebook: bool = False,
+    oof: str | Path | Run | Predictions | None = None,
     role: Role = "train",
     options: ReadOptions = DEFAULTS.options,
     progress: bool = True,
@@ -310,6 +314,7 @@ def explore(
         maps: "tsne", "umap" and "pacmap", the first to be shown first; they take most of the time. The first two principal
             components are always a map.
         as_notebook: make the t-SNE map with the notebook's settings, which take several times as long.
+        oof: look for wrong labels, too, as :func:`tenfold.review_labels` does with it.
         role: which part of ``data`` to read; "test" needs no labels.
         options: how to read the sources.
         progress: say what is going on.
@@ -334,7 +339,8 @@ def explore(
         test = load(test, "test", replace(options, class_names=train.class_names or None))
     if not len(train):
         raise UsageError("there is nothing to explore: the data set has no images")
-    found = examine(train, test, maps=methods, progress=ProgressLines() if progress else None)
+    suspected = [] if oof is None else [suspected_labels(train, predictions_for(train, oof)).finding()]
+    found = examine(train, test, maps=methods, further=suspected, progress=ProgressLines() if progress else None)
     if out is not None:
         from tenfold.report.data_page import write_data_page
 

@@ -27,6 +27,12 @@ AllowEmptyClasses = Annotated[bool, typer.Option("--allow-empty-classes", help="
 
 RoleName = Annotated[str, typer.Option("--role", help="Which part of the source: train or test.", metavar="train|test")]
 
+_OOF = "Look for wrong labels, too: a cross-validation of this data, or a .npz or CSV file of predictions."
+OutOfFold = Annotated[str | None, typer.Option("--oof", help=_OOF, metavar="RUN|FILE")]
+OutOfFoldNeeded = Annotated[
+    str, typer.Option("--oof", help="A cross-validation of this data, or a .npz or CSV file of predictions.", metavar="RUN|FILE")
+]
+
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 

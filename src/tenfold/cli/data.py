@@ -22,6 +22,7 @@ app = typer.Typer(no_args_is_help=True, help="List, fetch, check and convert dat
 Source = Annotated[str, typer.Argument(help="A path, or a data set's name.", metavar="SOURCE")]
 SHOWN_GROUPS = 5
 SHOWN_IDS = 5
+SHOWN_SUSPECTS = 10
 
 
 @app.command("list")
@@ -72,6 +73,7 @@ def check(
     source: Source,
     test: Annotated[str | None, typer.Option(help="Look for these images among the others.", metavar="SOURCE")] = None,
     role: read.RoleName = "train",
+    oof: read.OutOfFold = None,
     strict: Annotated[bool, typer.Option("--strict", help="Leave with exit code 3 on a warning or worse.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[
@@ -114,6 +116,10 @@ def check(
     data = load(source, read.role(role), options)
     tested = None if test is None else load(test, "test", replace(options, class_names=data.class_names or None))
     findings = check(data, tested) + ([] if quick else check_closely(data, tested))
+    if oof is not None:
+        from tenfold.studies.labels import review_labels
+
+        findings.append(review_labels(data, oof).finding())
     if as_csv is not None:
         header = ("finding", "severity", "group", "place", "id")  # images of one group belong together: pairs, copies
         write_text(as_csv, csv_text(header, _images_behind(findings)), overwrite=force)
@@ -134,10 +140,63 @@ def _images_behind(findings: Sequence[Finding]) -> Iterator[tuple[object, ...]]:
 
 
 @app.command()
+def review(
+    source: Source,
+    oof: read.OutOfFoldNeeded,
+    out: Annotated[Path, typer.Option(help="The page to write.", metavar="FILE.html")] = Path("labels.html"),
+    most: Annotated[int, typer.Option(help="Images on the page, the worst first.", min=1, metavar="N")] = 500,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and write no page.")] = False,
+    role: read.RoleName = "train",
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE.html if it exists.")] = False,
+    no_header: read.NoHeader = False,
+    scale: read.Scale = None,
+    shape: read.Shape = None,
+    allow_float_integers: read.AllowFloatIntegers = False,
+    max_input_bytes: read.MaxInputBytes = None,
+    skip_bad: read.SkipBad = False,
+    follow_links: read.FollowLinks = False,
+    allow_empty_classes: read.AllowEmptyClasses = False,
+) -> None:
+    """Rank labels that are probably wrong, on a page where a person keeps, changes or doubts each."""
+    from tenfold.cli._fetching import fetch_missing
+    from tenfold.studies.labels import review_labels
+
+    options = read.read_options(
+        no_header=no_header,
+        scale=scale,
+        shape=shape,
+        allow_float_integers=allow_float_integers,
+        max_input_bytes=max_input_bytes,
+        skip_bad=skip_bad,
+        follow_links=follow_links,
+        allow_empty_classes=allow_empty_classes,
+    )
+    if out.exists() and not force and not as_json:
+        raise UsageError(f"{out} exists; pass --force to replace it, or choose another name with --out")
+    fetch_missing(source)
+    page = None if as_json else out
+    found = review_labels(source, oof, out=page, role=read.role(role), most=most, options=options)
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=2))
+        return
+    print(f"{len(found):,} of {found.judged:,} labels are suspected")
+    for one in found.as_dict()["suspects"][:SHOWN_SUSPECTS]:
+        labels = f"labelled {printable(one['label'])}, read as {printable(one['suggested'])}"
+        print(f"  {printable(one['id'])}: {labels} ({one['probability']:.2%} for the label)")
+    print(out)
+
+
+@app.command()
 def convert(
     source: Source,
     out: Annotated[Path, typer.Argument(help="A name that ends in .npz, .csv, .csv.gz or .idx, or a new folder of images.")],
     role: read.RoleName = "train",
+    labels: Annotated[
+        Path | None, typer.Option(help="Apply the decisions that the page of `data review` saved.", metavar="FILE.csv")
+    ] = None,
+    drop_unclear: Annotated[
+        bool, typer.Option("--drop-unclear", help="With --labels: leave out images of which nobody can tell.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     no_header: read.NoHeader = False,
     scale: read.Scale = None,
@@ -148,10 +207,14 @@ def convert(
     follow_links: read.FollowLinks = False,
     allow_empty_classes: read.AllowEmptyClasses = False,
 ) -> None:
-    """Write a source in another format."""
+    """Write a source in another format, with labels changed where a person said so."""
     from tenfold.cli._fetching import fetch_missing
     from tenfold.data.convert import convert
     from tenfold.data.load import load
+    from tenfold.data.relabel import read_decisions, relabelled
+
+    if drop_unclear and labels is None:
+        raise UsageError("--drop-unclear is about the decisions in a file; name it with --labels FILE.csv")
 
     options = read.read_options(
         no_header=no_header,
@@ -165,6 +228,8 @@ def convert(
     )
     fetch_missing(source)
     data = load(source, read.role(role), options)
+    if labels is not None:
+        data = relabelled(data, read_decisions(labels), labels, drop_unclear=drop_unclear)
     _print_notes(data)
     for path in convert(data, out, read.role(role), overwrite=force):
         print(path)

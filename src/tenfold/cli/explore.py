@@ -36,6 +36,7 @@ def explore(
     as_notebook: Annotated[
         bool, typer.Option("--as-notebook", help="t-SNE of 154 components with perplexity 50 in 1,000 rounds.")
     ] = False,
+    oof: read.OutOfFold = None,
     role: read.RoleName = "train",
     force: Annotated[bool, typer.Option("--force", help="Replace FILE.html if it exists.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Leave with exit code 3 on a warning or worse.")] = False,
@@ -80,6 +81,7 @@ def explore(
         figures=figures,
         maps=chosen,
         as_notebook=as_notebook,
+        oof=oof,
         role=read.role(role),
         options=options,
         progress=not quiet,

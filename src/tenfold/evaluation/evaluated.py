@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tenfold.data.checks import Finding
 from tenfold.evaluation.calibration import with_temperature
 from tenfold.evaluation.confidence import Confidence
+from tenfold.evaluation.label_issues import label_issues
 from tenfold.evaluation.metrics import class_scores, confusion_matrix
 from tenfold.evaluation.mistakes import hardest_rows, most_confused_pairs
 from tenfold.evaluation.rejection import CoverageCurve, Selection, area_over, coverage_curve, select
@@ -97,6 +98,11 @@ class Evaluation:
             return None
         return select(self.predictions.confidence, self.predictions.correct, self.confidence.reject_threshold)
 
+    @cached_property
+    def suspected(self) -> NDArray[np.int64]:
+        """The rows whose label is probably wrong, by confident learning, worst first; meaningless for rows learnt from."""
+        return label_issues(self.labels, self.predictions.probabilities).rows
+
     def hardest(self, count: int = HARDEST) -> NDArray[np.int64]:
         """The rows whose true class was given the least probability, hardest first."""
         return hardest_rows(self.labels, self.predictions.probabilities, count)
@@ -119,6 +125,7 @@ class Evaluation:
             ],
             "hardest": self.predictions.ids[self.hardest()].tolist(),
             "members": [self._member(probabilities) for probabilities in self.members],
+            "suspected_labels": self.predictions.ids[self.suspected].tolist(),
             "leaked": self.is_leaked,
             "robustness": self.robustness.as_dict() if self.robustness else None,
         }

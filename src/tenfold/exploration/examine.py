@@ -106,7 +106,12 @@ class Exploration:
 
 
 def examine(
-    train: Dataset, test: Dataset | None = None, *, maps: Sequence[MapMethod] = (), progress: Progress | None = None
+    train: Dataset,
+    test: Dataset | None = None,
+    *,
+    maps: Sequence[MapMethod] = (),
+    further: Sequence[Finding] = (),
+    progress: Progress | None = None,
 ) -> Exploration:
     """Look at a data set from all sides.
 
@@ -114,6 +119,7 @@ def examine(
         train: one image or more, with labels or without.
         test: compared with it, and placed on the maps of it; of another shape, only the checks see it.
         maps: how to make maps, the first to be shown first; that of the first two components is always made.
+        further: findings of other checks of the training images, to stand beside those of this house.
         progress: hears what is going on.
 
     Raises:
@@ -132,7 +138,7 @@ def examine(
     classes = class_images(train) if with_labels else []
     clock.begins("checks")
     close = check_closely(train, test, train_measures=measures["train"], test_measures=measures.get("test"))
-    findings = check(train, test) + close
+    findings = [*check(train, test), *close, *further]
     clock.begins("principal components")
     shrunk = math.ceil(math.sqrt(math.prod(train.image_shape) / LARGEST))
     small = {name: averaged(data.images, shrunk) for name, data in splits.items()}

@@ -15,13 +15,14 @@ from tenfold.report.sections import classes
 from tenfold.report.sections.confidence import confidence_section
 from tenfold.report.sections.confusion import confusion
 from tenfold.report.sections.ensemble import ensemble
-from tenfold.report.sections.mistakes import Beside, hardest, mistakes
+from tenfold.report.sections.mistakes import Beside, hardest, mistakes, suspects
 from tenfold.values.predictions import Predictions
 
 TITLES = {
     "confusion": "Confusion",
     "mistakes": "Mistakes",
     "hardest": "Hardest",
+    "suspects": "Labels",
     "confidence": "Confidence",
     "ensemble": "Members",
     "classes": "Classes",
@@ -60,6 +61,7 @@ def scored_sections(
         "confusion": confusion(matrix),
         "mistakes": mistakes(made, beside),
         "hardest": hardest(made, beside),
+        "suspects": suspects(made, beside),
         "confidence": confidence_section(split, made, learnt, validation),
         "ensemble": ensemble(made, members, how),
         "classes": classes.class_table(matrix, names),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tenfold.evaluation.label_issues import label_issues
 from tenfold.evaluation.mistakes import hardest_rows, mistaken_rows
 from tenfold.evaluation.neighbours import nearest_neighbours
 from tenfold.report.sprites import Sheet, sheet
@@ -24,6 +25,8 @@ NEIGHBOURS = 3
 NEIGHBOUR_PIXELS = 400_000
 """As ``MOST_PIXELS``, for the training images shown beside mistakes."""
 HARDEST = 24
+SUSPECTS, SUSPECT_PIXELS = 24, 100_000
+"""Suspected labels in a report, which has to stay small; the page of ``tenfold data review`` has them all."""
 MOST_VOTES = 20
 """Members up to which each one's vote stands with a mistake."""
 
@@ -99,6 +102,15 @@ def hardest(made: Predictions, beside: Beside) -> Tiles:
     assert made.labels is not None
     rows = hardest_rows(made.labels, made.probabilities, min(HARDEST, _room(beside.images, NEIGHBOUR_PIXELS)))
     return _tiles(made, rows, Beside(beside.images, beside.votes))
+
+
+def suspects(made: Predictions, beside: Beside) -> Mistakes:
+    """The images whose label is probably wrong, least believable first; ``predicted`` is what they look like."""
+    assert made.labels is not None
+    found = label_issues(made.labels, made.probabilities).rows
+    rows = found[: min(SUSPECTS, _room(beside.images, SUSPECT_PIXELS))]
+    shown = _tiles(made, rows, Beside(beside.images, beside.votes))
+    return Mistakes(shown.tiles, shown.sheet, shown.near, len(found))
 
 
 def _tiles(made: Predictions, rows: NDArray[np.int64], beside: Beside) -> Tiles:
