@@ -124,7 +124,7 @@ class CarefulReader:
         return True
 
     def _bad_value(self, fields: list[bytes], row: int) -> None:
-        for index, (spellings, field) in enumerate(zip(self._spellings, fields, strict=True)):
+        for index, (spellings, field) in enumerate(zip(self._spellings, fields, strict=True)):  # pragma: no branch
             try:
                 spellings[field]
             except ValueError:
