@@ -21,7 +21,7 @@ TORCH := $(shell sed -n '/^torch==/p' constraints.txt)
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all lint docs clean
+.PHONY: help setup run test test-all mutants lint docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ test: lint ## format, lint, types, and all tests but the slow ones
 test-all: lint ## the slow tests too
 	$(PYTEST)
 
+mutants: $(DEV_STAMP) ## change the code that guards files, tables and models at random places; how many changes the tests notice
+	@$(PIP) install $(PIP_ARGS) 'mutmut>=3.8,<4'
+	$(VENV)/bin/mutmut run --max-children 2
+	$(VENV)/bin/mutmut results
+
 lint: $(DEV_STAMP) ## format, lint and types only
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
@@ -50,7 +55,7 @@ docs: $(DEV_STAMP) ## write the generated pages anew, and the site from all page
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet
 
 clean: ## remove .venv and every cache; runs stay
-	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants
 	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch goes first and alone: the index then offers its newest matching build before anything else asks for one.

@@ -211,3 +211,52 @@ def test_where_folders_cannot_be_synced_nothing_is_tried(tmp_path: Path, monkeyp
 
 def test_an_unknown_refusal_is_told_in_the_words_of_the_system(tmp_path: Path) -> None:
     assert str(atomic.refused(tmp_path, OSError("odd"))) == f"cannot write {tmp_path}: odd"
+
+
+def test_every_way_to_write_keeps_what_is_there_unless_told(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    writers: list[tuple[Callable[..., str], Any]] = [
+        (atomic.write_bytes, b"x"),
+        (atomic.write_text, "x"),
+        (atomic.write_json, {"x": 1}),
+    ]
+    for write, content in writers:
+        path.write_bytes(OLD)
+        with pytest.raises(UsageError):
+            write(path, content, overwrite=False)
+        assert path.read_bytes() == OLD
+        assert write(path, content) == atomic.sha256_of(path)
+
+
+def test_a_folder_is_not_made_where_what_must_hold_it_is_gone(tmp_path: Path) -> None:
+    assert atomic.make_directory(tmp_path / "run" / "a", within=tmp_path).is_dir()
+    with pytest.raises(ResourceError, match=r"cannot create the folder .*gone/b.*the folder does not exist \(any more\)"):
+        atomic.make_directory(tmp_path / "gone" / "b", within=tmp_path / "gone")
+    assert names(tmp_path) == ["run"]
+
+
+def test_a_folder_appears_with_everything_in_it_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "new"
+    atomic.write_folder(path, ["a", "a/b"], [("a/b/c", b"1"), ("d", b"2")])
+    assert {p.relative_to(path).as_posix(): p.is_dir() or p.read_bytes() for p in path.rglob("*")} == {
+        "a": True,
+        "a/b": True,
+        "a/b/c": b"1",
+        "d": b"2",
+    }
+    with pytest.raises(UsageError, match="A folder is never replaced"):
+        atomic.write_folder(path, [], [("d", b"3")])
+    assert (path / "d").read_bytes() == b"2"
+
+    def full() -> Iterator[tuple[str, bytes]]:
+        yield "a", b"1"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(ResourceError, match=r"cannot create the folder .*other.*the disk is full"):
+        atomic.write_folder(tmp_path / "other", [], full())
+    assert names(tmp_path) == ["new"]
+    synced: list[str] = []
+    monkeypatch.setattr(atomic.os, "sync", lambda: synced.append("files"))
+    monkeypatch.setattr(atomic, "sync_directory", lambda folder: synced.append(folder.name))
+    atomic.write_folder(tmp_path / "third", [], [])
+    assert synced == ["files", tmp_path.name]

@@ -41,3 +41,8 @@ def test_the_notebooks_ensemble_is_ten_of_its_cnns() -> None:
     assert ensemble.model_copy(update=changed) == one
     parameters = sum(p.numel() for p in build_model(one.model_of(0), (1, 28, 28), 10).parameters())
     assert f"{parameters:,} parameters" in one.claim
+
+
+def test_tiny_is_tiny() -> None:
+    network = build_model(load_recipe(find_recipe("tiny")).model_of(0), (1, 28, 28), 10)
+    assert sum(parameter.numel() for parameter in network.parameters()) <= 25_000
