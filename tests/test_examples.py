@@ -26,7 +26,13 @@ ARGUMENTS = {
     "label_errors": ["train.csv", *SMALL],
     "calibration": ["train.csv", *SMALL],
     "reading": ["images/one/0.png"],
+    "grid_search": ["train.csv", "model.landmarks=100"],
+    "form": ["form.png", "three=0,0,90,60,length=3", "two=90,0,150,60,length=3", "none=160,0,200,60"],
+    "serving": ["form.png"],
+    "on_ray": ["train.csv", "train.epochs=1", SMALL[-1]],
 }
+NEEDS = {"grid_search": "sklearn", "serving": "fastapi", "on_ray": "ray"}
+SLOW = ("on_ray",)  # a cluster takes a while to come up
 SAYS = {
     "first_model": r"held-out images\n\d with",
     "own_table": r"submission\.csv",
@@ -37,6 +43,10 @@ SAYS = {
     "label_errors": r"of 400 labels are suspected; the ten worst:\n(\d+: labelled .*\n){10}",
     "calibration": r"accuracy .*, calibrated [\d.]+%\nanswers \d+ of 80 images, \d+ of them rightly",
     "reading": r"images/one/0.png: 1, least sure of one with [\d.]+",
+    "grid_search": r"(model\.gamma=.*\n){3}best: model\.gamma=[\d.]+; an image is \d",
+    "form": r"three: \d{3}\ntwo: \d\d - a person should look: 2 digits, expected 3\nnone: - - a person should look: empty",
+    "serving": r'"text": "\d{5}"',
+    "on_ray": r"the same bits as here: True",
 }
 
 
@@ -55,7 +65,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "images" / name).mkdir(parents=True)
         for number, image in enumerate(images[bunch.target[:500] == label][:50]):
             Image.fromarray(image).resize((16, 16)).save(folder / "images" / name / f"{number}.png")
+    _form([images[bunch.target[:500] == label][0] for label in (1, 1, 0, 0, 1)]).save(folder / "form.png")
     return folder
+
+
+def _form(digits: list[np.ndarray]) -> Image.Image:
+    """Dark digits on a white page in a line, three on its left and two further right."""
+    page = Image.new("L", (200, 60), 255)
+    for left, digit in zip((4, 30, 56, 94, 120), digits, strict=True):
+        page.paste(Image.fromarray(255 - digit), (left, 16))
+    return page
 
 
 def _write(path: Path, header: list[str], rows: list[list[int]]) -> None:
@@ -66,8 +85,11 @@ def test_every_example_has_its_arguments_here() -> None:
     assert [path.stem for path in EXAMPLES] == sorted(ARGUMENTS) == sorted(SAYS)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=[path.stem for path in EXAMPLES])
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem in SLOW)) for path in EXAMPLES]
+)
 def test_the_example_runs_and_says_what_it_should(path: Path, folder: Path) -> None:
+    pytest.importorskip(NEEDS.get(path.stem, "torch"))
     environment = {**os.environ, "TENFOLD_HOME": str(folder / "home"), "NO_COLOR": "1"}
     command = [sys.executable, "-W", "error", path, *ARGUMENTS[path.stem]]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
