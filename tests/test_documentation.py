@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import functools
 import os
 import re
 import shlex
@@ -26,6 +28,17 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
 SMALL = ["data.limit=200", "train.epochs=1", "ensemble.members=1", "model.layers=8C5S2 BN MP2 FLAT SOFTMAX"]
+
+
+SEARCH = """
+name = "mine"
+[model]
+layers = "8C5S2 BN MP2 FLAT SOFTMAX"
+[tune]
+folds = 2
+[tune.ranges]
+"train.learning_rate" = { low = 0.01, high = 0.02 }
+"""
 
 
 def commands(text: str) -> list[str]:
@@ -90,10 +103,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "\n".join([header, *(f"{i % 2}," + ",".join(map(str, row)) for i, row in enumerate(colour))]) + "\n"
     )
     Image.fromarray(255 - images[0]).resize((84, 84)).save(folder / "photo.png")
-    run = tenfold.run("quick", train=train, test=test, out=folder / "made", overrides=SMALL, progress=False)
     (folder / "runs").mkdir()
-    run.path.rename(folder / "runs" / "RUN")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Mnist, "read", classmethod(lambda cls, path, role, options: {"train": train, "test": test}[role]))
+        for name, seed in (("RUN", 1), ("OTHER", 2)):
+            run = tenfold.run("quick", out=folder / "made", overrides=[*SMALL, f"seed={seed}"], progress=False, executor="local")
+            run.path.rename(folder / "runs" / name)
     run = tenfold.Run(folder / "runs" / "RUN")
+    (folder / "log.csv").write_text("title,layers,test accuracy\nbaseline,32C3 FLAT SOFTMAX,98.97\n")
+    (folder / "mine.toml").write_text(SEARCH)
     with np.load(run.path / "split.npz") as split:
         validation = train.take(split["held"])
     return {"folder": folder, "train": train, "test": test, "validation": validation, "images": test.images, "run": run}
@@ -109,10 +127,7 @@ def _csv(data: tenfold.Dataset, labelled: bool) -> str:
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=[page.relative_to(ROOT).as_posix() for page in WITH_PYTHON])
 def test_python_on_a_page_runs(page: Path, world: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """On small data: ``mnist`` is a few hundred digits, and recipes are cut to a network that trains in a second."""
-    folder = world["folder"]
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("TENFOLD_HOME", str(folder / "home"))
-    monkeypatch.setattr(Mnist, "read", classmethod(lambda cls, path, role, options: world[role]))
+    _enter(world, monkeypatch)
     for name in ("run", "train"):
         monkeypatch.setattr(tenfold, name, _quickly(getattr(tenfold, name)), raising=False)
     namespace = dict(world)
@@ -120,11 +135,37 @@ def test_python_on_a_page_runs(page: Path, world: dict[str, Any], monkeypatch: p
         exec(compile(block, str(page), "exec"), namespace)
 
 
+PUBLIC = [name for name in tenfold.__all__ if name != "__version__"]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_example_in_a_public_docstring_runs(name: str, world: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the same small world as the pages."""
+    value = getattr(tenfold, name)
+    _enter(world, monkeypatch)
+    for training in ("run", "train", "cross_validate", "tune", "study"):
+        monkeypatch.setattr(tenfold, training, _quickly(getattr(tenfold, training)), raising=False)
+    monkeypatch.setattr(tenfold, "reproduce", functools.partial(tenfold.reproduce, executor="local"), raising=False)
+    found = doctest.DocTestFinder(recurse=False).find(value, name, globs={})
+    assert found and found[0].examples, f"{name} has no example"
+    said: list[str] = []
+    result = doctest.DocTestRunner(verbose=False).run(found[0], out=said.append)
+    assert result.failed == 0, "".join(said)
+    assert not any(example.options.get(doctest.SKIP) for example in found[0].examples)
+
+
+def _enter(world: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(world["folder"])
+    monkeypatch.setenv("TENFOLD_HOME", str(world["folder"] / "home"))
+    monkeypatch.setattr(Mnist, "read", classmethod(lambda cls, path, role, options: world[role]))
+
+
 def _quickly(function: Any) -> Any:
     def call(*arguments: Any, overrides: Any = (), **keywords: Any) -> Any:
         own_layers = any(item.startswith("model") for item in overrides)
         small = [item for item in SMALL if not (own_layers and item.startswith("model"))]
-        return function(*arguments, overrides=[*small, *overrides], progress=False, executor="local", **keywords)
+        keywords = {**keywords, "progress": False, "executor": "local"}
+        return function(*arguments, overrides=[*small, *overrides], **keywords)
 
     return call
 

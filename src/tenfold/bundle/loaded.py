@@ -29,6 +29,12 @@ class Bundle:
 
     Attributes:
         manifest: what it takes, what it says, and how good it is.
+
+    Example:
+        >>> import tenfold
+        >>> model = tenfold.Bundle.open("builtin")
+        >>> model.predict_proba(tenfold.load("train.csv").images[:5]).shape
+        (5, 10)
     """
 
     def __init__(self, manifest: Manifest, model: bytes, threads: int | None = None) -> None:

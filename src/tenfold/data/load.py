@@ -36,6 +36,12 @@ def load(source: str | Path, role: Role = "train", options: ReadOptions = DEFAUL
     Raises:
         DataError: missing, of no known format, or not what it should be; nothing was written.
         ResourceError: the operating system refused.
+
+    Example:
+        >>> import tenfold
+        >>> digits = tenfold.load("train.csv")
+        >>> digits.images.dtype, digits.image_shape, digits.class_names[:3]
+        (dtype('uint8'), (1, 28, 28), ('0', '1', '2'))
     """
     if isinstance(source, str) and source in SOURCES.names() and SOURCES.get(source).named:
         return SOURCES.get(source).read(None, role, options)

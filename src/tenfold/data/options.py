@@ -27,6 +27,11 @@ class ReadOptions:
         follow_links: folders: follow symbolic links that lead out of the folder.
         allow_empty_classes: folders: accept a class without images.
         class_names: K names; labels must be 0..K-1. Without it tables have the classes 0..9.
+
+    Example:
+        >>> import tenfold
+        >>> tenfold.load("cifar.csv", "test", tenfold.ReadOptions(shape=(3, 32, 32))).image_shape
+        (3, 32, 32)
     """
 
     header: bool = True

@@ -28,6 +28,12 @@ class Reader:
     Attributes:
         bundle: what recognises single digits.
         threshold: a digit with less confidence is rejected.
+
+    Example:
+        >>> import tenfold
+        >>> reader = tenfold.Reader()
+        >>> [len(line.digits) for line in reader.read("photo.png").lines]
+        [1]
     """
 
     def __init__(

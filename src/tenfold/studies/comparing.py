@@ -49,8 +49,8 @@ def compare(
 
     Example:
         >>> import tenfold
-        >>> tenfold.compare("runs/first", "runs/second").verdict  # doctest: +SKIP
-        'noise (p = 0.31)'
+        >>> tenfold.compare("runs/RUN", "runs/OTHER").verdict  # doctest: +ELLIPSIS
+        'noise (p = ...)'
     """
     sides = _found(a), _found(b)
     on = on or _rows_with_labels([*sides[0], *sides[1]])

@@ -47,9 +47,9 @@ def explain(
 
     Example:
         >>> import tenfold
-        >>> (seen,) = tenfold.explain("runs/mine", [3201])  # doctest: +SKIP
-        >>> seen.attributions[0].grad_cam.shape  # doctest: +SKIP
-        (28, 28)
+        >>> (seen,) = tenfold.explain("runs/RUN", hardest=1)
+        >>> seen.image.shape, seen.attributions[0].occlusion.shape
+        ((1, 28, 28), (28, 28))
     """
     require_training()
     from tenfold.models.fitted import Fitted

@@ -56,6 +56,12 @@ def import_log(
     Raises:
         DataError: the file is not such a log; the message names the line.
         ResourceError: it cannot be read, or the result cannot be written.
+
+    Example:
+        >>> import tenfold
+        >>> entries = tenfold.import_log("log.csv", "runs", test_images=5040)
+        >>> entries[0].title, entries[0].test_accuracy
+        ('baseline', 0.9897)
     """
     path = Path(file)
     text = _text(path)

@@ -74,6 +74,12 @@ def study(
     Raises:
         UsageError: no such recipe, two of one name, or a setting that cannot be meant.
         Stopped: after Ctrl-C; the same call goes on.
+
+    Example:
+        >>> import tenfold
+        >>> found = tenfold.study("quick", seeds=2, train="train.csv", out="study", progress=False)
+        >>> [row.seed for row in found.rows]
+        [1, 2]
     """
     require_training()
     plan = planned(recipes, seeds, epochs_scale, overrides, train, test)

@@ -32,6 +32,13 @@ class Dataset:
         class_names: K names; ``labels`` index into them.
         origin: the files the data came from.
         notes: what the reader wants the user to know (columns reordered, files skipped).
+
+    Example:
+        >>> import numpy as np, tenfold
+        >>> pixels = np.zeros((3, 1, 28, 28), np.uint8)
+        >>> data = tenfold.Dataset(pixels, np.array([0, 1, 0]), np.arange(1, 4), ("zero", "one"))
+        >>> data.take([0, 2])
+        Dataset(2 labelled images of 1x28x28, 2 classes)
     """
 
     images: NDArray[np.uint8]

@@ -26,6 +26,12 @@ class Predictions:
         ids: (N,) int64 or text, the ids of the images.
         probabilities: float32 (N, K), finite, rows sum to 1.
         labels: int64 (N,) true classes, or None where unknown.
+
+    Example:
+        >>> import numpy as np, tenfold
+        >>> made = tenfold.Predictions(np.arange(2), np.array([[0.9, 0.1], [0.4, 0.6]], np.float32), np.array([0, 0]))
+        >>> made.predicted.tolist(), made.accuracy
+        ([0, 1], 0.5)
     """
 
     ids: NDArray[Any]

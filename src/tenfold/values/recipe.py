@@ -167,7 +167,14 @@ def _one_or_many(value: object) -> object:
 
 
 class Recipe(_Table):
-    """One experiment. See the class's fields for every key that a TOML file may have."""
+    """One experiment. See the class's fields for every key that a TOML file may have.
+
+    Example:
+        >>> import tenfold
+        >>> recipe = tenfold.load_recipe("quick", ["seed=7"])
+        >>> recipe.seed, recipe.key() == tenfold.load_recipe("quick").key()
+        (7, False)
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     claim: str = ""

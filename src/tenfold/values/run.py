@@ -46,6 +46,12 @@ class Run:
 
     Raises:
         UsageError: ``path`` is not a run directory.
+
+    Example:
+        >>> import tenfold
+        >>> run = tenfold.Run("runs/RUN")
+        >>> run.recipe.name, run.verify(), "report.html" in run.files()
+        ('quick', [], True)
     """
 
     def __init__(self, path: Path | str) -> None:
