@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from _command_line import tenfold as command_line
 from tenfold import environment, pipeline
 from tenfold.bundle.loaded import Bundle
 from tenfold.data.options import ReadOptions
@@ -262,3 +263,61 @@ def test_exploring_without_its_packages_is_refused_before_training(
     with pytest.raises(ResourceError, match=r"pip install 'tenfold\[explore\]'"):
         pipeline.start(recipe, "run", here(tmp_path, explore=True))
     assert not (tmp_path / "runs").exists()
+
+
+class StoppingBefore(pipeline.Listener):
+    """Sends SIGINT when the listener is told of the export."""
+
+    def say(self, text: str) -> None:
+        if text == "exporting the bundle":
+            raise KeyboardInterrupt
+
+
+def damage(run: Run, member: int) -> None:
+    path = run.member_path(member) / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def test_m12_a_damaged_member_is_named_with_both_ways_out(recipe: Recipe, tmp_path: Path) -> None:
+    whole = pipeline.start(recipe, "run", here(tmp_path))
+    with pytest.raises(Stopped):
+        pipeline.start(recipe, "run", here(tmp_path / "other"), StoppingBefore())
+    run = Run(next((tmp_path / "other" / "runs").iterdir()))
+    damage(run, 1)
+    with pytest.raises(IntegrityError, match=r"members/01.*Remove .*members/01 and resume, .* or resume with --allow-partial"):
+        pipeline.resume(run, "run", here(tmp_path))
+    shutil.rmtree(run.member_path(1))
+    assert reproducible_files(pipeline.resume(run, "run", here(tmp_path))) == reproducible_files(whole)
+
+
+def test_m12_allow_partial_goes_on_without_it_and_says_so_everywhere(recipe: Recipe, digits: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        pipeline.start(recipe, "run", here(tmp_path), StoppingBefore())
+    run = Run(next((tmp_path / "runs").iterdir()))
+    damage(run, 0)
+    done = command_line("-q", "run", "--resume", run.path, "--allow-partial", "--executor", "local")
+    assert done.code == 0, done.err
+    assert "!!! PARTIAL: member 0 was left out" in done.out
+    run = Run(run.path)
+    assert run.verify() == []
+    assert run.finished_members() == [1]
+    assert run.summary["left_out"] == [0]
+    assert "submission.partial.csv" in run.files() and "submission.csv" not in run.files()
+    assert "Partial: 1 member of the ensemble left out" in (run.path / "report.html").read_text("utf-8")
+    bundle = Bundle.open(run.path)
+    assert (bundle.manifest.members, bundle.manifest.left_out) == (1, 1)
+    assert "Partial: 1 of 2 networks were damaged" in (run.path / "bundle" / "card.md").read_text("utf-8")
+    alone = np.load(run.member_path(1) / "test.npz")["probabilities"]
+    assert np.abs(bundle.predict_proba(digits.images[1400:]) - alone).max() < 1e-5
+
+
+def test_m12_an_ensemble_without_a_whole_member_is_refused(recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        pipeline.start(recipe, "run", here(tmp_path), StoppingBefore())
+    run = Run(next((tmp_path / "runs").iterdir()))
+    damage(run, 0)
+    damage(run, 1)
+    with pytest.raises(IntegrityError, match=r"all members of .* are damaged"):
+        pipeline.resume(run, "run", here(tmp_path, allow_partial=True))

@@ -112,6 +112,7 @@ def resume(
     workers: int | None = DEFAULTS.workers,
     device: str = DEFAULTS.device,
     allow_inexact: bool = False,
+    allow_partial: bool = False,
     explore: bool = False,
     progress: bool | Listener = True,
 ) -> Run:
@@ -125,6 +126,7 @@ def resume(
         workers: as for :func:`run`.
         device: as for :func:`run`.
         allow_inexact: go on even where the bits cannot be the same, and mark the run.
+        allow_partial: do without members that are damaged, and say so in everything that is written.
         explore: as for :func:`run`.
         progress: as for :func:`run`.
 
@@ -137,7 +139,9 @@ def resume(
         >>> tenfold.resume("runs/RUN", progress=False).is_complete
         True
     """
-    settings = Settings(DEFAULTS.out, options, executor, workers, device, allow_inexact, explore)
+    settings = Settings(
+        DEFAULTS.out, options, executor, workers, device, allow_inexact, allow_partial=allow_partial, explore=explore
+    )
     run = path if isinstance(path, Run) else Run(path)
     if run.command == "cv":
         return pipeline.cross_validation.resume(run, settings, _listener(progress))

@@ -193,3 +193,5 @@ def test_ids_that_cannot_be_told_apart_are_refused(tmp_path):
 def test_a_leak_shows_in_the_file_name():
     assert submission_name(leaked=False) == "submission.csv"
     assert submission_name(leaked=True) == "submission.leaked.csv"
+    assert submission_name(leaked=False, partial=True) == "submission.partial.csv"
+    assert submission_name(leaked=True, partial=True) == "submission.partial.leaked.csv"

@@ -15,6 +15,9 @@ def model_card(manifest: Manifest) -> str:
     members = "one network" if manifest.members == 1 else f"{manifest.members} networks that vote ({manifest.vote})"
     figures = [_line(name, estimate) for name, estimate in sorted(manifest.metrics.items())]
     ground = "bright on a dark background" if manifest.pixel_mean < DARK else f"of a mean level near {manifest.pixel_mean:.0f}"
+    if manifest.left_out:
+        all_members = manifest.members + manifest.left_out
+        figures.insert(0, f"**Partial: {manifest.left_out} of {all_members} networks were damaged and do not vote.**\n")
     if manifest.leaked:
         figures.insert(0, "**Leakage: test images were among the training images. The test accuracy means nothing.**\n")
     return "\n".join(

@@ -70,6 +70,7 @@ def export_bundle(
         pixel_mean=round(float(sample.images.mean()), 2),
         vote=ensemble.vote,
         members=count.members,
+        left_out=len(run.left_out),
         parameters=count.parameters,
         metrics=dict(metrics),
         recipe=run.recipe.name,

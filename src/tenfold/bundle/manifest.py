@@ -65,6 +65,8 @@ class Manifest(_Table):
     """Mean level of images like those it was trained on: tells bright ink from dark ink."""
     vote: Literal["mean", "log-mean"]
     members: Annotated[int, Field(ge=1)]
+    left_out: Annotated[int, Field(ge=0)] = 0
+    """Members that were damaged and do not vote."""
     parameters: Annotated[int, Field(ge=1)]
     """Of all members together, as trained."""
     metrics: dict[str, Estimate]

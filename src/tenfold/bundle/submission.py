@@ -12,9 +12,15 @@ from tenfold.errors import DataError, Problem
 from tenfold.values.predictions import Predictions
 
 
-def submission_name(leaked: bool) -> str:
-    """The name of a submission file; ``leaked`` if the model has seen test images with their labels."""
-    return marked_as_leaked(Path("submission.csv")).name if leaked else "submission.csv"
+def submission_name(leaked: bool, *, partial: bool = False) -> str:
+    """The name of a submission file.
+
+    Args:
+        leaked: whether the model has seen test images with their labels.
+        partial: whether members of the ensemble were left out.
+    """
+    path = Path("submission.partial.csv" if partial else "submission.csv")
+    return marked_as_leaked(path).name if leaked else path.name
 
 
 def marked_as_leaked(path: Path) -> Path:

@@ -31,6 +31,9 @@ Address = executors.Address
 Insecure = executors.Insecure
 PortableIsa = _portable.PortableIsa
 Explore = Annotated[bool, typer.Option("--explore", help="Write a page about the data, too; it takes a minute or more.")]
+Partial = Annotated[
+    bool, typer.Option("--allow-partial", help="With --resume: do without members that are damaged, and say so everywhere.")
+]
 Inexact = Annotated[bool, typer.Option("--allow-inexact-resume", help="Resume where the bits cannot be the same.")]
 
 
@@ -47,6 +50,7 @@ def execute(
     device: str,
     executor: str,
     inexact: bool,
+    partial: bool,
     explore: bool = False,
     reading: ReadOptions,
 ) -> None:
@@ -61,7 +65,9 @@ def execute(
         if train or test or overrides:
             raise UsageError("--resume goes on with a run as it was begun; leave out --train, --test and --set")
         check_command(resume, "run")
-        finished = api.resume(resume, stages, allow_inexact=inexact, explore=explore, progress=progress, **how)
+        finished = api.resume(
+            resume, stages, allow_inexact=inexact, allow_partial=partial, explore=explore, progress=progress, **how
+        )
     else:
         loaded = api.load_recipe(recipe, overrides)
         fetch_missing(train or loaded.data.train, test or (None if train else loaded.data.test))
@@ -110,7 +116,9 @@ def print_result(run: Run, seconds: float) -> None:
         "report.html": "report",
         "explore.html": "data",
         "submission.csv": "submission",
+        "submission.partial.csv": "submission",
         "submission.leaked.csv": "submission",
+        "submission.partial.leaked.csv": "submission",
         "bundle": "bundle",
         "predictions/oof.npz": "out of fold",
     }
@@ -118,6 +126,8 @@ def print_result(run: Run, seconds: float) -> None:
         if (run.path / name).exists():
             print(f"{label:<10} {run.path / name}")
     print(f"run        {run.path}")
+    for member, why in run.left_out.items():
+        print(f"\n!!! PARTIAL: member {member} was left out: {why}")
     if summary["leaked"]:
         print("\n!!! LEAKAGE: test images are among the training images; no figure on this test set means anything")
 

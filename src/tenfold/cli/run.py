@@ -23,6 +23,7 @@ def run(
     portable_isa: options.PortableIsa = None,
     explore: options.Explore = False,
     allow_inexact_resume: options.Inexact = False,
+    allow_partial: options.Partial = False,
     no_header: read.NoHeader = False,
     scale: read.Scale = None,
     shape: read.Shape = None,
@@ -45,6 +46,7 @@ def run(
         device=device,
         executor=executor,
         inexact=allow_inexact_resume,
+        partial=allow_partial,
         explore=explore,
         reading=read.read_options(
             no_header=no_header,

@@ -21,6 +21,7 @@ def train(
     insecure: options.Insecure = False,
     portable_isa: options.PortableIsa = None,
     allow_inexact_resume: options.Inexact = False,
+    allow_partial: options.Partial = False,
     no_header: read.NoHeader = False,
     scale: read.Scale = None,
     shape: read.Shape = None,
@@ -43,6 +44,7 @@ def train(
         device=device,
         executor=executor,
         inexact=allow_inexact_resume,
+        partial=allow_partial,
         reading=read.read_options(
             no_header=no_header,
             scale=scale,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenfold.atomic import write_json
+from tenfold.errors import IntegrityError
 from tenfold.evaluation.confidence import learn_confidence
 from tenfold.evaluation.mistakes import hardest_rows
 from tenfold.pipeline.listener import Listener
@@ -52,7 +53,14 @@ def export(run: Run, train: Dataset, made: dict[str, Predictions], images: dict[
 
     def members() -> Iterator[nn.Module]:
         for member in run.finished_members():
-            yield load_member(run, member, shape, classes)
+            try:
+                network = load_member(run, member, shape, classes)
+            except IntegrityError as error:
+                raise IntegrityError(
+                    f"{error}. Remove {run.member_path(member)} and resume, which trains this member again to the same bits; "
+                    "or resume with --allow-partial, which does without it"
+                ) from error
+            yield network
 
     name = next((n for n in ("test", "validation") if n in made), None)
     if name is not None:
@@ -115,7 +123,7 @@ def submit(run: Run, made: Predictions, class_names: tuple[str, ...]) -> None:
     """Write Kaggle's file; its name says so if the test set leaked."""
     from tenfold.bundle.submission import submission_name, write_submission
 
-    write_submission(run.path / submission_name(run.data["leaked"]), made, class_names, force=True)
+    write_submission(run.path / submission_name(run.data["leaked"], partial=bool(run.left_out)), made, class_names, force=True)
 
 
 def summarise(run: Run, made: dict[str, Predictions], seconds: dict[str, float]) -> None:
@@ -126,6 +134,7 @@ def summarise(run: Run, made: dict[str, Predictions], seconds: dict[str, float])
         **figures,
         **costs(run.trained(), seconds),
         "leaked": run.data["leaked"],
+        "left_out": sorted(run.left_out),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
     write_json(run.path / "summary.json", summary)

@@ -22,6 +22,7 @@ class Settings:
         workers: members at once; None is one a core.
         device: "auto", "cpu", "cuda" or "mps".
         allow_inexact_resume: go on where the bits cannot be the same.
+        allow_partial: on resume, do without members that are damaged.
         explore: write a page about the data, too.
         scratch: a folder for the copy of the data that members read; None is the cache.
     """
@@ -32,6 +33,7 @@ class Settings:
     workers: int | None = None
     device: str = "auto"
     allow_inexact_resume: bool = False
+    allow_partial: bool = False
     explore: bool = False
     scratch: Path | None = None
 

@@ -98,7 +98,7 @@ def resume(run: Run, stages: Stages = "run", settings: Settings = DEFAULTS, list
         raise UsageError(f"{run.path} is no single training; go on with: tenfold {run.command} --resume {run.path}")
     if settings.explore:
         check_installed()
-    from tenfold.training.train import split_rows
+    from tenfold.training.train import leave_out_damaged, split_rows
 
     with run.lock(), resumable(run, stages):
         if run.is_complete:
@@ -110,6 +110,9 @@ def resume(run: Run, stages: Stages = "run", settings: Settings = DEFAULTS, list
             train = load_again(run, "train", recipe.data.train, settings)
             test = None if run.data["test"] is None else load_again(run, "test", str(recipe.data.test), settings)
         assert train is not None
+        if settings.allow_partial:
+            for member, why in leave_out_damaged(run, train).items():
+                listener.say(f"member {member} is left out: {why}")
         if not (run.path / "split.npz").is_file():
             split_rows(recipe, train).save(run)
         _go_on(run, stages, settings, listener, train, test, {"load": loading.seconds})
@@ -128,7 +131,7 @@ def _go_on(
     """Every stage after the data is known. Each leaves files that a resumed run finds and keeps."""
     from tenfold.training.train import combine, train_members
 
-    missing = run.recipe.ensemble.members - len(run.finished_members())
+    missing = run.recipe.ensemble.members - len(run.finished_members()) - len(run.left_out)
     workers = at_once(settings.executor, settings.workers, missing)
     listener.training_starts(run.recipe.ensemble.members, workers)
     try:

@@ -88,6 +88,7 @@ def render(
         "long_names": any(len(name) > 3 for name in names),
         "headline": shown,
         "leaked": bool(summary.get("leaked") or data.get("leaked")) or any(finding.severity == "leak" for finding in found),
+        "left_out": run.left_out,
         "training": training(histories),
         "evolution": evolution(histories, len(names)),
         "members": members,

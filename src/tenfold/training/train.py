@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.atomic import make_directory, write_bytes
+from tenfold.atomic import make_directory, write_bytes, write_json
 from tenfold.data.splits import duplicate_groups, shuffled_split, stratified_split
 from tenfold.environment import cores
 from tenfold.errors import IntegrityError, UsageError
@@ -20,7 +20,7 @@ from tenfold.training.seeding import derive
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
-from tenfold.values.run import Run
+from tenfold.values.run import LEFT_OUT, Run
 from tenfold.values.voting import vote
 
 # a member is trained by one thread, and a change in any of these changes its bits
@@ -163,10 +163,36 @@ def train_members(
 
 def member_tasks(run: Run, train: Path, test: Path | None, device: str) -> list[dict[str, Any]]:
     """The arguments of :data:`TASK` for each member of ``run`` that is not finished; see :func:`train_members`."""
-    missing = sorted(set(range(run.recipe.ensemble.members)) - set(run.finished_members()))
+    missing = sorted(set(range(run.recipe.ensemble.members)) - set(run.finished_members()) - run.left_out.keys())
     path = run.path.resolve()  # a worker may stand in another folder
     common = {"run": str(path), "train": str(train.resolve()), "rows": str(path / "split.npz"), "device": device}
     return [{**common, "member": member, "test": None if test is None else str(test.resolve())} for member in missing]
+
+
+def leave_out_damaged(run: Run, train: Dataset) -> dict[int, str]:
+    """Note the finished members whose weights or predictions are damaged; the run goes on without them.
+
+    Returns:
+        What is wrong with each, by member.
+
+    Raises:
+        IntegrityError: none would be left.
+    """
+    from tenfold.training.member import load_member
+
+    damaged = dict(run.left_out)
+    for member in run.finished_members():
+        try:
+            load_member(run, member, train.image_shape, len(train.class_names))
+            for path in run.member_path(member).glob("*.npz"):
+                Predictions.load(path)
+        except IntegrityError as error:
+            damaged[member] = str(error)
+    if len(damaged) == run.recipe.ensemble.members:
+        raise IntegrityError(f"all members of {run.path} are damaged; start it again")
+    if damaged:
+        write_json(run.path / LEFT_OUT, {str(member): why for member, why in damaged.items()})
+    return damaged
 
 
 def combine(run: Run, name: str) -> Predictions | None:

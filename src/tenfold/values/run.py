@@ -12,6 +12,7 @@
     folds/NN/           of a cross-validation: a run each, with its members; predictions/ has oof.npz and train.npz
     cv/                 the cross-validation beside a training, if data.folds asks for one: a run of its own
     trials/             of a search: a run each, of which predictions and figures are kept
+    left_out.json       members that are damaged and were left out, if that was allowed
     report.html, submission.csv, summary.json
     manifest.json       SHA-256 of every file above, written last: its presence means "complete"
 """
@@ -36,6 +37,7 @@ from tenfold.values.recipe import Recipe, load_recipe
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
+LEFT_OUT = "left_out.json"
 LARGEST_JSON = 64 << 20
 _NOT_LISTED = (".lock", MANIFEST)
 _COMMANDS = {"trials": "tune", "folds": "cv"}  # the folder that a run of each has
@@ -149,9 +151,17 @@ class Run:
         return self.path / "checkpoints" / f"{member:02d}"
 
     def finished_members(self) -> list[int]:
-        """The members whose weights are final."""
+        """The members whose weights are final, but for those that are left out."""
         folder = self.path / "members"
-        return sorted(int(p.parent.name) for p in folder.glob("[0-9]*/member.json")) if folder.is_dir() else []
+        found = {int(p.parent.name) for p in folder.glob("[0-9]*/member.json")} if folder.is_dir() else set()
+        return sorted(found - self.left_out.keys())
+
+    @property
+    def left_out(self) -> dict[int, str]:
+        """Members that are damaged and that the run goes on without, with what is wrong with each."""
+        if not (self.path / LEFT_OUT).is_file():
+            return {}
+        return {int(member): str(why) for member, why in self.read_json(LEFT_OUT).items()}
 
     def folds(self) -> list[Run]:
         """The runs of a cross-validation's folds, in order; none for a single training."""
