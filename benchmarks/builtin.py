@@ -5,10 +5,9 @@
 Three steps: the lessons (digits by other hands, digits and wrong cuts from written lines, letters, scribbles, noise:
 tenfold.reading.synthesis), a training by the recipe `builtin` with eleven classes, and the bundle, in which what the network
 gives to "not a digit" is spread over the ten. Temperature and reject threshold are learnt from the rows that the training
-held out; the threshold keeps 99.3 % of clean digits. MNIST's test set is looked at once, at the end, for the figure on the card.
-Without --publish the bundle stays in the work folder. What is there already is not made again, so it
-goes on where it was stopped. Same seed, same bits, on one
-kind of processor.
+held out; the threshold keeps 99.1 % of clean digits. MNIST's test set is looked at once, at the end, for the figure on the card.
+Without --publish the bundle stays in the work folder. What is there already is not made again, so it goes on where it was
+stopped. Same seed, same bits, on one kind of processor. Lessons take 3 minutes of one core, the training some 15.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from tenfold.training.member import load_member
 from tenfold.values.interval import wilson_interval
 
 SEED, PARTS = 1, 12
-KEPT = 0.993
+KEPT = 0.991
 """Share of clean held-out digits whose confidence reaches the reject threshold."""
 PUBLISHED = Path(tenfold.__file__).parent / "bundle" / "builtin"
 
@@ -61,7 +60,8 @@ def main() -> None:
         run = tenfold.Run(known[-1])
     else:
         run = tenfold.train("builtin", train=data, out=work, overrides=arguments.overrides)
-    publish(run, data, clean, digits, PUBLISHED if arguments.publish else make_directory(work / "bundle"))
+    folder = PUBLISHED if arguments.publish else make_directory(work / "bundle")
+    publish(run, data, clean, digits, folder, arguments.overrides)
 
 
 def all_lessons(work: Path, digits: tenfold.Dataset) -> tuple[tenfold.Dataset, NDArray[np.bool_]]:
@@ -89,7 +89,9 @@ def kept_part(work: Path, digits: tenfold.Dataset, part: int) -> Path:
     return path
 
 
-def publish(run: tenfold.Run, data: tenfold.Dataset, clean: NDArray[np.bool_], digits: tenfold.Dataset, folder: Path) -> None:
+def publish(
+    run: tenfold.Run, data: tenfold.Dataset, clean: NDArray[np.bool_], digits: tenfold.Dataset, folder: Path, overrides: list[str]
+) -> None:
     """Calibrate, export, check and measure."""
     classes = len(digits.class_names)
     network = load_member(run, 0, data.image_shape, classes + 1)
@@ -134,6 +136,7 @@ def publish(run: tenfold.Run, data: tenfold.Dataset, clean: NDArray[np.bool_], d
     check_parity(probabilities(spread, test.images), Bundle(manifest, model).predict_proba(test.images))
     write_bytes(folder / MODEL, model)
     write_text(folder / CARD, model_card(manifest) + NOTE)
+    write_text(folder / "recipe.toml", tenfold.load_recipe("builtin", overrides).to_toml())
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
     print(f"{folder}: {len(model):,} bytes, {right:,} of {len(test):,} of MNIST's test set right")
 
@@ -146,10 +149,14 @@ NOTE = """
 ## How it was made
 
 `python benchmarks/builtin.py --publish` makes it from MNIST's 60,000 training images and nothing else: as they are, redrawn by
-other hands and pens (ones with upstrokes and sevens with bars are drawn into them), and cut out of written lines. An eleventh
-class, "not a digit" - wrong cuts, letters, signs, scribbles, blots and noise, all synthetic - was learnt with them; what the
-network gives to it is spread evenly over the ten classes. What looks like a
-digit out of its word - I, l, O, S, Z - is read as one.
+other hands and pens (ones with upstrokes and sevens with bars are drawn into them), cut out of written lines, and stored in few
+pixels as by a coarse scanner. An eleventh class, "not a digit" - wrong cuts, letters, signs, curls, scribbles, blots and
+noise, all synthetic - was learnt with them; what the network gives to it is spread evenly over the ten classes, so that an
+image of no digit has a confidence below the threshold. `recipe.toml` is the recipe; `benchmarks/reading.py` measures how well
+it reads what is not MNIST's, and docs/reading.md has the figures.
+
+What looks like a digit out of its word - I, l, O, S, Z, digits of other scripts that are one bow or ring - is read as one; of
+printed letters, more are.
 """
 
 if __name__ == "__main__":

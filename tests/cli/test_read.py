@@ -78,7 +78,7 @@ def test_what_is_sure_goes_to_csv_and_the_rest_to_a_page(cli: Callable[..., obje
 
 
 def test_rules_warn_where_there_is_no_page(cli: Callable[..., object], note: Path) -> None:
-    done = cli("read", note, "--expect", "length=3")
+    done = cli("read", note, "--expect", "length=3", "--threshold", "0")
     assert done.code == 0
     assert "warning" in done.stderr and "expected 3" in done.stderr
     assert cli("read", note, "--expect", "lenth=3").code == 2

@@ -107,3 +107,18 @@ def test_resampling_is_what_pillow_does(before: int, after: int) -> None:
     line = np.random.default_rng(before).random((1, before)).astype(np.float32)
     expected = np.asarray(Image.fromarray(line).resize((after, 1), Image.Resampling.BILINEAR))
     np.testing.assert_allclose(line @ resampling(before, after).T, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("fill", [False, True], ids=["own aspect", "square"])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_ink_may_touch_every_border(fill: bool, inverted: bool) -> None:
+    wide = [image for image, label in zip(IMAGES[:60], LABELS[:60], strict=True) if label != 1][:40]
+    seen = 0
+    for image in wide:
+        rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+        crop = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32) / 255
+        width = 32 if fill else max(1, round(32 * crop.shape[1] / crop.shape[0]))
+        crop = (resampling(crop.shape[0], 32) @ crop @ resampling(crop.shape[1], width).T > 0.45).astype(np.float32)
+        picture = (255 * (1 - crop if inverted else crop)).astype(np.uint8)
+        seen += np.abs(normalise(picture).astype(int) - frame(crop)).mean() < 3
+    assert seen >= 38

@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import ssl
-import statistics
 import subprocess
 import sys
 import threading
@@ -117,7 +116,7 @@ def test_v06_v04_a_model_that_hangs_is_stopped_and_who_waited_too_long_is_not_co
 
 def test_v14_after_sigterm_every_accepted_request_is_answered(bundle: Path) -> None:
     request = open_loop.post("/v1/predict", "application/json", json.dumps(GOOD).encode())
-    with strained(bundle, delay=0.02, times={"drain_delay": 1.0}) as web:
+    with strained(bundle, delay=0.02, times={"drain_delay": 3.0}) as web:
         ready: list[int] = []
 
         def end() -> None:
@@ -258,7 +257,7 @@ def test_v18_a_wrong_token_takes_as_long_whatever_its_length(guarded: Served) ->
             began = time.perf_counter()
             assert guarded.get("/v1/models", Authorization=f"Bearer {token}").status == 401
             taken.append(time.perf_counter() - began)
-        return statistics.median(taken)
+        return min(taken)  # the machine may have other things to do
 
     nothing_right, almost, long = seconds("x" * len(TOKEN)), seconds(TOKEN[:-1] + "x"), seconds("x" * 100)
     assert max(nothing_right, almost, long) < 3 * min(nothing_right, almost, long)

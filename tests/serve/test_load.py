@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -15,6 +17,7 @@ import pytest
 import _strained_service
 from _load import open_loop
 from _service import Reply, Served, big_digits, png
+from tenfold.data.sources import SOURCES
 
 IMAGES = big_digits().images[1300:1340, 0]
 DELAY = 0.05
@@ -232,3 +235,36 @@ def test_v13_random_bytes_never_crash_it(web: Served) -> None:
     assert web.workers() == workers
     assert '"event": "error"' not in web.log
     assert web.get("/readyz").status == 200
+
+
+def benchmark(*options: str) -> str:
+    """What benchmarks/serve.py prints."""
+    script = Path(__file__).parents[2] / "benchmarks" / "serve.py"
+    done = subprocess.run([sys.executable, script, *options], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+needs_mnist = pytest.mark.skipif(SOURCES.get("mnist").cached_in() is None, reason="MNIST is not in the cache")
+
+
+@needs_mnist
+@pytest.mark.slow
+def test_v01_v02_capacity_and_what_is_below_it() -> None:
+    found = benchmark("--seconds", "10", "--requests", "0", "--start", "20")
+    capacity = re.search(r"capacity (\d+) requests/s", found)
+    assert capacity is not None
+    assert int(capacity[1]) >= 50  # any machine; the figure of an idle one is in docs/serve.md
+    steady = re.search(r"at 60 % .*", found)
+    assert steady is not None
+    assert "{" not in steady[0]  # no other answer than 200
+
+
+@needs_mnist
+@pytest.mark.slow
+def test_v11_a_soak() -> None:
+    found = benchmark("--soak", "60")  # longer by hand: --soak 900
+    assert re.search(r" 0 wrong, 0 lost or 5xx$", found.strip())
+    growth = re.search(r"([+-][\d.]+) MiB in all", found)
+    assert growth is not None
+    assert float(growth[1]) < 32

@@ -16,7 +16,7 @@ from _chrome import Chrome
 from _command_line import tenfold as tenfold_command
 from _networks import shaken, torch_probabilities
 from _service import Served, big_digits, png
-from _strokes import DIGITS, shifted
+from _strokes import DIGITS, line, shifted
 from tenfold.bundle.export import export_bundle
 from tenfold.data.sources import SOURCES
 from tenfold.models.notation import parse
@@ -188,6 +188,13 @@ def test_v19_a_correction_becomes_a_data_set(chrome: Chrome, kept: Path) -> None
     data = tenfold.load(str(kept))
     assert sorted(data.class_names[k] for k in data.labels.tolist()) == ["1", "7"]
     assert data.images.shape == (2, 1, 28, 28)
+
+
+def test_v19_a_scribble_is_no_digit(chrome: Chrome) -> None:
+    cleared(chrome)
+    chrome.stroke(line((0.15, 0.2), (0.8, 0.3), (0.2, 0.45), (0.85, 0.55), (0.2, 0.7), (0.8, 0.85), (0.3, 0.15), (0.7, 0.9)))
+    chrome.wait(DONE)
+    assert "Not a digit?" in chrome.text("sure")
 
 
 @pytest.mark.skipif(SOURCES.get("mnist").cached_in() is None, reason="MNIST is not in the cache")

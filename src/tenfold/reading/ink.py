@@ -35,6 +35,8 @@ NEIGHBOURHOOD = 0.15
 """Within this share of the shorter side, strokes are about equally strong ..."""
 HALF = 0.5
 """... and what is weaker than half is no stroke, but its edge, or a printed pattern."""
+FLAT = 0.2
+"""Paper is flat whose brighter three quarters differ by no more than this share of its contrast to ink."""
 WINDOW = 0.25
 """The closing fills strokes up to this share of the shorter side."""
 
@@ -54,16 +56,20 @@ class InkMap:
     bright: bool
 
 
-def ink_map(grey: NDArray[np.uint8], polarity: Polarity = "auto") -> InkMap:
+def ink_map(grey: NDArray[np.uint8], polarity: Polarity = "auto", *, tight: bool = False) -> InkMap:
     """The ink of uint8 (H, W).
 
     Args:
         grey: the picture.
         polarity: whether ink is "dark" or "bright"; "auto" looks at the border, and else takes what is less.
+        tight: a single digit, whose ink may touch the border: paper that looks flat is taken to be flat, as under
+            strokes at the border nothing else tells its level.
     """
     levels = grey.astype(np.float32)
-    bright = is_bright(levels) if polarity == "auto" else polarity == "bright"
-    contrast = relative_contrast(255 - levels if bright else levels)
+    bright = is_bright(levels, tight=tight) if polarity == "auto" else polarity == "bright"
+    dark = 255 - levels if bright else levels
+    flat = _flat_paper(dark) if tight else None
+    contrast = relative_contrast(dark) if flat is None else np.minimum((flat - dark) / max(flat, DARKEST), 1)
     mask, floor = strokes(contrast)
     if not mask.any():
         return InkMap(np.zeros_like(contrast), mask, bright)
@@ -73,13 +79,16 @@ def ink_map(grey: NDArray[np.uint8], polarity: Polarity = "auto") -> InkMap:
     return InkMap(ink.astype(np.float32), mask, bright)
 
 
-def is_bright(levels: Ink) -> bool:
-    """Whether the ink of (H, W) is brighter than the paper: the border is paper, and ink is less than paper."""
+def is_bright(levels: Ink, *, tight: bool = False) -> bool:
+    """Whether the ink of (H, W) is brighter than the paper: the border is paper, and ink is less than paper.
+
+    Of a ``tight`` border only the larger part is.
+    """
     flat = levels - _blurred_coarsely(levels)
     spread = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
     threshold = otsu(levels)
     share = float((spread > threshold).mean())
-    if share < 0.1 or share > 0.9:
+    if tight or share < 0.1 or share > 0.9:
         return share < 0.5
     return float((flat**3).mean()) > 0
 
@@ -137,6 +146,16 @@ def _noise(values: Ink) -> float:
     """The standard deviation of the noise from pixel to pixel: of neighbours' differences, but for those at edges."""
     steps = np.abs(np.diff(values, axis=1)) if values.shape[1] > 1 else np.zeros((1, 1), np.float32)
     return float(1.4826 * np.median(steps) / np.sqrt(2))
+
+
+def _flat_paper(levels: Ink) -> float | None:
+    """The one level of the paper under dark ink; None if it is uneven, or nothing is there."""
+    threshold = otsu(levels)
+    paper, ink = levels[levels > threshold], levels[levels <= threshold]
+    if not paper.size or not ink.size:
+        return None
+    low, middle, high = np.percentile(paper, [25, 50, 95])
+    return float(middle) if high - low < FLAT * (middle - np.median(ink)) else None
 
 
 def _paper(levels: Ink) -> Ink:

@@ -36,7 +36,7 @@ def normalise(grey: NDArray[np.uint8], polarity: Polarity = "auto", *, deskew: b
     from tenfold.reading.cleaning import cleaned
 
     formed = None if deskew else as_it_is(grey, polarity)
-    return frame(cleaned(ink_map(grey, polarity)).ink, deskew=deskew) if formed is None else formed
+    return frame(cleaned(ink_map(grey, polarity, tight=True)).ink, deskew=deskew) if formed is None else formed
 
 
 def as_it_is(grey: NDArray[np.uint8], polarity: Polarity = "auto") -> NDArray[np.uint8] | None:

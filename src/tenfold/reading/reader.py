@@ -73,7 +73,7 @@ class Reader:
             DataError: not an image; see :func:`~tenfold.reading.images.open_image`.
         """
         greys = [open_image(picture) for picture in pictures]
-        inks = [cleaned(ink_map(grey, self._polarity)) for grey in greys]
+        inks = [cleaned(ink_map(grey, self._polarity, tight=True)) for grey in greys]
         framed = [_framed(grey, ink, self._polarity) for grey, ink in zip(greys, inks, strict=True)]
         images = np.stack(framed) if framed else np.zeros((0, FIELD, FIELD), np.uint8)
         boxes = [_box_of(ink.mask) for ink in inks]

@@ -1,0 +1,110 @@
+"""Fit what makes a cut of a line implausible (tenfold.reading.decoding.Costs) on lines written with MNIST's training digits.
+
+    python benchmarks/reading_costs.py [--bundle BUNDLE] [--lines 1500]
+
+Lines of two to eight digits by random hands on random paper, apart, close and touching, some with commas, dots and dashes
+(tenfold.reading.synthesis), are cut and recognised once. Then one cost after another is tried larger and smaller, and kept where
+more lines are read whole, until nothing helps. The last third of the lines is not looked at before the end. Prints the costs
+and both shares; whoever likes them writes them into Costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+import tenfold
+from tenfold.reading.cleaning import without_rules
+from tenfold.reading.cuts import Seams, find_seams
+from tenfold.reading.decoding import Costs, best_path
+from tenfold.reading.ink import InkMap, ink_map
+from tenfold.reading.lines import find_lines
+from tenfold.reading.segments import Segment, find_segments
+from tenfold.reading.synthesis.paper import Paper, photographed
+from tenfold.reading.synthesis.strings import write_string
+from tenfold.values.interval import wilson_interval
+
+SEED = 11
+FACTORS = (0.5, 0.7, 0.85, 1.2, 1.4, 2.0)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One written line: what it says, its cuts, and what the recogniser says of each segment, (S, K)."""
+
+    text: str
+    seams: Seams
+    segments: list[Segment]
+    probabilities: NDArray[np.float32]
+
+    def is_read(self, costs: Costs) -> bool:
+        path = best_path(self.seams, self.segments, self.probabilities, costs)
+        return "".join(str(k) for k in self.probabilities[path].argmax(axis=1)) == self.text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bundle", default="builtin")
+    parser.add_argument("--lines", type=int, default=1500)
+    arguments = parser.parse_args()
+    examples = written(arguments.bundle, arguments.lines)
+    learnt, held = examples[: 2 * len(examples) // 3], examples[2 * len(examples) // 3 :]
+    before = Costs()
+    costs = fitted(learnt, before)
+    print(f"fitted on {len(learnt)} lines: {share(learnt, before)} before, {share(learnt, costs)} after")
+    print(f"{len(held)} others: {share(held, before)} before, {share(held, costs)} after")
+    print(costs)
+
+
+def fitted(examples: list[Example], costs: Costs) -> Costs:
+    """Coordinate ascent in the number of lines that are read whole."""
+    best = score(examples, costs)
+    print(f"{len(examples)} lines, {best} read with the costs as they are", flush=True)
+    while True:
+        begun = best
+        for name, value in asdict(costs).items():
+            tried = [replace(costs, **{name: round(value * factor, 4)}) for factor in FACTORS]
+            scores = [score(examples, each) for each in tried]
+            if max(scores) > best:
+                costs, best = tried[int(np.argmax(scores))], max(scores)
+                print(f"{best}: {name} {getattr(costs, name):g}", flush=True)
+        if best - begun <= len(examples) // 1000:
+            return costs
+
+
+def score(examples: list[Example], costs: Costs) -> int:
+    return sum(example.is_read(costs) for example in examples)
+
+
+def share(examples: list[Example], costs: Costs) -> str:
+    right = score(examples, costs)
+    low, high = wilson_interval(right, len(examples))
+    return f"{right / len(examples):.3f} ({low:.3f} to {high:.3f})"
+
+
+def written(bundle: str, count: int) -> list[Example]:
+    digits = tenfold.load("mnist", "train")
+    assert digits.labels is not None
+    recogniser = tenfold.Bundle.open(bundle)
+    rng = np.random.default_rng(SEED)
+    examples = []
+    while len(examples) < count:
+        rows = rng.integers(0, len(digits), int(rng.integers(2, 9)))
+        line = write_string(digits.images[rows, 0], digits.labels[rows], rng, height=int(rng.integers(24, 90)))
+        page = ink_map(photographed(line.ink, Paper.draw(rng), rng, margin=int(rng.integers(4, 30))))
+        found = find_lines(InkMap(page.ink, without_rules(page.mask), page.bright))
+        if not found:
+            continue
+        ink = max(found, key=lambda each: float(each.ink.sum())).ink
+        seams = find_seams(ink)
+        segments = find_segments(ink, seams)
+        images = np.stack([segment.image for segment in segments])[:, None]
+        examples.append(Example(line.text, seams, segments, recogniser.predict_proba(images)))
+    return examples
+
+
+if __name__ == "__main__":
+    main()
