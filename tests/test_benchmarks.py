@@ -73,3 +73,15 @@ def test_the_columns_of_the_record_table_are_those_that_rows_have(speedrun: Modu
     assert row.count("|") == header.count("|")
     assert "`speedrun.py train.csv --recipe fast --seeds 1 --set a=1`" in row
     assert "[log](logs/x.jsonl)" in row
+
+
+def test_the_notebooks_svm_is_compared_on_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    from _digits import digits
+
+    monkeypatch.syspath_prepend(str(FOLDER))
+    benchmark = importlib.import_module("notebook_svm")
+    recipe = tenfold.load_recipe("notebook/svm", ["data.limit=400", "model.components=64"])
+    lines = list(benchmark.compare(recipe, digits()))
+    assert "272 rows to learn from, 129 to answer for" in lines[0]
+    assert [line.split()[0] for line in lines[1:3]] == ["tenfold", "scikit-learn"]
+    assert float(lines[-1].split()[3]) < 0.05

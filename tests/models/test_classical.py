@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
 
 from _digits import digits
 from tenfold.errors import UsageError
@@ -16,6 +17,7 @@ from tenfold.models.features import SHRINKAGE, components_of
 from tenfold.models.fitted import Fitted, Work, apply
 from tenfold.models.layers.neighbours import Neighbours
 from tenfold.models.nystroem import JITTER, Nystroem
+from tenfold.models.svm import bend
 from tenfold.values.recipe import ModelSettings
 
 SEEN, UNSEEN = slice(0, 1000), slice(1000, 1797)
@@ -114,3 +116,29 @@ def test_with_every_row_as_a_landmark_nystroem_is_kernel_ridge_regression() -> N
     assert factor > 1
     assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.9999
     assert (found.argmax(1) == expected.argmax(1)).mean() > 0.99
+
+
+def test_bent_copies_are_near_their_images_and_all_different() -> None:
+    images = np.zeros((2, 1, 28, 28), np.uint8)
+    images[:, 0, 6:22, 12:16] = 255
+    bent = bend(images, 3)
+    assert bent.shape == images.shape
+    assert bent.dtype == np.uint8
+    assert np.array_equal(bent, bend(images, 3))
+    assert not np.array_equal(bent[0], bent[1])
+    ink = images.astype(float)
+    assert ((bent * ink).sum((1, 2, 3)) > 0.2 * (ink * ink).sum((1, 2, 3))).all()
+
+
+def test_a_support_vector_machine_learns_from_bent_copies_too() -> None:
+    settings = {"features": "pixels", "deskew": False, "components": 30, "virtual": 0, "calibrate": False, "gamma": 0.05}
+    plain, bent = fit("svm", **settings), fit("svm", **settings, bent=2)
+    assert len(bent[2].vectors) > len(plain[2].vectors)
+    assert (apply(list(bent), digits().images[UNSEEN]).argmax(1) == digits().labels[UNSEEN]).mean() > 0.95
+
+
+def test_with_a_steep_slope_the_class_is_that_of_libsvms_votes() -> None:
+    model = fit("svm", features="pixels", deskew=False, components=64, virtual=0, calibrate=False, gamma=0.1, C=1, slope=16)
+    reference = SVC(C=1, gamma=0.1).fit(pixels(SEEN), digits().labels[SEEN])
+    ours = apply(list(model), digits().images[UNSEEN]).argmax(1)
+    assert (ours != reference.predict(pixels(UNSEEN))).sum() <= 2

@@ -98,18 +98,14 @@ def print_result(run: Run, seconds: float) -> None:
     if folds := summary.get("folds"):
         for number, figures in enumerate(folds, 1):
             print(f"fold {number}     {_share(figures)}")
-        print(f"mean       {summary['mean']:.4f}, standard deviation {summary['deviation']:.4f} over {len(folds)} folds")
-    names = {
-        "test": "test accuracy",
-        "holdout": "holdout accuracy",
-        "validation": "out of fold" if folds else "validation accuracy",
-    }
+        print(f"mean       {_mean(summary)} over {len(folds)} folds")
+    held = "out of fold" if folds else "validation accuracy"
+    names = {"test": "test accuracy", "holdout": "holdout accuracy", "validation": held}
     for name, shown in names.items():
         if figures := summary.get(name):
             print(f"{shown}  {_share(figures)}")
     if inner := run.cross_validation():
-        figures, folds = inner.summary, inner.data["folds"]
-        print(f"{folds} folds    {figures['mean']:.4f}, standard deviation {figures['deviation']:.4f}, of the rows that train")
+        print(f"{inner.data['folds']} folds    {_mean(inner.summary)}, of the rows that train")
     minutes, rest = divmod(round(seconds), 60)
     print(f"time       {minutes} min {rest} s, {summary['core_seconds']:,.0f} core-seconds of training")
     labels = {
@@ -133,5 +129,12 @@ def print_result(run: Run, seconds: float) -> None:
 
 
 def _share(figures: dict[str, Any]) -> str:
-    interval = f"95 % interval {figures['low']:.4f} to {figures['high']:.4f}"
-    return f"{figures['accuracy']:.4f}  ({interval}; {figures['errors']:,} errors in {figures['n']:,})"
+    return f"{figures['accuracy']:.4f}  ({_interval(figures)}; {figures['errors']:,} errors in {figures['n']:,})"
+
+
+def _mean(summary: dict[str, Any]) -> str:
+    return f"{summary['mean']:.4f}  ({_interval(summary, 'mean_')}), standard deviation {summary['deviation']:.4f}"
+
+
+def _interval(figures: dict[str, Any], of: str = "") -> str:
+    return f"95 % interval {figures[f'{of}low']:.4f} to {figures[f'{of}high']:.4f}"

@@ -14,7 +14,7 @@ from tenfold.models.fitted import dense
 from tenfold.models.layers.deskew import Deskew
 from tenfold.models.layers.gradients import Gradients
 
-Features = Literal["pixels", "gradients"]
+Features = Literal["pixels", "gradients", "fine-gradients"]
 Metric = Literal["euclidean", "mahalanobis"]
 SHRINKAGE = 0.1
 """Share of the mean variance that is added to every direction's, so that none counts without bound."""
@@ -32,6 +32,8 @@ def feature_layers(image_shape: tuple[int, int, int], features: str, deskew: boo
     layers: list[nn.Module] = [Deskew(channels, height, width)] if deskew else []
     if features == "gradients":
         layers.append(Gradients(channels))
+    elif features == "fine-gradients":
+        layers.append(Gradients(channels, step=3, sigma=1.2))
     layers.append(nn.Flatten())
     with torch.no_grad():
         return layers, nn.Sequential(*layers)(torch.zeros(1, *image_shape)).shape[1]

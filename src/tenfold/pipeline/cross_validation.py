@@ -13,6 +13,7 @@ from tenfold.data.cache import stored
 from tenfold.data.checks import check
 from tenfold.environment import require_training
 from tenfold.errors import UsageError
+from tenfold.evaluation.fold_mean import fold_mean_interval
 from tenfold.pipeline.listener import SILENT, Listener
 from tenfold.pipeline.results import costs, scored
 from tenfold.pipeline.session import check_resumable, environment_of, first_line, resumable, timed
@@ -166,12 +167,15 @@ def summary_of(run: Run, made: dict[str, Predictions], seconds: dict[str, float]
         assert oof.labels is not None
         folds.append(scored(Predictions(oof.ids[own], oof.probabilities[own], oof.labels[own])))
     accuracies = [fold["accuracy"] for fold in folds]
+    low, high = fold_mean_interval(accuracies)
     return {
         "validation": scored(oof),
         "test": None,
         "train": scored(made["train"]),
         "folds": folds,
         "mean": float(np.mean(accuracies)),
+        "mean_low": low,
+        "mean_high": high,
         "deviation": float(np.std(accuracies, ddof=1)),
         **costs(run.trained(), seconds),
         "leaked": False,

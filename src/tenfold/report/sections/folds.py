@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tenfold.evaluation.fold_mean import fold_mean_interval
 from tenfold.evaluation.metrics import class_scores, confusion_matrix
 from tenfold.report.figures.intervals import Intervals, intervals
 from tenfold.report.sections.classes import ClassRow, class_table
@@ -40,10 +41,11 @@ class Report:
 
 @dataclass(frozen=True)
 class Folds:
-    """``rows`` as ``summary.json`` has them, their mean and standard deviation, and the two reports side by side."""
+    """``rows`` as ``summary.json`` has them, their mean, its interval, their deviation, the two reports side by side."""
 
     rows: list[Mapping[str, Any]]
     mean: float
+    mean_interval: tuple[float, float]
     deviation: float
     figure: Intervals
     reports: list[Report]
@@ -57,6 +59,7 @@ def folds(summary: Mapping[str, Any], predictions: Mapping[str, Predictions], na
     return Folds(
         rows=list(rows),
         mean=summary["mean"],
+        mean_interval=fold_mean_interval([row["accuracy"] for row in rows]),
         deviation=summary["deviation"],
         figure=intervals(bars),
         reports=[report(title, predictions[name], names) for name, title in titles.items() if len(predictions.get(name, ()))],
