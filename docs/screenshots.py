@@ -9,6 +9,7 @@ a minute or two; ``drawing`` draws a digit with the mouse. Needs Chromium. Look 
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,10 +35,10 @@ pre { margin: 0; padding: 1.2em 1.4em; font: 13px/1.45 "DejaVu Sans Mono", monos
 
 
 def tenfold(folder: Path, *arguments: str) -> str:
-    """What the command prints on both streams, in the order in which a terminal shows it."""
+    """What the command leaves on a terminal: both streams, without the progress that is written over."""
     command = [sys.executable, "-m", "tenfold", *arguments]
     done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
-    return done.stdout
+    return "".join(line for line in done.stdout.splitlines(keepends=True) if not re.search(r" \d+% .* images/s ", line))
 
 
 def shoot(page: Path, name: str, height: int, *, draw: str | None = None) -> None:
@@ -71,10 +72,12 @@ def main() -> None:
             sources = [] if chosen.data == "mnist" else ["--train", chosen.data]
             command = ["run", "quick", *sources, *(word for item in chosen.overrides for word in ("--set", item))]
             printed = tenfold(folder, *command)
-            page = folder / "terminal.html"
+            page, report = folder / "terminal.html", next((folder / "runs").glob("*/report.html"))
             page.write_text(TERMINAL % (escape(" ".join(command)), escape(printed)), "utf-8")
-            shoot(page, "terminal", 24 * (printed.count("\n") + 4))
-            shoot(next((folder / "runs").glob("*/report.html")), "report", 1125)
+            if "terminal" in chosen.names:
+                shoot(page, "terminal", 19 * (printed.count("\n") + 1) + 40)
+            if "report" in chosen.names:
+                shoot(report, "report", 1125)
         if "explore" in chosen.names:
             tenfold(folder, "explore", chosen.data)
             shoot(folder / "explore.html", "explore", 975)

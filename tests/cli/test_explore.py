@@ -25,7 +25,7 @@ def test_a_page_and_figures_are_written(cli: Callable[..., Any], table: Path, tm
     assert done.stdout.splitlines()[-2:] == [str(tmp_path / "data.html"), str(tmp_path / "figures")]
     assert "leak     leakage: 60 of 60 test rows" in done.stdout
     assert "principal components ..." in done.stderr
-    names = {"labels", "class-means", "explained-variance", "components", "map-pca"}
+    names = {"labels", "class-means", "explained-variance", "components", "map-pca", "samples", "ink", "restored"}
     figures = {Path(path).name for path in done.changed if path.startswith("figures/")}
     assert figures == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
     page = (tmp_path / "data.html").read_text("utf-8")

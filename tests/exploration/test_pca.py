@@ -3,6 +3,8 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
+from tenfold.data.load import load
+from tenfold.data.sources.mnist import Mnist
 from tenfold.exploration.pca import LARGEST, fit_pca
 
 
@@ -24,6 +26,11 @@ def test_variances_and_subspaces_are_scikit_learns(images: np.ndarray) -> None:
 def test_the_number_of_components_is_scikit_learns(images: np.ndarray, share: float) -> None:
     theirs = PCA(n_components=share, svd_solver="full").fit(images.reshape(len(images), -1))
     assert fit_pca(images).components_for(share) == theirs.n_components_
+
+
+@pytest.mark.skipif(Mnist.cached_in() is None, reason="MNIST is not in the cache")
+def test_154_components_hold_95_percent_of_mnist() -> None:
+    assert fit_pca(load("mnist").images).components_for(0.95) == 154
 
 
 def test_all_components_restore_everything_and_fewer_leave_the_rest(images: np.ndarray) -> None:

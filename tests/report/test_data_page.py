@@ -134,7 +134,8 @@ def test_figures_are_files_that_do_not_change(data: Dataset, tmp_path) -> None:
     found = examine(data.take(range(100)), data.take(range(100, 150)))
     first = {path.name: sha256_of(path) for path in write_figures(found, tmp_path / "a")}
     assert {name for name in first if name.endswith(".svg")} == {
-        *("labels.svg", "class-means.svg", "explained-variance.svg", "components.svg", "map-pca.svg")
+        *("labels.svg", "class-means.svg", "explained-variance.svg", "components.svg", "map-pca.svg"),
+        *("samples.svg", "ink.svg", "restored.svg"),
     }
     assert {path.name: sha256_of(path) for path in write_figures(found, tmp_path / "b")} == first
 

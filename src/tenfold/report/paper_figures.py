@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tenfold.atomic import make_directory, write_bytes
+from tenfold.data.drift import COMPARED, NAMES
 from tenfold.errors import missing_extra
-from tenfold.exploration.examine import Exploration, Map
+from tenfold.exploration.examine import Exploration, Map, averaged
 from tenfold.report.palette import colours
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 DPI = 300
 MARKED = (0.8, 0.9, 0.95, 0.99)
+RESTORED = (2, 10, 20, 50, 100, 154, 300)
 
 
 def write_figures(found: Exploration, folder: Path) -> list[Path]:
@@ -55,6 +58,8 @@ def write_figures(found: Exploration, folder: Path) -> list[Path]:
 
 
 def _figures(found: Exploration) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    yield "samples", lambda: _samples(found)
+    yield "ink", lambda: _ink(found)
     if found.labels is not None:
         yield "labels", lambda: _labels(found)
     if found.classes:
@@ -62,6 +67,7 @@ def _figures(found: Exploration) -> Iterator[tuple[str, Callable[[], Figure]]]:
     if found.pca is not None:
         yield "explained-variance", lambda: _explained_variance(found)
         yield "components", lambda: _components(found)
+        yield "restored", lambda: _restored(found)
     for some in found.maps:
         yield f"map-{some.name.lower()}", lambda some=some: _map(found, some)  # type: ignore[misc]
 
@@ -75,6 +81,37 @@ def _new(width: float, height: float) -> Figure:
 
 def _names(found: Exploration) -> tuple[str, ...]:
     return found.splits["train"].class_names
+
+
+def _samples(found: Exploration) -> Figure:
+    """The first thirty images, as the notebook shows them, each under its label or else its id."""
+    train = found.splits["train"]
+    figure = _new(7, 2.6)
+    for place, axes in enumerate(figure.subplots(3, 10, squeeze=False).reshape(-1)):
+        axes.axis("off")
+        if place < len(train):
+            axes.imshow(_shown(train.images[place].astype(np.float64)), cmap="gray_r", vmin=0, vmax=255)
+            title = train.ids[place] if train.labels is None else train.class_names[train.labels[place]]
+            axes.set_title(str(title), fontsize=7)
+    return figure
+
+
+def _ink(found: Exploration) -> Figure:
+    """How amount, position, size and stroke width of the ink are distributed in each set."""
+    figure = _new(9, 2)
+    for name, axes in zip(COMPARED, figure.subplots(1, len(COMPARED), squeeze=False)[0], strict=True):
+        sets = [getattr(measures, name) for measures in found.measures.values()]
+        low, high = (float(value) for value in np.quantile(np.concatenate(sets), [0.001, 0.999]))
+        edges = np.linspace(low, max(high, low + 1e-6), 41)
+        for values, split, color in zip(sets, found.measures, colours(10), strict=False):
+            axes.hist(values, edges, density=True, histtype="step", label=split, color=color)
+        axes.set_title(NAMES[name], fontsize=8)
+        axes.set_yticks([])
+        axes.tick_params(labelsize=6)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+    if len(found.measures) > 1:
+        axes.legend(frameon=False, fontsize=6)
+    return figure
 
 
 def _labels(found: Exploration) -> Figure:
@@ -138,6 +175,23 @@ def _components(found: Exploration) -> Figure:
             largest = float(np.abs(image).max())
             axes.imshow(image, cmap="RdBu_r", vmin=-largest, vmax=largest)
             axes.set_title(str(place + 1), fontsize=8)
+    return figure
+
+
+def _restored(found: Exploration) -> Figure:
+    """Eight images from more and more components; all of them in the last line."""
+    assert found.pca is not None
+    images = averaged(found.splits["train"].images[:8], found.shrunk)
+    counts = [count for count in RESTORED if count < len(found.pca.mean)]
+    lines: dict[str, NDArray[Any]] = {str(n): found.pca.restore(found.pca.transform(images, n)) for n in counts}
+    lines["all"] = images
+    figure = _new(0.7 * len(images) + 0.6, 0.7 * len(lines))
+    grid = figure.subplots(len(lines), len(images), squeeze=False)
+    for row, (name, line) in enumerate(lines.items()):
+        for axes, image in zip(grid[row], line, strict=True):
+            axes.imshow(_shown(image.astype(np.float64)), cmap="gray_r", vmin=0, vmax=255)
+            axes.set(xticks=[], yticks=[])
+        grid[row, 0].set_ylabel(name, fontsize=8)
     return figure
 
 
