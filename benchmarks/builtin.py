@@ -136,7 +136,8 @@ def publish(
     check_parity(probabilities(spread, test.images), Bundle(manifest, model).predict_proba(test.images))
     write_bytes(folder / MODEL, model)
     write_text(folder / CARD, model_card(manifest) + NOTE)
-    write_text(folder / "recipe.toml", tenfold.load_recipe("builtin", overrides).to_toml())
+    # not recipe.toml: that is what makes a folder a run
+    write_text(folder / "builtin.toml", tenfold.load_recipe("builtin", overrides).to_toml())
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
     print(f"{folder}: {len(model):,} bytes, {right:,} of {len(test):,} of MNIST's test set right")
 
@@ -152,7 +153,7 @@ NOTE = """
 other hands and pens (ones with upstrokes and sevens with bars are drawn into them), cut out of written lines, and stored in few
 pixels as by a coarse scanner. An eleventh class, "not a digit" - wrong cuts, letters, signs, curls, scribbles, blots and
 noise, all synthetic - was learnt with them; what the network gives to it is spread evenly over the ten classes, so that an
-image of no digit has a confidence below the threshold. `recipe.toml` is the recipe; `benchmarks/reading.py` measures how well
+image of no digit has a confidence below the threshold. `builtin.toml` is the recipe; `benchmarks/reading.py` measures how well
 it reads what is not MNIST's, and docs/reading.md has the figures.
 
 What looks like a digit out of its word - I, l, O, S, Z, digits of other scripts that are one bow or ring - is read as one; of

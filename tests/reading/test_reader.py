@@ -110,7 +110,7 @@ def test_the_bundle_that_comes_along_is_small_and_whole() -> None:
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 600_000
     assert {"model.onnx", "manifest.json", "card.md"} <= {file.name for file in folder.iterdir()}
     assert Bundle.open("builtin").manifest.recipe == "builtin"
-    assert tenfold.load_recipe(folder / "recipe.toml") == tenfold.load_recipe("builtin")
+    assert tenfold.load_recipe(folder / "builtin.toml") == tenfold.load_recipe("builtin")
 
 
 def test_what_is_no_digit_is_rejected() -> None:
