@@ -59,3 +59,10 @@ def fail_or_wait(context: Context, number: int) -> Json:
     while not context.should_stop():
         time.sleep(0.01)
     raise Stopped("asked to")
+
+
+def fail_at(context: Context, number: int, bad: int, kind: str | None = None) -> Json:
+    """Task number ``bad`` fails."""
+    if number == bad:
+        raise KeyError("a bug") if kind is None else ERRORS[kind]
+    return {"number": number}

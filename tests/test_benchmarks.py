@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -85,3 +86,22 @@ def test_the_notebooks_svm_is_compared_on_the_same_rows(monkeypatch: pytest.Monk
     assert "272 rows to learn from, 129 to answer for" in lines[0]
     assert [line.split()[0] for line in lines[1:3]] == ["tenfold", "scikit-learn"]
     assert float(lines[-1].split()[3]) < 0.05
+
+
+def test_efficiency_counts_what_workers_slept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    scaling = importlib.import_module("scaling")
+    found = scaling.efficiency([1.0] * 10, 4, 3.5)
+    assert found["efficiency"] == pytest.approx(10 / 14)
+    assert found["of_what_is_possible"] == pytest.approx(2.5 / 3.5)
+    assert found["milliseconds_a_member"] == pytest.approx(100)
+
+
+@pytest.mark.slow
+def test_d15_eight_workers_share_sixteen_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members that sleep, so that a machine of two cores has eight: what is left over is what Ray takes."""
+    pytest.importorskip("ray")
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")]))
+    scaling = importlib.import_module("scaling")
+    assert scaling.cluster(8, 16, 6.0, 1.0)["efficiency"] >= 0.85

@@ -45,6 +45,7 @@ def describe(*, load_torch: bool = False) -> dict[str, object]:
         "instruction_set": instruction_set(),
         "device": device,
         "device_reason": why,
+        "accelerators": accelerators(),
     }
 
 
@@ -108,6 +109,14 @@ def device_and_reason() -> tuple[str | None, str]:
     if torch.backends.mps.is_available():
         return "mps", "Apple's Metal is there"
     return "cpu", "neither CUDA nor Metal is there"
+
+
+def accelerators() -> list[str]:
+    """The names of all GPUs that torch, where it is loaded, can train on: what replicas may have one of each."""
+    if (torch := sys.modules.get("torch")) is None:
+        return []
+    found = [str(torch.cuda.get_device_name(number)) for number in range(torch.cuda.device_count())]
+    return found + (["Apple's Metal"] if torch.backends.mps.is_available() else [])
 
 
 def cores() -> int:

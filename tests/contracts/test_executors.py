@@ -73,3 +73,21 @@ def test_a_bug_in_a_task_is_not_swallowed(executor: Executor) -> None:
 def test_the_first_failure_ends_it_all(executor: Executor) -> None:
     with pytest.raises(ResourceError, match="first"):
         executor.map("_tasks:fail_or_wait", [{"number": number} for number in range(4)], unheard)
+
+
+def test_d07_a_bug_in_one_task_lets_the_others_finish(executor: Executor) -> None:
+    tasks = [{"number": number, "bad": 1} for number in range(4)]
+    done = []
+    with pytest.raises(Exception, match="a bug"):
+        for index, _ in executor.stream("_tasks:fail_at", tasks, unheard, keep_going=True):
+            done.append(index)
+    assert sorted(done) == [0, 2, 3]
+
+
+def test_what_concerns_all_tasks_ends_them_all(executor: Executor) -> None:
+    tasks = [{"number": number, "bad": 0, "kind": "data"} for number in range(50)]
+    done = []
+    with pytest.raises(DataError):
+        for index, _ in executor.stream("_tasks:fail_at", tasks, unheard, keep_going=True):
+            done.append(index)
+    assert len(done) < 49

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import time
 from pathlib import Path
 from typing import Any
 
+from _faulty_os import FaultyOs
+from tenfold import atomic
 from tenfold.errors import IntegrityError, Stopped
 from tenfold.executors import Context
 
@@ -54,3 +58,31 @@ def slow_once(context: Context, folder: str, value: int) -> dict[str, Any]:
 def count_and_fail(context: Context, folder: str) -> dict[str, Any]:
     (Path(folder) / str(time.time_ns())).touch()
     raise KeyError("a bug")
+
+
+def write_again_and_again(context: Context, path: str, attempts: int) -> dict[str, Any]:
+    """Files of a megabyte that begin with their hash, until so many attempts were made."""
+    mark = Path(path).with_suffix(f".{time.time_ns()}")
+    mark.touch()
+    context.emit({"pid": os.getpid()})
+    for number in range(100_000):
+        if len(list(Path(path).parent.glob(f"{Path(path).stem}.*"))) > attempts:
+            break
+        content = number.to_bytes(4, "big") * 250_000
+        atomic.write_bytes(Path(path), hashlib.sha256(content).digest() + content)
+    return {}
+
+
+def train_on_a_full_disk(context: Context, at: int, **task: Any) -> dict[str, Any]:
+    """Member 0 finds the disk full from call number ``at`` on."""
+    from tenfold.training.member import train_member
+
+    def full(name: str, real: Any, arguments: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if task["member"] == 0:
+        atomic.os = FaultyOs(at, full, for_ever=True)  # type: ignore[assignment]
+    try:
+        return train_member(context, **task)
+    finally:
+        atomic.os = os

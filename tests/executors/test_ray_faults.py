@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
 import shutil
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -137,7 +139,7 @@ def test_d06_a_member_trained_twice_with_other_weights_names_both_machines(tmp_p
     run = train(tmp_path, "local", "here")
     record = run.member_path(0) / "member.json"
     told = json.loads(record.read_text())
-    arguments = (run, 0, twin_state(run), {}, 0.0, 0.0)
+    arguments = (run, 0, twin_state(run), {"seconds": 0.0, "core_seconds": 0.0})
     assert member._finish(*arguments)["weights_sha256"] == told["weights_sha256"]
     record.write_text(json.dumps({**told, "weights_sha256": "0" * 64}))
     with pytest.raises(IntegrityError, match=f"trained twice, on {platform.node()} and on {platform.node()}"):
@@ -196,3 +198,75 @@ def test_d14_the_command_line_refuses_before_it_connects(monkeypatch: pytest.Mon
     done = tenfold_command("train", recipe(tmp_path), "--train", table(tmp_path), *options)
     assert done.code == 2
     assert "192.0.2.1:6379 is not this machine" in done.err
+
+
+@pytest.mark.slow
+def test_d02_a_worker_killed_while_it_writes_leaves_a_whole_file(ray_cluster: None, tmp_path: Path) -> None:
+    path, seen = tmp_path / "file.bin", []
+
+    def kill(index: int, event: dict[str, Any]) -> None:
+        if "pid" in event and len(seen) < 3:
+            seen.append(event["pid"])
+            threading.Timer(0.05 + 0.1 * len(seen), os.kill, (event["pid"], signal.SIGKILL)).start()
+
+    Ray(1).map("tasks:write_again_and_again", [{"path": str(path), "attempts": 4}], kill)
+    assert len(seen) == 3
+    content = path.read_bytes()
+    assert hashlib.sha256(content[32:]).digest() == content[:32]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", [1, 12])
+def test_d10_a_full_folder_is_exit_code_4_and_resumable(ray_cluster: None, tmp_path: Path, at: int) -> None:
+    expected = weights(train(tmp_path, "local", "here"))
+    run = train(tmp_path, "local", "there")
+    stored = next((tmp_path / "home" / "datasets").iterdir())
+    common = {"run": str(run.path), "train": str(stored), "rows": str(run.path / "split.npz"), "test": None, "device": "cpu"}
+    for member in (0, 1):
+        shutil.rmtree(run.member_path(member))
+    tasks = [{**common, "member": member, "at": at} for member in (0, 1)]
+    with pytest.raises(ResourceError, match="No space left on device") as caught:
+        Ray(2).map("tasks:train_on_a_full_disk", tasks, lambda i, e: None, keep_going=True)
+    assert caught.value.exit_code == 4
+    assert run.finished_members() == [1]
+    (run.path / "manifest.json").unlink()
+    assert weights(tenfold.resume(run.path, "train", executor="local", progress=False)) == expected
+
+
+@pytest.mark.slow
+def test_d08_a_worker_killed_for_memory_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's monitor takes the machine for full from one hundredth on."""
+    monkeypatch.setenv("RAY_memory_usage_threshold", "0.01")
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
+    monkeypatch.setenv("RAY_task_oom_retries", "1")
+    with pytest.raises(ResourceError, match="out of memory") as caught:
+        Ray(1).map("tasks:until_stopped", [{}], lambda i, e: None)
+    assert caught.value.exit_code == 4
+
+
+def test_d07_a_member_that_fails_keeps_its_log_and_only_it_is_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tenfold.training import member
+
+    expected = weights(train(tmp_path, "local", "here"))
+    fit = member.fit
+
+    def broken(*arguments: Any, **further: Any) -> None:
+        if arguments[4] == 0:
+            raise KeyError("a bug")
+        fit(*arguments, **further)
+
+    monkeypatch.setattr(member, "fit", broken)
+    with pytest.raises(KeyError):
+        train(tmp_path, "local", "there")
+    (path,) = (tmp_path / "there").glob("*_small_*")
+    run = tenfold.Run(path)
+    assert run.finished_members() == [1]
+    log = run.checkpoint_path(0) / "error.txt"
+    assert "KeyError: 'a bug'" in log.read_text()
+    trained = (run.member_path(1) / "member.json").stat().st_mtime_ns
+    monkeypatch.setattr(member, "fit", fit)
+    assert weights(tenfold.resume(run, "train", executor="local", progress=False)) == expected
+    assert (run.member_path(1) / "member.json").stat().st_mtime_ns == trained
+    assert not log.exists()

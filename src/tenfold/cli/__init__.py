@@ -66,10 +66,20 @@ def _global_options(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code. Bad input never shows a traceback."""
     try:
+        if os.environ.get("RANK", "0") != "0" and "TORCHELASTIC_RUN_ID" in os.environ:
+            from tenfold.training.member import train_as
+            from tenfold.training.replicated import serve
+
+            serve(train_as)  # torchrun started several of us, and the first is the one that runs the command
+            return
         result = build_app()(args=arguments, standalone_mode=False)
         if sys.stdout is not None:  # it is None when it was closed before we began
             sys.stdout.flush()
         code = result if isinstance(result, int) else 0
+        if "TORCHELASTIC_RUN_ID" in os.environ:
+            from tenfold.training.replicated import dismiss
+
+            dismiss()
         if code == Stopped("").exit_code:  # click makes Ctrl-C an exit code without a word
             _report(Stopped("stopped"))
     except (BrokenPipeError, SystemExit):  # `tenfold ... | head`: the reader has seen enough; click makes it an exit

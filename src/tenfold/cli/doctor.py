@@ -52,11 +52,17 @@ def examine() -> dict[str, Any]:
     except ResourceError as error:
         problems.append(str(error))
     cached = {name: SOURCES.get(name).cached_in() for name in named_sources()}  # type: ignore[attr-defined]
+    most = len(machine["accelerators"]) or machine["cores"]  # type: ignore[arg-type]
     return {
         "machine": machine,
         "packages": [asdict(package) for package in packages],
         "cache": {"folder": str(home()), "datasets": {name: str(path) if path else None for name, path in cached.items()}},
-        "would_use": {"device": machine["device"], "members_at_once": machine["cores"], "threads_per_member": 1},
+        "would_use": {
+            "device": machine["device"],
+            "members_at_once": machine["cores"],
+            "threads_per_member": 1,
+            "replicas": most,
+        },
         "problems": problems,
     }
 
@@ -88,6 +94,9 @@ def _machine(findings: dict[str, Any]) -> Table:
         "cores": f"{machine['cores']} for this process",
         "memory": memory,
         "device": f"{machine['device'] or 'none'}: {machine['device_reason']}",
+        "accelerators": ", ".join(machine["accelerators"]) or "none: no CUDA, no MPS",
+        "replicas": f"up to {use['replicas']} for one network (train.replicas), one on each "
+        + ("GPU" if machine["accelerators"] else "core"),
         "training": f"{use['members_at_once']} members at once on {use['device']}, one thread each"
         if use["device"]
         else "not here",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenfold.environment import cores
+from tenfold.errors import DataError, IntegrityError, UsageError
 from tenfold.registry import Registry
 
 Json = dict[str, Any]
@@ -39,13 +40,17 @@ class Executor(ABC):
 
     Args:
         workers: how many tasks run at once.
+        cores: that each of them takes, where that has to be said.
     """
 
-    def __init__(self, workers: int = 1) -> None:
+    def __init__(self, workers: int = 1, *, cores: int = 1) -> None:
         self.workers = max(1, workers)
+        self.cores = max(1, cores)
 
     @abstractmethod
-    def stream(self, function: str, tasks: Iterable[Mapping[str, Any]], on_event: OnEvent) -> Iterator[tuple[int, Json]]:
+    def stream(
+        self, function: str, tasks: Iterable[Mapping[str, Any]], on_event: OnEvent, *, keep_going: bool = False
+    ) -> Iterator[tuple[int, Json]]:
         """Run ``function`` on each of ``tasks``; (index of the task, result) as they end.
 
         A task is asked for when a worker is free for it, so there may be any number of them.
@@ -54,25 +59,36 @@ class Executor(ABC):
             function: ``"package.module:name"``.
             tasks: the arguments, JSON objects.
             on_event: called in this process with (index of the task, what it emitted).
+            keep_going: let the others finish if a failure concerns one task only; see :func:`concerns_all`.
 
         Raises:
-            TenfoldError: the first task that failed, after the others were stopped cleanly.
+            TenfoldError: the first task that failed, after the others were stopped cleanly, or are done.
             Stopped: SIGINT or SIGTERM came; every running task has stopped at a safe point.
         """
 
-    def map(self, function: str, tasks: Sequence[Mapping[str, Any]], on_event: OnEvent) -> list[Json]:
+    def map(
+        self, function: str, tasks: Sequence[Mapping[str, Any]], on_event: OnEvent, *, keep_going: bool = False
+    ) -> list[Json]:
         """The results of :meth:`stream`, in the order of the tasks."""
-        results = dict(self.stream(function, tasks, on_event))
+        results = dict(self.stream(function, tasks, on_event, keep_going=keep_going))
         return [results[index] for index in range(len(tasks))]
 
 
 EXECUTORS: Registry[Callable[..., Executor]] = Registry("tenfold.executors", "executor")
 
 
-def at_once(executor: str, workers: int | None, tasks: int) -> int:
-    """How many of ``tasks`` to run at once: ``workers``, or one a core, or on a cluster all of them."""
+def at_once(executor: str, workers: int | None, tasks: int, taken: int = 1) -> int:
+    """How many of ``tasks``, which take ``taken`` cores each, to run at once: ``workers``, or as many as cores allow.
+
+    On a cluster that is all of them: nobody here knows its cores, and what finds none free waits.
+    """
     on_cluster = executor == "ray" and os.environ.get("RAY_ADDRESS") is not None
-    return max(1, min(workers or (tasks if on_cluster else cores()), tasks))
+    return max(1, min(workers or (tasks if on_cluster else cores() // taken), tasks))
+
+
+def concerns_all(error: Exception) -> bool:
+    """Whether other tasks would fail likewise: what was asked for, the data or the versions are wrong; no bug, no lost worker."""
+    return isinstance(error, UsageError | DataError | IntegrityError)
 
 
 def resolve(function: str) -> Callable[..., Json]:

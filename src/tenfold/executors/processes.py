@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenfold.errors import ResourceError, TenfoldError, from_json
-from tenfold.executors import Executor, Json, OnEvent
+from tenfold.executors import Executor, Json, OnEvent, concerns_all
 from tenfold.executors._signals import stop_flag
 
 GRACE_SECONDS = 8.0
@@ -48,7 +48,9 @@ class _Worker:
 class Processes(Executor):
     """Runs the tasks in fresh processes, so that a task's bits cannot depend on what ran before it."""
 
-    def stream(self, function: str, tasks: Iterable[Mapping[str, Any]], on_event: OnEvent) -> Iterator[tuple[int, Json]]:
+    def stream(
+        self, function: str, tasks: Iterable[Mapping[str, Any]], on_event: OnEvent, *, keep_going: bool = False
+    ) -> Iterator[tuple[int, Json]]:
         """See :meth:`Executor.stream`."""
         messages: queue.Queue[tuple[_Worker, Json | None]] = queue.Queue()
         waiting: Iterator[tuple[int, Mapping[str, Any]]] | None = enumerate(tasks)
@@ -56,7 +58,7 @@ class Processes(Executor):
         failure: TenfoldError | None = None
         with stop_flag() as flag:
             try:
-                while failure is None:
+                while failure is None or (keep_going and not concerns_all(failure)):
                     while waiting is not None and len(running) < self.workers and not flag():
                         if (task := next(waiting, None)) is None:
                             waiting = None
@@ -75,13 +77,14 @@ class Processes(Executor):
                         running.remove(worker)
                         worker.close_input()
                         if not worker.finished:
-                            failure = _died(worker)
+                            failure = failure or _died(worker)
                     elif "event" in message:
                         on_event(worker.index, message["event"])
                     else:
                         worker.finished = True
                         if "error" in message:
-                            failure = from_json(message["error"])
+                            error = from_json(message["error"])
+                            failure = error if concerns_all(error) else failure or error
                         else:
                             yield worker.index, message["result"]
             finally:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tenfold.errors import ResourceError, TenfoldError, from_json, printable
-from tenfold.executors import Executor, Json, OnEvent
+from tenfold.executors import Executor, Json, OnEvent, concerns_all
 from tenfold.executors._ray_cluster import ADDRESS, INSECURE, connected
 from tenfold.executors._ray_worker import Mailbox, run_task
 from tenfold.executors._signals import StopFlag, stop_flag
@@ -60,25 +60,28 @@ class Ray(Executor):
 
     Args:
         workers: tasks at once.
+        cores: of the cluster's, that each task takes.
         address: instead of ``RAY_ADDRESS``.
         insecure: allow a remote cluster without a token; ``TENFOLD_RAY_INSECURE=1`` does, too.
     """
 
-    def __init__(self, workers: int = 1, address: str | None = None, *, insecure: bool = False) -> None:
-        super().__init__(workers)
+    def __init__(self, workers: int = 1, address: str | None = None, *, cores: int = 1, insecure: bool = False) -> None:
+        super().__init__(workers, cores=cores)
         self.address = address or os.environ.get(ADDRESS) or None
         self.insecure = insecure or os.environ.get(INSECURE) == "1"
 
-    def stream(self, function: str, tasks: Iterable[Mapping[str, Any]], on_event: OnEvent) -> Iterator[tuple[int, Json]]:
+    def stream(
+        self, function: str, tasks: Iterable[Mapping[str, Any]], on_event: OnEvent, *, keep_going: bool = False
+    ) -> Iterator[tuple[int, Json]]:
         """See :meth:`Executor.stream`. At most ``workers`` tasks are on the cluster at any time."""
         waiting: Iterator[tuple[int, Mapping[str, Any]]] | None = enumerate(tasks)
         work = _Work()
         failure: TenfoldError | None = None
-        with connected(self.workers, self.address, insecure=self.insecure) as ray, stop_flag() as flag:
+        with connected(self.workers * self.cores, self.address, insecure=self.insecure) as ray, stop_flag() as flag:
             mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
-            task = ray.remote(num_cpus=1, max_retries=RETRIES, runtime_env={"env_vars": self._environment()})(run_task)
+            task = ray.remote(num_cpus=self.cores, max_retries=RETRIES, runtime_env={"env_vars": self._environment()})(run_task)
             try:
-                while failure is None:
+                while failure is None or (keep_going and not concerns_all(failure)):
                     while waiting is not None and len(work.attempts) < self.workers and not flag():
                         if (following := next(waiting, None)) is None:
                             waiting = None
@@ -101,7 +104,8 @@ class Ray(Executor):
                         for event in answer["events"]:
                             _tell(attempt, event, on_event)
                         if "error" in answer:
-                            failure = _at(from_json(answer["error"]), answer["node"])
+                            error = _at(from_json(answer["error"]), answer["node"])
+                            failure = error if concerns_all(error) else failure or error
                         elif attempt.index in work.requests:
                             del work.requests[attempt.index]
                             work.durations.append(time.monotonic() - (attempt.begun or time.monotonic()))

@@ -53,7 +53,7 @@ def cross_validate(
     from tenfold.training.folds import make_folds
     from tenfold.training.train import check_recipe
 
-    environment = environment_of(settings)
+    environment = environment_of(settings, recipe)
     listener.say(first_line(environment, settings))
     with timed() as loading:
         train = train if train is not None else load_source(recipe.data.train, "train", settings)
@@ -125,18 +125,18 @@ def beside(run: Run, train: Dataset, settings: Settings, listener: Listener) -> 
 
 def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, seconds: dict[str, float]) -> None:
     """Everything after the data is known. What is done already is found and kept."""
-    from tenfold.executors import EXECUTORS, at_once
+    from tenfold.executors import at_once
     from tenfold.training.folds import gather, used_by, write_folds
-    from tenfold.training.train import TASK, member_tasks
+    from tenfold.training.train import execute, member_tasks
 
     folders = write_folds(run, train, run.data["folds"])
     device, where = run.environment["device"], stored(train)
     tasks = [task for fold, asked in zip(run.folds(), folders, strict=True) for task in member_tasks(fold, where, asked, device)]
-    workers = at_once(settings.executor, settings.workers, len(tasks))
+    workers = at_once(settings.executor, settings.workers, len(tasks), run.recipe.train.replicas)
     listener.training_starts(len(tasks), workers, _names(run, tasks))
     try:
         with timed() as training:
-            EXECUTORS.get(settings.executor)(workers).map(TASK, tasks, listener.event)
+            execute(run, tasks, settings.executor, workers, listener.event)
     finally:
         listener.training_ends()
     seconds["train"] = training.seconds

@@ -14,13 +14,14 @@ from tenfold.errors import IntegrityError, Stopped
 from tenfold.executors import at_once
 from tenfold.pipeline.listener import Listener
 from tenfold.pipeline.settings import Settings
+from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
 
 ANY = 1_000_000
 """More members at once than there are."""
 
 
-def environment_of(settings: Settings) -> dict[str, Any]:
+def environment_of(settings: Settings, recipe: Recipe) -> dict[str, Any]:
     """What ``environment.json`` records: the machine, and what was chosen on it."""
     from tenfold.training.device import has_bfloat16, pick_device
 
@@ -30,15 +31,18 @@ def environment_of(settings: Settings) -> dict[str, Any]:
         "device": device.type,
         "bfloat16": has_bfloat16(device),
         "threads_per_member": 1,
+        "replicas": recipe.train.replicas,
     }
 
 
 def first_line(environment: Mapping[str, Any], settings: Settings) -> str:
     """Where and how, for people."""
-    workers = at_once(settings.executor, settings.workers, ANY)
+    replicas = environment["replicas"]
+    workers = at_once(settings.executor, settings.workers, ANY, replicas)
     number = f"up to {workers}" if workers < ANY else "all"
+    each = "one thread each" if replicas == 1 else f"{replicas} replicas each"
     where = f"{environment['device']} ({environment['device_reason']})"
-    return f"device: {where}; {environment['instruction_set']}, {number} members at once, one thread each"
+    return f"device: {where}; {environment['instruction_set']}, {number} members at once, {each}"
 
 
 @dataclass
@@ -68,7 +72,7 @@ def check_resumable(run: Run, settings: Settings, listener: Listener) -> None:
 
     if not (run.path / "data.json").is_file():
         raise IntegrityError(f"{run.path} stopped before its data was recorded; start it again")
-    environment = environment_of(settings)
+    environment = environment_of(settings, run.recipe)
     listener.say(first_line(environment, settings))
     if settings.allow_inexact_resume:
         write_json(run.path / "resumed.json", {"reproducible": False, "environment": environment})

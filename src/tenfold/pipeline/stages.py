@@ -56,7 +56,7 @@ def start(
         check_installed()
     from tenfold.training.train import check_recipe, split_rows
 
-    environment = environment_of(settings)
+    environment = environment_of(settings, recipe)
     listener.say(first_line(environment, settings))
     with timed() as loading:
         train = train if train is not None else load_source(recipe.data.train, "train", settings)
@@ -132,7 +132,7 @@ def _go_on(
     from tenfold.training.train import combine, train_members
 
     missing = run.recipe.ensemble.members - len(run.finished_members()) - len(run.left_out)
-    workers = at_once(settings.executor, settings.workers, missing)
+    workers = at_once(settings.executor, settings.workers, missing, run.recipe.train.replicas)
     listener.training_starts(run.recipe.ensemble.members, workers)
     try:
         with timed() as training:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from tenfold.errors import UsageError
@@ -32,6 +34,13 @@ def has_bfloat16(device: torch.device) -> bool:
     if device.type != "cpu" or not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):  # it may be limited
         return False
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def own_device(device: torch.device, rank: int) -> torch.device:
+    """The device of replica ``rank``: GPUs are dealt out, by torchrun's number on this machine if it started us."""
+    if device.type != "cuda":
+        return device
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", rank)) % torch.cuda.device_count())
 
 
 def prepare(device: torch.device) -> None:

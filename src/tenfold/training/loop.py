@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from tenfold.errors import Stopped, UsageError
 from tenfold.training.device import has_bfloat16
 from tenfold.training.progressive import shrunk
 from tenfold.training.pruning import kept
+from tenfold.training.replicas import ALONE, Replicas
 from tenfold.training.schedule import learning_rate
 from tenfold.training.seeding import derive, generator
 from tenfold.training.selective import hardest
@@ -49,6 +51,7 @@ def fit(
     save: Callable[[], None],
     emit: Callable[[dict[str, Any]], None],
     should_stop: Callable[[], bool],
+    replicas: Replicas = ALONE,
 ) -> None:
     """Train ``state`` to the end of the recipe, from wherever it stands.
 
@@ -65,13 +68,14 @@ def fit(
         save: writes a checkpoint; called at each epoch's end, every few minutes and before stopping.
         emit: gets a dict about twice a second.
         should_stop: asked before each step.
+        replicas: who trains the same network; all of them call this with the same arguments but for the callbacks.
 
     Raises:
         Stopped: ``should_stop`` said so; the state is saved.
         UsageError: the loss became infinite or not a number.
     """
     settings, position = recipe.train, state.position
-    batch = min(settings.batch_size, len(train))
+    batch = min(settings.batch_size, len(train) // replicas.world) * replicas.world
     if settings.pruning and not len(state.losses):
         state.losses = torch.full((len(train),), math.inf)
         state.fresh = state.losses.clone()
@@ -86,7 +90,7 @@ def fit(
         clean = epoch >= settings.epochs - settings.clean_epochs
         state.network.train()
         while position.step < steps:
-            if should_stop():
+            if replicas.stopping or (replicas.world == 1 and should_stop()):
                 save()
                 raise Stopped("stopped; the checkpoint is written")
             step = position.step
@@ -98,11 +102,15 @@ def fit(
                 images = augment(images, generator(recipe.seed, member, epoch, step, "augment"))
             if settings.progressive and progress < settings.progressive.share:
                 images = shrunk(images, settings.progressive.size)
+            if replicas.world > 1:  # cut after the augmentation, so that it does not depend on their number
+                images, labels = images[replicas.part(batch)], labels[replicas.part(batch)]
             if settings.selective and epoch >= settings.selective.after:
                 with arithmetic(settings, images.device):
                     images, labels = hardest(state.network, images, labels, settings.selective.share)
-            torch.manual_seed(derive(recipe.seed, member, epoch, step, "dropout"))
-            losses = train_step(state, images, labels, rate, settings, None if weights is None else weights[chosen])
+            torch.manual_seed(derive(recipe.seed, member, epoch, step, "dropout", *replicas.tag))
+            counted = None if weights is None else weights[chosen]
+            sharing = partial(replicas.share, stop=should_stop()) if replicas.world > 1 else None
+            losses = train_step(state, images, labels, rate, settings, counted, sharing)
             if settings.pruning:
                 state.fresh[chosen] = losses.cpu()
             if settings.weight_average and progress >= 1 - settings.weight_average:
@@ -127,10 +135,12 @@ def train_step(
     rate: float,
     settings: TrainSettings,
     weights: torch.Tensor | None = None,
+    sharing: Callable[[nn.Module, torch.Tensor], torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """One step of the optimiser at learning rate ``rate`` on a batch of float32 images (B, C, H, W) and labels (B,).
 
-    ``weights`` (B,) say how much each image counts; None is alike. Returns the losses (B,) before the step.
+    ``weights`` (B,) say how much each image counts; None is alike. ``sharing`` brings gradients, and the sums that are
+    counted, together with those of other replicas. Returns the losses (B,) before the step.
     """
     for group in state.optimizer.param_groups:
         group["lr"] = rate
@@ -140,10 +150,11 @@ def train_step(
     loss = losses.mean() if weights is None else (losses * weights.to(losses.device)).mean()
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    state.optimizer.step()
     losses = losses.detach()
     count, correct = loss.new_tensor(len(labels)), (logits.detach().argmax(1) == labels).sum()
-    state.running += torch.stack([losses.double().sum(), correct.double(), count.double()])
+    sums = torch.stack([losses.double().sum(), correct.double(), count.double()])
+    state.running += sums if sharing is None else sharing(state.network, sums)
+    state.optimizer.step()
     return losses
 
 

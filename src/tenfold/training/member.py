@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import resource
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,17 @@ from tenfold.augment import build as build_augmentation
 from tenfold.data.cache import open_stored
 from tenfold.data.splits import stratified_split
 from tenfold.environment import instruction_set, version
-from tenfold.errors import IntegrityError
+from tenfold.errors import IntegrityError, Stopped
 from tenfold.executors import Context
 from tenfold.models import build as build_model
 from tenfold.models.fitted import Fitted
 from tenfold.training.at_once import fit_at_once
 from tenfold.training.checkpoint import load_newest, load_weights_file, save_checkpoint, save_weights, weights_sha256
-from tenfold.training.device import pick_device, prepare
+from tenfold.training.device import own_device, pick_device, prepare
 from tenfold.training.loop import Rows, fit
 from tenfold.training.optimizer import build_optimizer
+from tenfold.training.replicas import ALONE, PATIENCE, Replicas, join, leave
+from tenfold.training.replicated import train_together
 from tenfold.training.seeding import derive
 from tenfold.training.shifts import predict_shifted
 from tenfold.training.state import TrainingState, load_weights
@@ -61,9 +65,57 @@ def train_member(
         Stopped: ``context`` asked to.
     """
     here = Run(run)
-    recipe, chosen = here.recipe, pick_device(device)
     if (finished := _finished(here, member)) is not None:
         return finished  # a copy of this task was quicker
+    task: dict[str, Any] = {
+        "run": run,
+        "member": member,
+        "train": train,
+        "rows": rows,
+        "test": test,
+        "device": device,
+        "threads": threads,
+    }
+    log = here.checkpoint_path(member) / "error.txt"
+    log.unlink(missing_ok=True)
+    try:
+        if (world := here.recipe.train.replicas) > 1:
+            return train_together(context, world, task, train_as)
+        return train_as(context, ALONE, **task)
+    except Stopped:
+        raise
+    except Exception:
+        make_directory(log.parent)
+        write_text(log, traceback.format_exc())
+        raise
+
+
+def train_replica(context: Context, rank: int, world: int, meeting: str, **task: Any) -> dict[str, Any]:
+    """Be replica ``rank`` of ``world`` on this machine, who meet at the URL ``meeting``; the task of an executor."""
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
+    replicas = join(rank, world, init_method=meeting, timeout=PATIENCE)
+    try:
+        return train_as(context, replicas, **task)
+    finally:
+        leave()
+
+
+def train_as(
+    context: Context,
+    replicas: Replicas,
+    *,
+    run: str,
+    member: int,
+    train: str,
+    rows: str,
+    test: str | None,
+    device: str,
+    threads: int = 1,
+) -> dict[str, Any]:
+    """See :func:`train_member`; the first of ``replicas`` reports and writes, the others return an empty object."""
+    here, leads = Run(run), replicas.rank == 0
+    recipe, chosen = here.recipe, own_device(pick_device(device), replicas.rank)
+    context = context if leads else Context(lambda event: None, context.should_stop)
     prepare(chosen)
     _check_machine(here)
     began, cpu_began = time.monotonic(), time.process_time()
@@ -75,8 +127,14 @@ def train_member(
     folder = here.checkpoint_path(member)
     if earlier := _restore(state, folder, context):
         context.emit({"resumed": {"epoch": state.position.epoch, "step": state.position.step}})
+    if replicas.world > 1 and recipe.train.sync_batch_norm:
+        replicas.synchronise_batch_norms(state.network)
     held = _on_device(dataset, held_rows, chosen)
     rows_to_learn = _on_device(dataset, train_rows, chosen)
+
+    def spent() -> dict[str, float]:
+        return _timing(earlier, began, cpu_began, replicas.world)
+
     if isinstance(state.network, Fitted):
         fit_at_once(state, rows_to_learn, held, recipe.seed, member, threads, emit=context.emit, should_stop=context.should_stop)
     else:
@@ -87,10 +145,13 @@ def train_member(
             recipe,
             member,
             build_augmentation(recipe.augment),
-            save=lambda: _save(here, state, folder, earlier, began, cpu_began),
+            save=lambda: _save(here, state, folder, spent()) if leads else None,
             emit=context.emit,
             should_stop=context.should_stop,
+            replicas=replicas,
         )
+    if not leads:
+        return {}
     load_weights(state.network, state.best if recipe.train.keep == "best" and state.best else state.current_weights())
     if len(held):
         _save_predictions(here, member, "validation", state.network, held.images, dataset.take(held_rows))
@@ -107,7 +168,7 @@ def train_member(
         unseen = open_stored(Path(test))
         images = _as_tensor(unseen.images).to(chosen)
         _save_predictions(here, member, "test", state.network, images, unseen)
-    return _finish(here, member, state, earlier, began, cpu_began)
+    return _finish(here, member, state, spent())
 
 
 def new_state(
@@ -162,25 +223,24 @@ def _restore(state: TrainingState, folder: Path, context: Context) -> dict[str, 
     return spent
 
 
-def _timing(earlier: dict[str, float], began: float, cpu_began: float) -> dict[str, float]:
+def _timing(earlier: dict[str, float], began: float, cpu_began: float, replicas: int) -> dict[str, float]:
+    """What a member has cost so far; replicas cost alike."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     unit = 1 if sys.platform == "darwin" else 1024
     return {
         "seconds": earlier.get("seconds", 0.0) + time.monotonic() - began,
-        "core_seconds": earlier.get("core_seconds", 0.0) + time.process_time() - cpu_began,
+        "core_seconds": earlier.get("core_seconds", 0.0) + replicas * (time.process_time() - cpu_began),
         "peak_rss_bytes": usage.ru_maxrss * unit,
     }
 
 
-def _save(run: Run, state: TrainingState, folder: Path, earlier: dict[str, float], began: float, cpu_began: float) -> None:
+def _save(run: Run, state: TrainingState, folder: Path, timing: dict[str, float]) -> None:
     save_checkpoint(folder, *state.pack(), within=run.path)
     write_text(folder / "history.jsonl", _lines(state.position.history))
-    write_json(folder / "timing.json", _timing(earlier, began, cpu_began))
+    write_json(folder / "timing.json", timing)
 
 
-def _finish(
-    run: Run, member: int, state: TrainingState, earlier: dict[str, float], began: float, cpu_began: float
-) -> dict[str, Any]:
+def _finish(run: Run, member: int, state: TrainingState, timing: dict[str, float]) -> dict[str, Any]:
     folder = make_directory(run.member_path(member), within=run.path)
     weights = {k: v for k, v in state.network.state_dict().items() if v.is_floating_point()}
     if (twin := _finished(run, member)) is not None:
@@ -193,7 +253,7 @@ def _finish(
         return twin
     sha256 = save_weights(folder / "weights.safetensors", weights)
     write_text(folder / "history.jsonl", _lines(state.position.history))
-    write_json(folder / "timing.json", {**_timing(earlier, began, cpu_began), "machine": platform.node()})
+    write_json(folder / "timing.json", {**timing, "machine": platform.node()})
     record = {
         "member": member,
         "parameters": sum(p.numel() for p in state.network.parameters()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ def check_recipe(recipe: Recipe, train: Dataset) -> None:
         network = build_model(settings, train.image_shape, classes)
         if isinstance(network, Fitted):
             require_classical()
+            if recipe.train.replicas > 1:
+                raise UsageError(f"train.replicas is for networks; the model {settings.kind!r} is fitted at once")
             continue
         if recipe.train.progressive:
             size = recipe.train.progressive.size
@@ -64,6 +66,8 @@ def check_recipe(recipe: Recipe, train: Dataset) -> None:
                     f"train.progressive shows images of {size}x{size} pixels first, but this network takes only one size; "
                     "put GAP or GMP in the place of FLAT"
                 )
+    if recipe.train.replicas > 1 and recipe.train.pruning:
+        raise UsageError("train.pruning looks at the losses of all images, which no replica has; choose one of the two")
     build_augmentation(recipe.augment)
 
 
@@ -158,7 +162,22 @@ def train_members(
     """
     threads = max(1, cores() // workers)
     tasks = [{**task, "threads": threads} for task in member_tasks(run, train, test, device)]
-    EXECUTORS.get(executor)(workers).map(TASK, tasks, lambda index, event: on_event(tasks[index]["member"], event))
+    execute(run, tasks, executor, workers, lambda index, event: on_event(tasks[index]["member"], event))
+
+
+def execute(run: Run, tasks: Sequence[Mapping[str, Any]], executor: str, workers: int, on_event: OnEvent) -> None:
+    """Train the members that ``tasks`` describe; ``on_event`` gets (index of the task, event).
+
+    A member that fails leaves ``error.txt`` with its checkpoints; the others finish before its error is raised.
+
+    Raises:
+        UsageError: torchrun's processes are asked to start others.
+    """
+    from tenfold.training.replicas import under_torchrun
+
+    if under_torchrun() and executor != "local":
+        raise UsageError("under torchrun members are trained one after another, by its processes; pass --executor local")
+    EXECUTORS.get(executor)(workers, cores=run.recipe.train.replicas).map(TASK, tasks, on_event, keep_going=True)
 
 
 def member_tasks(run: Run, train: Path, test: Path | None, device: str) -> list[dict[str, Any]]:

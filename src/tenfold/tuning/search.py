@@ -59,7 +59,7 @@ def tune(recipe: Recipe, settings: Settings = DEFAULTS, listener: Listener = SIL
     from tenfold.training.folds import make_folds
     from tenfold.training.train import check_recipe
 
-    environment = environment_of(settings)
+    environment = environment_of(settings, recipe)
     listener.say(first_line(environment, settings))
     with timed() as loading:
         train = train if train is not None else load_source(recipe.data.train, "train", settings)
@@ -133,7 +133,7 @@ def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, loa
     assert tune is not None
     prepare(run.path)
     study = open_study(run.path, run.recipe)
-    workers = at_once(settings.executor, settings.workers, missing := _missing(run, study))
+    workers = at_once(settings.executor, settings.workers, missing := _missing(run, study), run.recipe.train.replicas)
     common = {"search": str(run.path.resolve()), "train": str(stored(train).resolve()), "device": run.environment["device"]}
     task = {**common, "trials": tune.trials, "parallel": workers > 1}
     listener.say(f"{missing} of {tune.trials} trials to go, {workers} at a time, {tune.scored} of {tune.folds} folds each")
@@ -148,7 +148,9 @@ def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, loa
     try:
         with timed() as searching:
             while missing:  # a machine of a cluster that was lost leaves its trial under way
-                EXECUTORS.get(settings.executor)(workers).map(WORK, [task] * min(workers, missing), hear)
+                EXECUTORS.get(settings.executor)(workers, cores=run.recipe.train.replicas).map(
+                    WORK, [task] * min(workers, missing), hear
+                )
                 missing = _missing(run, study)
     finally:
         listener.training_ends()

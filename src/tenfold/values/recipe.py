@@ -114,6 +114,11 @@ class TrainSettings(_Table):
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
     batch_size: Annotated[int, Field(ge=1)] = 128
+    """Images in a step, of each replica."""
+    replicas: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Processes, or GPUs, that train one network together: a step takes the mean gradient of ``replicas * batch_size`` images."""
+    sync_batch_norm: bool = True
+    """Whether batch norms see the images of all replicas; else each sees its own, and the statistics are averaged."""
     optimizer: Literal["adamw", "adam", "nadam", "sgd", "muon"] = "adamw"
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
@@ -200,6 +205,8 @@ class Recipe(_Table):
         Names, claims and what might be tuned don't; nor do the sources, since data are known by their fingerprint.
         """
         content = self.model_dump(mode="json", exclude=_NOT_IN_KEY)
+        if self.train.replicas == 1:  # says nothing, and said nothing when there were no replicas
+            del content["train"]["replicas"], content["train"]["sync_batch_norm"]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
