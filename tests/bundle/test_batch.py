@@ -99,6 +99,16 @@ def test_many_files_by_a_pattern_and_a_url(run, tmp_path, small_parts, monkeypat
     assert [Path(source).name for source in manifest["sources"]] == names
 
 
+@pytest.mark.parametrize("executor", ["local", "processes"])
+def test_a_table_needs_no_bundle_of_its_own(tmp_path, monkeypatch, executor):
+    monkeypatch.chdir(tmp_path)
+    header = ",".join(f"pixel{n}" for n in range(784))
+    (tmp_path / "test.csv").write_text(header + "\n" + ",".join(["0"] * 784) + "\n")
+    done = tenfold("predict", "test.csv", "--out", "out.csv", "--executor", executor)
+    assert done.code == 0, done.err
+    assert (tmp_path / "out.csv").read_text().startswith("id,class,confidence\n1,")
+
+
 def test_parts_have_a_manifest_that_tells_damage(run, tmp_path, small_parts):
     path, out = table(tmp_path / "test.csv"), tmp_path / "answers"
     assert tenfold("predict", run.path, path, "--out", out, "--parts").code == 0

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _faulty_os import FaultyOs
 from tenfold import atomic
 from tenfold.errors import IntegrityError, Stopped
 from tenfold.executors import Context
@@ -75,6 +74,7 @@ def write_again_and_again(context: Context, path: str, attempts: int) -> dict[st
 
 def train_on_a_full_disk(context: Context, at: int, **task: Any) -> dict[str, Any]:
     """Member 0 finds the disk full from call number ``at`` on."""
+    from _faulty_os import FaultyOs
     from tenfold.training.member import train_member
 
     def full(name: str, real: Any, arguments: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -22,7 +23,7 @@ from tenfold.augment import build as build_augmentation
 from tenfold.data.cache import open_stored
 from tenfold.data.splits import stratified_split
 from tenfold.environment import instruction_set, version
-from tenfold.errors import IntegrityError, Stopped
+from tenfold.errors import IntegrityError, ResourceError, Stopped
 from tenfold.executors import Context
 from tenfold.models import build as build_model
 from tenfold.models.fitted import Fitted
@@ -85,8 +86,8 @@ def train_member(
     except Stopped:
         raise
     except Exception:
-        make_directory(log.parent)
-        write_text(log, traceback.format_exc())
+        with contextlib.suppress(ResourceError):  # a full disk has no room for the log either
+            write_text(make_directory(log.parent) / log.name, traceback.format_exc())
         raise
 
 
