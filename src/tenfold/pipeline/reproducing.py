@@ -56,7 +56,7 @@ def reproduce(run: Run, settings: Settings = DEFAULTS, listener: Listener = SILE
         raise UsageError(f"{run.path} is a search; reproduce what it found with: tenfold run {run.path / 'best.toml'}")
     if faults := run.verify():
         raise IntegrityError(f"{run.path} was changed since it was trained: {'; '.join(faults)}")
-    changed = differences(run.environment, environment_of(settings))
+    changed = differences(run.environment, environment_of(settings, run.recipe))
     if changed and not settings.allow_inexact_resume:
         raise IntegrityError(
             f"{run.path} cannot be reproduced to the bit - {'; '.join(changed)}. "

@@ -87,7 +87,7 @@ def train_member(
         raise
     except Exception:
         with contextlib.suppress(ResourceError):  # a full disk has no room for the log either
-            write_text(make_directory(log.parent) / log.name, traceback.format_exc())
+            write_text(make_directory(log.parent, within=here.path) / log.name, traceback.format_exc())
         raise
 
 
