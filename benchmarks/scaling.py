@@ -107,7 +107,7 @@ def efficiency(slept: list[float], workers: int, elapsed: float) -> dict[str, An
 
 
 def predict(bundle: str, source: str, workers: int) -> dict[str, Any]:
-    """Images a core-second: in this process with one thread, and by Ray's workers, with what the driver adds."""
+    """Images a core-second: in this process with one thread, and by Ray's workers; the driver beside them."""
     from tenfold.bundle import batch
 
     found: dict[str, Any] = {}
@@ -124,11 +124,11 @@ def predict(bundle: str, source: str, workers: int) -> dict[str, Any]:
                 threads=1,
             )
             cost, elapsed = outcome.core_seconds, time.monotonic() - begun
-            driver = time.process_time() - cpu
-            cost += driver if executor == "ray" else 0.0  # the local executor works in this process
+            driver = time.process_time() - cpu - (cost if executor == "local" else 0.0)  # which works in this process
             found[executor] = {
                 "images": outcome.rows,
                 "core_seconds": cost,
+                "driver_core_seconds": driver,
                 "images_per_core_second": outcome.rows / cost,
                 "images_per_second": outcome.rows / elapsed,
             }

@@ -67,6 +67,7 @@ def connected(workers: int, address: str | None, *, insecure: bool) -> Iterator[
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_task_oom_retries", "3")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # 15 otherwise: whatever else runs here would come first
     ours = address is None or address == "local"
     if ours and "ray" not in sys.modules:  # it looks once; newer versions do it of themselves
         os.environ.setdefault("RAY_AUTH_MODE", "token")
