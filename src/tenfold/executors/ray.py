@@ -112,9 +112,9 @@ class Ray(Executor):
                             _let_go(ray, mailbox, work, attempt.index)
                             yield attempt.index, answer["result"]
             except ray.exceptions.RayError as error:
-                failure = ResourceError(
-                    f"the Ray cluster was lost: {_line(error)}; finished work is kept, the same command goes on"
-                )
+                short = isinstance(error, ray.exceptions.OutOfMemoryError) or "low on memory" in str(error)
+                what = "a machine of the cluster is out of memory" if short else "the Ray cluster was lost"
+                failure = ResourceError(f"{what}: {_line(error)}; finished work is kept, the same command goes on")
             finally:
                 _stop(ray, mailbox, work, flag)
         if failure is not None:
