@@ -16,7 +16,7 @@ LAYERS = [  # low to high
     {"evaluation", "explanation", "exploration"},
     {"report", "bundle"},
     {"reading", "serve", "pipeline", "bench", "tuning"},
-    {"progress"},
+    {"progress", "tracking"},
     {"api", "studies"},
     {"classifier"},
     {"cli"},

@@ -7,7 +7,7 @@ import torch
 
 from tenfold.augment import build as build_augmentation
 from tenfold.models import build as build_model
-from tenfold.recipes import find_recipe, recipe_names
+from tenfold.recipes import FOLDER, find_recipe, recipe_names
 from tenfold.training.optimizer import build_optimizer
 from tenfold.values.recipe import load_recipe, parse_recipe
 
@@ -46,3 +46,8 @@ def test_the_notebooks_ensemble_is_ten_of_its_cnns() -> None:
 def test_tiny_is_tiny() -> None:
     network = build_model(load_recipe(find_recipe("tiny")).model_of(0), (1, 28, 28), 10)
     assert sum(parameter.numel() for parameter in network.parameters()) <= 25_000
+
+
+def test_every_entry_of_the_notebooks_log_is_a_recipe() -> None:
+    numbers = [int(path.name[:2]) for path in (FOLDER / "notebook").glob("[0-9][0-9]-*.toml")]
+    assert sorted(numbers) == list(range(1, 53))

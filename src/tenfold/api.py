@@ -19,6 +19,7 @@ from tenfold.pipeline import DEFAULTS, MEMORY, Listener, Reproduction, Settings,
 from tenfold.progress import listener_for
 from tenfold.recipes import find_recipe
 from tenfold.studies.seen import predictions_for
+from tenfold.tracking.listener import tracked
 from tenfold.values import recipe as recipes
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
@@ -45,6 +46,7 @@ def run(
     workers: int | None = DEFAULTS.workers,
     device: str = DEFAULTS.device,
     explore: bool = False,
+    track: Sequence[str] = (),
     progress: bool | Listener = True,
 ) -> Run:
     """Train, predict the test set, and write the bundle, the submission and the report.
@@ -60,6 +62,7 @@ def run(
         workers: members trained at once; None is one a core, or on a cluster all.
         device: "auto", "cpu", "cuda" or "mps".
         explore: write ``explore.html`` about the data, too; see :func:`explore`.
+        track: trackers to copy the run to, such as ``["tensorboard"]`` or ``["mlflow=http://127.0.0.1:5000"]``.
         progress: True shows it, False does not, a listener hears it.
 
     Returns:
@@ -76,7 +79,7 @@ def run(
         (True, True)
     """
     settings = Settings(Path(out), options, executor, workers, device, explore=explore)
-    return _start(recipe, "run", settings, train, test, overrides, progress)
+    return _start(recipe, "run", settings, train, test, overrides, track, progress)
 
 
 def train(
@@ -89,6 +92,7 @@ def train(
     executor: str = DEFAULTS.executor,
     workers: int | None = DEFAULTS.workers,
     device: str = DEFAULTS.device,
+    track: Sequence[str] = (),
     progress: bool | Listener = True,
 ) -> Run:
     """Train and write the bundle; no test set, no submission, no report. Arguments as for :func:`run`.
@@ -100,7 +104,7 @@ def train(
         (True, True)
     """
     settings = Settings(Path(out), options, executor, workers, device)
-    return _start(recipe, "train", settings, train, None, overrides, progress)
+    return _start(recipe, "train", settings, train, None, overrides, track, progress)
 
 
 def resume(
@@ -114,6 +118,7 @@ def resume(
     allow_inexact: bool = False,
     allow_partial: bool = False,
     explore: bool = False,
+    track: Sequence[str] = (),
     progress: bool | Listener = True,
 ) -> Run:
     """Go on with an interrupted run, cross-validation or search, to the same bits; a complete one is left as it is.
@@ -128,6 +133,7 @@ def resume(
         allow_inexact: go on even where the bits cannot be the same, and mark the run.
         allow_partial: do without members that are damaged, and say so in everything that is written.
         explore: as for :func:`run`.
+        track: as for :func:`run`.
         progress: as for :func:`run`.
 
     Raises:
@@ -143,13 +149,14 @@ def resume(
         DEFAULTS.out, options, executor, workers, device, allow_inexact, allow_partial=allow_partial, explore=explore
     )
     run = path if isinstance(path, Run) else Run(path)
+    listener = tracked(_listener(progress), track, run.path.parent)
     if run.command == "cv":
-        return pipeline.cross_validation.resume(run, settings, _listener(progress))
+        return pipeline.cross_validation.resume(run, settings, listener)
     if run.command == "tune":
         from tenfold.tuning import search
 
-        return search.resume(run, settings, _listener(progress))
-    return pipeline.resume(run, stages, settings, _listener(progress))
+        return search.resume(run, settings, listener)
+    return pipeline.resume(run, stages, settings, listener)
 
 
 def reproduce(
@@ -203,6 +210,7 @@ def cross_validate(
     executor: str = DEFAULTS.executor,
     workers: int | None = DEFAULTS.workers,
     device: str = DEFAULTS.device,
+    track: Sequence[str] = (),
     progress: bool | Listener = True,
 ) -> Run:
     """Predict every training row by members that never saw it: folds in turn are left out of the training.
@@ -219,6 +227,7 @@ def cross_validate(
         executor: likewise.
         workers: likewise.
         device: likewise.
+        track: likewise.
         progress: likewise.
 
     Returns:
@@ -237,7 +246,7 @@ def cross_validate(
     """
     settings = Settings(Path(out), options, executor, workers, device)
     loaded, datasets = _prepared(recipe, train, None, overrides)
-    listener = _listener(progress)
+    listener = tracked(_listener(progress), track, settings.out)
     return pipeline.cross_validation.cross_validate(loaded, folds, settings, listener, train=datasets.get("train"))
 
 
@@ -421,12 +430,14 @@ def _start(
     train: Source | None,
     test: Source | None,
     overrides: Sequence[str],
+    track: Sequence[str],
     progress: bool | Listener,
 ) -> Run:
     loaded, datasets = _prepared(recipe, train, test, overrides)
     if stages == "train":
         loaded = loaded.model_copy(update={"data": loaded.data.model_copy(update={"test": None})})
-    return pipeline.start(loaded, stages, settings, _listener(progress), train=datasets.get("train"), test=datasets.get("test"))
+    listener = tracked(_listener(progress), track, settings.out)
+    return pipeline.start(loaded, stages, settings, listener, train=datasets.get("train"), test=datasets.get("test"))
 
 
 def _prepared(

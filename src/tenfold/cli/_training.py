@@ -34,6 +34,10 @@ Explore = Annotated[bool, typer.Option("--explore", help="Write a page about the
 Partial = Annotated[
     bool, typer.Option("--allow-partial", help="With --resume: do without members that are damaged, and say so everywhere.")
 ]
+Track = Annotated[
+    list[str] | None,
+    typer.Option("--track", help="Copy curves, parameters and files to mlflow or tensorboard, too.", metavar="NAME[=PLACE]"),
+]
 Inexact = Annotated[bool, typer.Option("--allow-inexact-resume", help="Resume where the bits cannot be the same.")]
 
 
@@ -52,6 +56,7 @@ def execute(
     inexact: bool,
     partial: bool,
     explore: bool = False,
+    track: list[str] | None = None,
     reading: ReadOptions,
 ) -> None:
     """Start or resume, then print where everything is."""
@@ -60,6 +65,7 @@ def execute(
 
     began = time.monotonic()
     how: dict[str, Any] = {"options": reading, "executor": executor, "workers": workers, "device": device}
+    how["track"] = track or []
     progress = not _console.settings.quiet
     if resume is not None:
         if train or test or overrides:

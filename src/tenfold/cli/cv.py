@@ -29,6 +29,7 @@ def cv(
     address: options.Address = None,
     insecure: options.Insecure = False,
     portable_isa: options.PortableIsa = None,
+    track: options.Track = None,
     allow_inexact_resume: options.Inexact = False,
     no_header: read.NoHeader = False,
     scale: read.Scale = None,
@@ -56,6 +57,7 @@ def cv(
     began = time.monotonic()
     progress = not _console.settings.quiet
     how: dict[str, Any] = {"options": reading, "executor": executor, "workers": workers, "device": device, "progress": progress}
+    how["track"] = track or []
     if resume is not None:
         if train or overrides or folds:
             raise UsageError("--resume goes on with a cross-validation as it was begun; leave out --folds, --train and --set")

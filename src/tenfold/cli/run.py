@@ -22,6 +22,7 @@ def run(
     insecure: options.Insecure = False,
     portable_isa: options.PortableIsa = None,
     explore: options.Explore = False,
+    track: options.Track = None,
     allow_inexact_resume: options.Inexact = False,
     allow_partial: options.Partial = False,
     no_header: read.NoHeader = False,
@@ -47,6 +48,7 @@ def run(
         executor=executor,
         inexact=allow_inexact_resume,
         partial=allow_partial,
+        track=track,
         explore=explore,
         reading=read.read_options(
             no_header=no_header,

@@ -20,6 +20,7 @@ def train(
     address: options.Address = None,
     insecure: options.Insecure = False,
     portable_isa: options.PortableIsa = None,
+    track: options.Track = None,
     allow_inexact_resume: options.Inexact = False,
     allow_partial: options.Partial = False,
     no_header: read.NoHeader = False,
@@ -45,6 +46,7 @@ def train(
         executor=executor,
         inexact=allow_inexact_resume,
         partial=allow_partial,
+        track=track,
         reading=read.read_options(
             no_header=no_header,
             scale=scale,

@@ -16,7 +16,7 @@ from tenfold.errors import UsageError
 from tenfold.evaluation.fold_mean import fold_mean_interval
 from tenfold.pipeline.listener import SILENT, Listener
 from tenfold.pipeline.results import costs, scored
-from tenfold.pipeline.session import check_resumable, environment_of, first_line, resumable, timed
+from tenfold.pipeline.session import announced, check_resumable, environment_of, first_line, resumable, timed
 from tenfold.pipeline.settings import DEFAULTS, Settings
 from tenfold.pipeline.sources import describe_source, load_again, load_source, say_data
 from tenfold.values.dataset import Dataset
@@ -77,7 +77,8 @@ def cross_validate(
             "leaked": False,
         }
         write_json(run.path / "data.json", record)
-        _go_on(run, settings, listener, train, {"load": loading.seconds})
+        with announced(run, listener):
+            _go_on(run, settings, listener, train, {"load": loading.seconds})
     return run
 
 
@@ -99,7 +100,8 @@ def resume(run: Run, settings: Settings = DEFAULTS, listener: Listener = SILENT)
         check_resumable(run, settings, listener)
         with timed() as loading:
             train = load_again(run, "train", run.recipe.data.train, settings)
-        _go_on(run, settings, listener, train, {"load": loading.seconds})
+        with announced(run, listener):
+            _go_on(run, settings, listener, train, {"load": loading.seconds})
     return run
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tenfold.data.checks import Finding
+from tenfold.values.run import Run
 
 
 class Listener:
@@ -16,6 +17,15 @@ class Listener:
 
     def findings(self, findings: list[Finding]) -> None:
         """What the checks found, before training."""
+
+    def run_begins(self, run: Run) -> None:
+        """A run's directory is there, with its data recorded; also of a run that goes on."""
+
+    def run_ends(self, run: Run) -> None:
+        """It is complete."""
+
+    def run_stops(self) -> None:
+        """It was interrupted, or failed."""
 
     def training_starts(self, members: int, workers: int, names: Sequence[str] = ()) -> None:
         """``members`` are about to be trained, ``workers`` at a time; ``names`` say more than their numbers."""

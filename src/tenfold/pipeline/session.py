@@ -88,3 +88,15 @@ def resumable(run: Run, command: str) -> Iterator[None]:
     except (Stopped, KeyboardInterrupt) as error:
         code = error.exit_code if isinstance(error, Stopped) else 130
         raise Stopped(f"stopped; everything so far is kept. Go on with: tenfold {command} --resume {run.path}", code) from None
+
+
+@contextmanager
+def announced(run: Run, listener: Listener) -> Iterator[None]:
+    """The listener hears of the run's beginning and of its end."""
+    listener.run_begins(run)
+    try:
+        yield
+    except BaseException:
+        listener.run_stops()
+        raise
+    listener.run_ends(run)

@@ -14,7 +14,7 @@ from tenfold.exploration.tsne import check_installed
 from tenfold.pipeline import cross_validation
 from tenfold.pipeline.listener import SILENT, Listener
 from tenfold.pipeline.results import explain_hardest, explore, export, submit, summarise
-from tenfold.pipeline.session import check_resumable, environment_of, first_line, resumable, timed
+from tenfold.pipeline.session import announced, check_resumable, environment_of, first_line, resumable, timed
 from tenfold.pipeline.settings import DEFAULTS, Settings, Stages
 from tenfold.pipeline.sources import check_same_kind, describe_source, images_behind, load_again, load_source, load_test, say_data
 from tenfold.values.dataset import Dataset
@@ -81,7 +81,8 @@ def start(
             "leaked": leaked,
         }
         write_json(run.path / "data.json", record)
-        _go_on(run, stages, settings, listener, train, test, {"load": loading.seconds})
+        with announced(run, listener):
+            _go_on(run, stages, settings, listener, train, test, {"load": loading.seconds})
     return run
 
 
@@ -115,7 +116,8 @@ def resume(run: Run, stages: Stages = "run", settings: Settings = DEFAULTS, list
                 listener.say(f"member {member} is left out: {why}")
         if not (run.path / "split.npz").is_file():
             split_rows(recipe, train).save(run)
-        _go_on(run, stages, settings, listener, train, test, {"load": loading.seconds})
+        with announced(run, listener):
+            _go_on(run, stages, settings, listener, train, test, {"load": loading.seconds})
     return run
 
 

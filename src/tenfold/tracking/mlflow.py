@@ -1,0 +1,114 @@
+"""Runs in MLflow: a database file, or a server."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tenfold.errors import ResourceError, UsageError, missing_extra, printable
+from tenfold.tracking import Tracker
+from tenfold.tracking.figures import epoch_figures, final_figures, parameters
+from tenfold.values.run import Run
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "tenfold"
+FILES = ("report.html", "recipe.toml", "environment.json", "data.json", "summary.json", "manifest.json", "submission.csv")
+FOLDERS = ("bundle", "predictions")
+LONGEST = 6000
+"""Characters in a parameter's value."""
+SCHEMES = ("sqlite:", "http:", "https:", "postgresql:", "mysql:", "mssql:")
+
+
+class Mlflow(Tracker):
+    """An MLflow run in the experiment "tenfold"; ``mlflow ui`` shows it."""
+
+    _client: MlflowClient
+    _experiment: str
+    _id: str
+
+    @property
+    def uri(self) -> str:
+        """Where to: as the user wrote it, else MLFLOW_TRACKING_URI, else a database beside the runs."""
+        known = self.place or os.environ.get("MLFLOW_TRACKING_URI")
+        return known or f"sqlite:///{(self.folder / 'mlflow.db').absolute()}"
+
+    def connect(self) -> str:
+        """See :meth:`Tracker.connect`."""
+        if not self.uri.startswith(SCHEMES):
+            raise UsageError(f"--track mlflow={printable(self.uri)}: expected sqlite:///FILE.db or http://HOST:PORT")
+        # MLflow tries for minutes, which is long for a wrong address
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+        try:
+            from mlflow import MlflowClient
+            from mlflow.exceptions import MlflowException
+        except ImportError as error:
+            raise missing_extra("mlflow", "track", "--track mlflow") from error
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._client = MlflowClient(self.uri)
+            known = self._client.get_experiment_by_name(EXPERIMENT)
+            self._experiment = known.experiment_id if known else self._client.create_experiment(EXPERIMENT, self._artefacts())
+        except (MlflowException, OSError, ValueError) as error:
+            reason = printable(str(error).partition("\n")[0])[:200]
+            raise ResourceError(f"--track mlflow: {printable(self.uri)} cannot be used: {reason}") from error
+        return f"mlflow ui --backend-store-uri {self.uri}" if self.uri.startswith("sqlite:") else self.uri
+
+    def begin(self, run: Run) -> None:
+        """Name, parameters, and tags that say which recipe, data, commit and machine."""
+        from mlflow.entities import Param, RunTag
+
+        environment = run.environment
+        tags = {
+            "mlflow.runName": run.path.name,
+            "mlflow.source.name": "tenfold",
+            "mlflow.source.git.commit": str(environment.get("commit") or ""),
+            "recipe_key": run.recipe.key(),
+            "run_directory": str(run.path.resolve()),
+            "claim": run.recipe.claim,
+        }
+        if (run.path / "data.json").is_file():
+            tags |= {"data": str(run.data["train"]["source"]), "data_fingerprint": str(run.data["train"]["fingerprint"])}
+        self._id = self._client.create_run(self._experiment, run_name=run.path.name).info.run_id
+        params = [Param(_name(name), value[:LONGEST]) for name, value in parameters(run).items()]
+        self._client.log_batch(self._id, params=params, tags=[RunTag(key, value) for key, value in tags.items() if value])
+
+    def epoch(self, name: str, row: Mapping[str, Any]) -> None:
+        """A point of each curve, as ``member00/loss/train``."""
+        self._metrics({f"{name}/{figure}": value for figure, value in epoch_figures(row).items()}, int(row["epoch"]))
+
+    def end(self, run: Run) -> None:
+        """Headline figures, and the files that people ask for."""
+        self._metrics(final_figures(run), 0)
+        for name in FILES:
+            if (run.path / name).is_file():
+                self._client.log_artifact(self._id, str(run.path / name))
+        for name in FOLDERS:
+            if (run.path / name).is_dir():
+                self._client.log_artifacts(self._id, str(run.path / name), name)
+        self._client.set_terminated(self._id, "FINISHED")
+
+    def stop(self) -> None:
+        """Mark it as killed."""
+        self._client.set_terminated(self._id, "KILLED")
+
+    def _metrics(self, figures: Mapping[str, float], step: int) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._client.log_batch(self._id, metrics=[Metric(_name(name), value, now, step) for name, value in figures.items()])
+
+    def _artefacts(self) -> str | None:
+        """Beside a database file; a server has its own place."""
+        path = self.uri.removeprefix("sqlite:///")
+        return None if path == self.uri else (Path(path).absolute().parent / "mlflow-artefacts").as_uri()
+
+
+def _name(text: str) -> str:
+    """``text`` in the characters that MLflow takes."""
+    return "".join(c if c.isalnum() or c in "_-. /" else "_" for c in text)
