@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tenfold.atomic import make_directory
 from tenfold.errors import ResourceError, UsageError, missing_extra, printable
 from tenfold.tracking import Tracker
 from tenfold.tracking.figures import epoch_figures, final_figures, parameters
@@ -49,7 +50,7 @@ class Mlflow(Tracker):
             from mlflow.exceptions import MlflowException
         except ImportError as error:
             raise missing_extra("mlflow", "track", "--track mlflow") from error
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_directory(self.folder)
         try:
             self._client = MlflowClient(self.uri)
             known = self._client.get_experiment_by_name(EXPERIMENT)
