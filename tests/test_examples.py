@@ -44,8 +44,8 @@ SAYS = {
     "calibration": r"accuracy .*, calibrated [\d.]+%\nanswers \d+ of 80 images, \d+ of them rightly",
     "reading": r"images/one/0.png: 1, least sure of one with [\d.]+",
     "grid_search": r"(model\.gamma=.*\n){3}best: model\.gamma=[\d.]+; an image is \d",
-    "form": r"three: \d{3}\ntwo: \d\d - a person should look: 2 digits, expected 3\nnone: - - a person should look: empty",
-    "serving": r'"text": "\d{5}"',
+    "form": r"three: [\d?]{3}.*\ntwo: [\d?]{2} - a person should look: .+\nnone: - - a person should look: empty",
+    "serving": r'"text": "[\d?]{5}"',
     "on_ray": r"the same bits as here: True",
 }
 
@@ -65,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "images" / name).mkdir(parents=True)
         for number, image in enumerate(images[bunch.target[:500] == label][:50]):
             Image.fromarray(image).resize((16, 16)).save(folder / "images" / name / f"{number}.png")
-    _form([images[bunch.target[:500] == label][0] for label in (1, 1, 0, 0, 1)]).save(folder / "form.png")
+    _form([images[bunch.target[:500] == label][0] for label in (0, 0, 0, 0, 0)]).save(folder / "form.png")
     return folder
 
 
