@@ -58,6 +58,7 @@ def render(found: Evaluation, images: NDArray[np.uint8] | None = None, train: Da
         "long_names": any(len(name) > 3 for name in found.class_names),
         "headline": headline(sets),
         "leaked": found.is_leaked,
+        "left_out": {},  # of a run's members: its own page says it
         "findings": [found.leak] if found.leak else [],
         "scored": scored,
         "robustness": robustness_section(found.robustness, images) if found.robustness else None,
