@@ -64,7 +64,6 @@ def render(found: Evaluation, images: NDArray[np.uint8] | None = None, train: Da
         "robustness": robustness_section(found.robustness, images) if found.robustness else None,
         "evolution": None,
         "members": [],
-        "left_out": {},
         "counts": None,
         "total_seconds": None,
     }
