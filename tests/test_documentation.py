@@ -7,6 +7,7 @@ import functools
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -109,6 +110,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         for name, seed in (("RUN", 1), ("OTHER", 2)):
             run = tenfold.run("quick", out=folder / "made", overrides=[*SMALL, f"seed={seed}"], progress=False, executor="local")
             run.path.rename(folder / "runs" / name)
+    shutil.copytree(folder / "runs", folder / "untouched")
     run = tenfold.Run(folder / "runs" / "RUN")
     (folder / "log.csv").write_text("title,layers,test accuracy\nbaseline,32C3 FLAT SOFTMAX,98.97\n")
     (folder / "mine.toml").write_text(SEARCH)
@@ -155,6 +157,8 @@ def test_the_example_in_a_public_docstring_runs(name: str, world: dict[str, Any]
 
 
 def _enter(world: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(world["folder"] / "runs")  # what a page before has written into a run
+    shutil.copytree(world["folder"] / "untouched", world["folder"] / "runs")
     monkeypatch.chdir(world["folder"])
     monkeypatch.setenv("TENFOLD_HOME", str(world["folder"] / "home"))
     monkeypatch.setattr(Mnist, "read", classmethod(lambda cls, path, role, options: world[role]))

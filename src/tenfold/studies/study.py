@@ -78,7 +78,7 @@ def study(
     Example:
         >>> import tenfold
         >>> found = tenfold.study("quick", seeds=2, train="train.csv", out="study", progress=False)
-        >>> [row.seed for row in found.rows]
+        >>> sorted(row.seed for row in found.rows)  # best first
         [1, 2]
     """
     require_training()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import platform
@@ -18,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from tenfold.atomic import make_directory, write_json, write_text
+from tenfold.atomic import make_directory, refused, write_json, write_text
 from tenfold.augment import build as build_augmentation
 from tenfold.data.cache import open_stored
 from tenfold.data.splits import stratified_split
@@ -63,8 +64,11 @@ def train_member(
 
     Raises:
         IntegrityError: this machine would give other bits than the run's, or the data here is not the run's.
+        ResourceError: the run directory is gone, or the operating system refused.
         Stopped: ``context`` asked to.
     """
+    if not Path(run).is_dir():  # removed while another member trained
+        raise refused(Path(run), FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
     here = Run(run)
     if (finished := _finished(here, member)) is not None:
         return finished  # a copy of this task was quicker
