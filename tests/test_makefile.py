@@ -38,13 +38,13 @@ def installed(name: str) -> bool:
     return bool(list(metadata.distributions(name=name)))
 
 
-def test_everything_that_is_installed_for_us_is_pinned() -> None:
+def test_g05_everything_that_is_installed_for_us_is_pinned() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     needed = needs("tenfold", tuple(extras), set()) - {"tenfold"}
     assert needed - {normal(name) for name in PINS} == set()
 
 
-def test_pins_are_what_the_tests_run_with() -> None:
+def test_g05_pins_are_what_the_tests_run_with() -> None:
     if sys.prefix == sys.base_prefix:
         pytest.skip("not in a virtual environment: other versions may be meant")
     versions = {name: metadata.version(name).split("+")[0] for name in PINS if installed(name)}
