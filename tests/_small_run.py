@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tenfold.bundle.verification import verify
+from tenfold.pipeline.reproducing import TIMED
 from tenfold.values.run import Run
 
 RECIPE = """
@@ -36,8 +37,6 @@ checkpoint_minutes = {checkpoint_minutes}
 [ensemble]
 members = 2
 """
-TIMED = {"timing.json", "summary.json", "environment.json", "report.html", "manifest.json"}
-"""Files that say when and how long: they differ between two runs of the same bits."""
 
 
 def write_inputs(folder: Path, *, epochs: int = 2, checkpoint_minutes: float = 1e-9) -> Path:
