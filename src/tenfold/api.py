@@ -261,6 +261,7 @@ def tune(
     executor: str = DEFAULTS.executor,
     workers: int | None = DEFAULTS.workers,
     device: str = DEFAULTS.device,
+    track: Sequence[str] = (),
     progress: bool | Listener = True,
 ) -> Run:
     """Search through the ranges in the recipe's ``[tune]`` table; trials are judged by out-of-fold rows.
@@ -275,6 +276,7 @@ def tune(
         executor: likewise.
         workers: trials at once; None is one a core.
         device: as for :func:`run`.
+        track: likewise; the search and every trial are runs of the tracker.
         progress: likewise.
 
     Returns:
@@ -295,7 +297,8 @@ def tune(
     settings = Settings(Path(out), options, executor, workers, device)
     overrides = [*overrides, *([] if trials is None else [f"tune.trials={trials}"])]
     loaded, datasets = _prepared(recipe, train, None, overrides)
-    return search.tune(loaded, settings, _listener(progress), train=datasets.get("train"))
+    listener = tracked(_listener(progress), track, settings.out)
+    return search.tune(loaded, settings, listener, train=datasets.get("train"))
 
 
 def resume_tuning(
@@ -307,13 +310,15 @@ def resume_tuning(
     workers: int | None = DEFAULTS.workers,
     device: str = DEFAULTS.device,
     allow_inexact: bool = False,
+    track: Sequence[str] = (),
     progress: bool | Listener = True,
 ) -> Run:
     """Go on with an interrupted search; with more ``trials``, a complete one too. Arguments as for :func:`resume`."""
     from tenfold.tuning import search
 
     settings = Settings(DEFAULTS.out, options, executor, workers, device, allow_inexact)
-    return search.resume(path if isinstance(path, Run) else Run(path), settings, _listener(progress), trials=trials)
+    run = path if isinstance(path, Run) else Run(path)
+    return search.resume(run, settings, tracked(_listener(progress), track, run.path.parent), trials=trials)
 
 
 def explore(

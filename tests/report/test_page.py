@@ -76,17 +76,18 @@ def test_every_mistake_is_a_picture_with_id_truth_reading_and_confidence(make_ru
     page = written(make_run, {"test": data}, {"test": made})
     pairs = [(tile["data-true"], tile["data-predicted"]) for tile in page.tiles()]
     assert pairs == [("4", "9"), ("4", "9"), ("5", "3"), ("0", "6")]
-    assert page.sheets() == 2  # the mistakes and the hardest
+    assert page.sheets() == 3  # the mistakes, the hardest, and the diagonal's
     assert "4 → 9 89.0 % 5" in page.text
     assert len([button for button in page.all("button") if "px mistake" in (button.get("class") or "")]) == 4
 
 
-def test_cells_with_mistakes_are_buttons_and_count_them(make_run, labelled):
+def test_cells_with_images_are_buttons_and_count_them(make_run, labelled):
     data, made = labelled
     page = written(make_run, {"test": data}, {"test": made})
     cells = [cell for cell in page.all("button", tabindex="-1") if "data-true" in cell]
-    counts = {(cell["data-true"], cell["data-predicted"]): cell["data-count"] for cell in cells}
-    assert counts == {("4", "9"): "2", ("5", "3"): "1", ("0", "6"): "1"}
+    counts = {(int(cell["data-true"]), int(cell["data-predicted"])): int(cell["data-count"]) for cell in cells}
+    diagonal = {(k, k): int(((made.labels == k) & (made.predicted == k)).sum()) for k in range(10)}
+    assert counts == {(4, 9): 2, (5, 3): 1, (0, 6): 1, **diagonal}
     assert "4 read as 9: 2 images" in [cell["aria-label"] for cell in cells]
 
 
@@ -103,7 +104,7 @@ def test_curves_show_every_member_and_mark_the_best_epoch(make_run, labelled):
 def test_the_page_asks_nobody_for_anything(make_run, labelled):
     data, made = labelled
     page = written(make_run, {"test": data}, {"test": made}, previews=data.images[:50])
-    assert page.sheets() == 3
+    assert page.sheets() == 4
     for tag, attributes in page.tags:
         assert tag not in ("link", "iframe", "object", "embed", "base", "form") or attributes.get("method") == "dialog"
         for name in ("src", "srcset", "href", "action", "data", "poster"):
@@ -159,7 +160,7 @@ def test_no_mistakes_is_said_plainly(make_run):
     page = written(make_run, {"test": data}, {"test": predict(data, {})})
     assert "None: all 300 images were read right." in page.text
     assert "No image was misread." in page.text
-    assert page.sheets() == 1
+    assert page.sheets() == 2
     assert not page.tiles()
 
 
@@ -293,4 +294,4 @@ def test_members_stand_beside_the_vote_of_all(make_run, labelled):
     assert "member 1" in page.text
     assert "all better, p < 0.001" in page.text  # the vote beside the second member
     assert "Two members differ on" in page.text
-    assert page.sheets() == 3  # mistakes, hardest, and the training images they resemble
+    assert page.sheets() == 4  # mistakes, hardest, the diagonal's, and the training images that mistakes resemble

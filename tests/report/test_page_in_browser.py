@@ -40,6 +40,19 @@ seen.beside = {
   label: $("#zoom .near figcaption").textContent,
 };
 $("#zoom").close();
+const sure = $('#matrix button[data-true="7"][data-predicted="7"]');
+sure.click();
+seen.right = {
+  tiles: visible("#cell-tiles .tile"),
+  foreign: visible('#cell-tiles .tile:not([data-true="7"][data-predicted="7"])'),
+  title: $("#cell-title").textContent,
+  pressed: sure.getAttribute("aria-pressed"),
+  picture: getComputedStyle($("#cell-tiles .px")).backgroundImage.slice(0, 20),
+};
+$("#cell-tiles .px").click();
+seen.right.zoom = $("#zoom li.truth b").textContent;
+$("#zoom").close();
+cell.click();
 $("#cell-close").click();
 seen.closed = {panels: visible("#cell"), pairs: visible("#pairs"), focus: document.activeElement === cell};
 
@@ -63,11 +76,11 @@ seen.truth = {tiles: visible("#tiles .tile"), said: $("#shown").textContent};
 choose("#filter-predicted", "3");
 seen.nothing = {tiles: visible("#tiles .tile"), said: $("#shown").textContent};
 
-seen.count = $("#matrix td.d span").innerText;
+seen.count = $("#matrix td.d button").innerText;
 $('.segmented [data-mode="share"]').click();
-seen.share = $("#matrix td.d span").innerText;
+seen.share = $("#matrix td.d button").innerText;
 $('.segmented [data-mode="column"]').click();
-seen.column = $("#matrix td.d span").innerText;
+seen.column = $("#matrix td.d button").innerText;
 
 const slide = (value) => { $("#epoch").value = value; $("#epoch").dispatchEvent(new Event("input")); };
 const evolved = () => [$("#epoch-said").textContent, $("#evolution tbody tr:nth-child(5) td:nth-child(11)").textContent];
@@ -92,7 +105,7 @@ LIGHT, DARK = "rgb(251, 250, 248)", "rgb(20, 21, 25)"
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """(path, images in the cell 4 read as 9, mistakes) of a report on 1,000 digits."""
+    """(path, images in the cell 4 read as 9, mistakes, sevens) of a report on 1,000 digits."""
     data = digits(1000)
     wrong = {row: 9 for row in range(130) if data.labels[row] == 4}
     fours = len(wrong)
@@ -100,7 +113,8 @@ def page(tmp_path_factory):
     run = RunMaker(tmp_path_factory.mktemp("report") / "runs")({"test": predict(data, wrong)})
     for member, votes in enumerate([wrong, {}]):
         predict(data, votes).save(run.member_path(member) / "test.npz")
-    return write_report(run, {"test": data, "train": data}), fours, len(wrong)
+    sevens = int((data.labels == 7).sum())
+    return write_report(run, {"test": data, "train": data}), fours, len(wrong), sevens
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +124,7 @@ def seen(page, tmp_path_factory):
 
 
 def test_a_cell_opens_the_images_behind_it(page, seen):
-    _, fours, _ = page
+    _, fours, *_ = page
     assert seen["first"]["panels"] == 0
     assert seen["cell"] == {
         "tiles": fours,
@@ -120,6 +134,17 @@ def test_a_cell_opens_the_images_behind_it(page, seen):
         "picture": 'url("data:image/png;',
     }
     assert seen["pair"] == {"tiles": fours, "focus": "cell-close"}
+
+
+def test_a_cell_of_the_diagonal_opens_the_least_sure_of_its_images(page, seen):
+    assert seen["right"] == {
+        "tiles": 24,
+        "foreign": 0,
+        "title": f"7 read as 7: the 24 least sure of {page[3]} images",
+        "pressed": "true",
+        "picture": 'url("data:image/png;',
+        "zoom": "7",
+    }
 
 
 def test_a_picture_opens_large_with_the_truth(seen):
@@ -149,12 +174,12 @@ def test_closing_goes_back_to_where_one_was(seen):
 
 
 def test_arrows_walk_the_matrix_and_tab_has_one_stop(seen):
-    assert (seen["arrow"]["true"], seen["arrow"]["predicted"]) == ("5", "3")
+    assert (seen["arrow"]["true"], seen["arrow"]["predicted"]) == ("9", "9")
     assert seen["stops"] == 1
 
 
 def test_the_grid_starts_short_and_filters_by_pair(page, seen):
-    _, fours, total = page
+    _, fours, total, _ = page
     assert seen["beyond"] == total - fours  # a cell opens images that the grid does not show yet
     assert seen["first"]["tiles"] == 60 < total
     assert seen["all"] == total

@@ -14,7 +14,8 @@ from tenfold.report.sections.confidence import confidence_section
 from tenfold.report.sections.confusion import confusion
 from tenfold.report.sections.ensemble import ensemble
 from tenfold.report.sections.evolution import evolution
-from tenfold.report.sections.mistakes import Beside, hardest, mistakes
+from tenfold.report.sections.mistakes import Beside, hardest, mistakes, read_right
+from tenfold.values.predictions import Predictions
 from tenfold.values.voting import vote
 
 
@@ -101,6 +102,18 @@ def test_beside_a_mistake_stand_votes_and_training_images():
     assert tile.neighbours[0].label == int(data.labels[7])
     assert tile.neighbours[0].distance == 0
     assert len(tile.neighbours) == 3
+
+
+def test_of_those_that_were_read_right_the_least_sure_stand_behind_the_diagonal():
+    data = digits(400)
+    made = predict(data, {row: 3 for row in range(50) if data.labels[row] != 3})
+    flatter = np.linspace(0, 0.5, len(data), dtype=np.float32)[:, None]  # the last rows are the least sure
+    made = Predictions(made.ids, made.probabilities * (1 - flatter) + 0.1 * flatter, made.labels)
+    tiles = read_right(made, Beside(data.images)).tiles
+    assert all(tile.true == tile.predicted and tile.cell for tile in tiles)
+    for k in range(10):
+        right = np.flatnonzero((data.labels == k) & (made.predicted == k))
+        assert [tile.id for tile in tiles if tile.true == k] == [str(data.ids[row]) for row in right[::-1][:24]]
 
 
 def test_the_hardest_are_those_whose_truth_got_least_right_or_wrong():

@@ -12,7 +12,7 @@ import tenfold as library
 from _command_line import tenfold
 from tenfold.errors import ResourceError
 from tenfold.pipeline import Listener
-from tenfold.tracking import TRACKERS
+from tenfold.tracking import TRACKERS, Tracker
 from tenfold.tracking.figures import parameters
 from tenfold.tracking.listener import Tracked, tracked
 from tenfold.values.run import Run
@@ -109,7 +109,7 @@ def test_a_tracker_that_fails_is_named_once_and_left_alone(run: Run, folder: Pat
             raise OSError("the disk is full\nand more")
 
     heard = _Heard()
-    listener = Tracked(heard, [Broken(None, folder / "broken")])
+    listener = Tracked(heard, lambda: [Broken(None, folder / "broken")])
     listener.run_begins(run)
     listener.event(0, {"history": run.history(0)[0], "epochs": 2})
     listener.run_ends(run)
@@ -129,11 +129,97 @@ def test_a_run_that_goes_on_tells_its_earlier_epochs_again_and_a_stopped_one_is_
         def stop(self) -> None:
             told.append("stopped")
 
-    listener = Tracked(Listener(), [Written(None, Path())])
+    listener = Tracked(Listener(), lambda: [Written(None, Path())])
     listener.run_begins(run)
     listener.run_stops()
     listener.run_ends(run)  # nobody listens any more
     assert told == [run.path.name, ("member00", 1), ("member00", 2), ("member01", 1), ("member01", 2), "stopped"]
+
+
+def test_every_training_of_a_study_is_a_run(folder: Path) -> None:
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{folder / 'study.db'}"
+    how = {"train": str(folder / "train.npz"), "test": str(folder / "test.npz"), "overrides": RECIPE}
+    done = library.study("quick", seeds=2, out=folder / "study", executor="local", track=[f"mlflow={uri}"], progress=False, **how)  # type: ignore[arg-type]
+    client = MlflowClient(uri)
+    runs = {run.info.run_name: run for run in client.search_runs([client.get_experiment_by_name("tenfold").experiment_id])}
+    assert sorted(runs) == sorted(row.name for row in done.rows)
+    for row in done.rows:
+        told, run = runs[row.name], Run(done.folder / row.name)
+        assert (told.info.status, told.data.params["seed"]) == ("FINISHED", str(row.seed))
+        assert told.data.metrics["test/accuracy"] == run.summary["test"]["accuracy"]
+        points = client.get_metric_history(told.info.run_id, "member01/loss/train")
+        assert [point.value for point in points] == [epoch["train_loss"] for epoch in run.history(1)]
+
+
+def test_a_search_is_a_run_and_so_is_every_trial(folder: Path) -> None:
+    from mlflow import MlflowClient
+
+    pytest.importorskip("optuna")
+    uri = f"sqlite:///{folder / 'search.db'}"
+    ranges = ["tune.folds=2", 'tune.ranges={"train.learning_rate" = { low = 0.001, high = 0.1, log = true }}']
+    found = library.tune(
+        library.load_recipe("quick", [*RECIPE, "ensemble.members=1", *ranges]),
+        trials=2,
+        train=folder / "train.npz",
+        out=folder / "searches",
+        executor="local",
+        track=[f"mlflow={uri}"],
+        progress=False,
+    )
+    client = MlflowClient(uri)
+    runs = {run.info.run_name: run for run in client.search_runs([client.get_experiment_by_name("tenfold").experiment_id])}
+    trials = {f"{found.path.name}/{trial.path.name}": trial for trial in found.trials()}
+    assert sorted(runs) == sorted([found.path.name, *trials])
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    for name, trial in trials.items():
+        assert float(runs[name].data.params["train.learning_rate"]) == trial.recipe.train.learning_rate
+        assert runs[name].data.metrics["validation/accuracy"] == trial.summary["validation"]["accuracy"]
+        assert [p.step for p in client.get_metric_history(runs[name].info.run_id, "fold01/member00/loss/train")] == [1, 2]
+    whole = runs[found.path.name]
+    assert whole.data.metrics["validation/accuracy"] == found.summary["validation"]["accuracy"]
+    assert {"best.toml", "trials.csv"} <= {item.path for item in client.list_artifacts(whole.info.run_id)}
+
+
+def test_a_tracker_that_is_gone_by_then_is_named_and_the_run_goes_on(run: Run) -> None:
+    def gone() -> list[Tracker]:
+        raise ResourceError("nobody answers")
+
+    heard = _Heard()
+    listener = Tracked(heard, gone)
+    listener.run_begins(run)
+    listener.run_ends(run)
+    assert heard.lines == ["warning: nobody answers; all of it is in the run directory"]
+
+
+def test_a_trial_that_is_given_up_is_killed_and_so_is_one_that_a_lost_worker_left(run: Run) -> None:
+    told: list[str] = []
+
+    class Written(TRACKERS.get("tensorboard")):  # type: ignore[misc]
+        def begin(self, run: Run) -> None:
+            told.append("begun")
+
+        def epoch(self, name: str, row: dict[str, object]) -> None:
+            told.append(name)
+
+        def stop(self) -> None:
+            told.append("stopped")
+
+        def end(self, run: Run) -> None:
+            told.append("ended")
+
+    listener = Tracked(Listener(), lambda: [Written(None, Path())])
+    epoch = {"history": {}, "epochs": 2, "fold": 1, "member": 0}
+    empty = Run.at(run.path.parent / "empty", run.recipe)
+    listener.trial_begins(1, empty)
+    listener.event(1, epoch)
+    listener.trial_ends(1, None)
+    listener.trial_ends(1, None)  # the values of an earlier trial: nothing was trained
+    listener.trial_begins(0, empty)
+    listener.trial_begins(0, empty)
+    listener.trial_ends(0, empty)
+    assert told == ["begun", "fold02/member00", "stopped", "begun", "stopped", "begun", "ended"]
 
 
 @pytest.mark.parametrize(

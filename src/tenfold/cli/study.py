@@ -28,6 +28,7 @@ def study(
     address: options.Address = None,
     insecure: options.Insecure = False,
     reports: Annotated[bool, typer.Option("--reports", help="Write each run's report, too.")] = False,
+    track: options.Track = None,
 ) -> None:
     """Train recipes x seeds, and say which differences are noise. The same command goes on after an interruption."""
     from tenfold.cli._fetching import fetch_missing
@@ -49,6 +50,7 @@ def study(
         executor=executor,
         device=device,
         reports=reports,
+        track=track or [],
         progress=not _console.settings.quiet,
     )
     _console.print_table(group_table(done.groups))

@@ -32,6 +32,7 @@ def tune(
     executor: options.ExecutorName = "processes",
     address: options.Address = None,
     insecure: options.Insecure = False,
+    track: options.Track = None,
     allow_inexact_resume: options.Inexact = False,
     no_header: read.NoHeader = False,
     scale: read.Scale = None,
@@ -59,6 +60,7 @@ def tune(
     began = time.monotonic()
     progress = not _console.settings.quiet
     how: dict[str, Any] = {"options": reading, "executor": executor, "workers": workers, "device": device, "progress": progress}
+    how["track"] = track or []
     if resume is not None:
         if recipe or train or overrides:
             raise UsageError("--resume goes on with a search as it was begun; leave out the recipe, --train and --set")

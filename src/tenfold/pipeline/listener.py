@@ -33,6 +33,12 @@ class Listener:
     def search_starts(self, workers: int) -> None:
         """``workers`` are about to train one trial of a search after another; their events have the worker's number."""
 
+    def trial_begins(self, worker: int, run: Run) -> None:
+        """A worker of a search begins the trial in ``run``, or goes on with it."""
+
+    def trial_ends(self, worker: int, run: Run | None) -> None:
+        """Its trial is complete; None if it was given up, or had nothing to train."""
+
     def event(self, member: int, event: dict[str, Any]) -> None:
         """A member reports; see :func:`tenfold.training.loop.fit`."""
 

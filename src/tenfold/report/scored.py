@@ -13,9 +13,9 @@ from tenfold.evaluation.confidence import Confidence
 from tenfold.evaluation.metrics import confusion_matrix
 from tenfold.report.sections import classes
 from tenfold.report.sections.confidence import confidence_section
-from tenfold.report.sections.confusion import confusion
+from tenfold.report.sections.confusion import LARGEST, confusion
 from tenfold.report.sections.ensemble import ensemble
-from tenfold.report.sections.mistakes import Beside, hardest, mistakes, suspects
+from tenfold.report.sections.mistakes import Beside, hardest, mistakes, read_right, suspects
 from tenfold.values.predictions import Predictions
 
 TITLES = {
@@ -59,6 +59,7 @@ def scored_sections(
         beside = replace(beside, votes=np.stack([probabilities.argmax(axis=1) for probabilities in members]))
     return {
         "confusion": confusion(matrix),
+        "right": read_right(made, beside) if len(names) <= LARGEST else None,
         "mistakes": mistakes(made, beside),
         "hardest": hardest(made, beside),
         "suspects": suspects(made, beside),

@@ -30,7 +30,7 @@ class StudyLines:
         self.say(f"{total} training{'s' * (total > 1)}{kept}; {workers} at a time")
 
     def event(self, recipe: Recipe, event: dict[str, Any]) -> None:
-        """A training reports an epoch or its end."""
+        """A training reports that it began, an epoch or its end."""
         if "finished" in event:
             self._done += 1
             accuracy = "" if event["accuracy"] is None else f" {event['accuracy']:.2%}"
@@ -59,7 +59,9 @@ class StudyBar(StudyLines):
     def event(self, recipe: Recipe, event: dict[str, Any]) -> None:
         """See :class:`StudyLines`."""
         super().event(recipe, event)
-        now = f"epoch {event['epoch']}/{event['epochs']}" if "epoch" in event else "done"
+        now = "begun" if "begun" in event else "done"
+        if "history" in event:
+            now = f"epoch {event['history']['epoch']}/{event['epochs']}"
         self._progress.update(self._task, completed=self._done, description=f"{recipe.name} seed {recipe.seed}, {now}")
 
     def ends(self) -> None:

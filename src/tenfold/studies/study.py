@@ -19,6 +19,7 @@ from tenfold.executors import EXECUTORS, Context, Json, at_once
 from tenfold.pipeline import Listener, Settings
 from tenfold.recipes import FOLDER, find_recipe
 from tenfold.studies.progress import StudyLines, study_listener
+from tenfold.studies.tracked import tracked_study
 from tenfold.values.recipe import Recipe, load_recipe, parse_recipe
 from tenfold.values.run import Run, list_runs
 
@@ -51,6 +52,7 @@ def study(
     executor: str = "processes",
     device: str = "auto",
     reports: bool = False,
+    track: Sequence[str] = (),
     progress: bool | StudyLines = True,
 ) -> Study:
     """Train every recipe with seeds 1 to ``seeds``, and write a leaderboard.
@@ -69,6 +71,7 @@ def study(
         executor: "processes", "ray" or "local".
         device: "auto", "cpu", "cuda" or "mps".
         reports: write each run's report, too.
+        track: trackers to copy every training to, as for :func:`tenfold.run`.
         progress: True shows it, False does not.
 
     Raises:
@@ -85,6 +88,7 @@ def study(
     plan = planned(recipes, seeds, epochs_scale, overrides, train, test)
     folder = make_directory(Path(out))
     listener = progress if isinstance(progress, StudyLines) else study_listener(quiet=not progress)
+    listener = tracked_study(listener, track, folder)
     there = {name for name, run in _begun(folder).items() if run.is_complete}
     waiting = [recipe for recipe in plan if _identity(recipe) not in there]
     parallel = 1 if executor == "local" else at_once(executor, workers, len(waiting))
@@ -160,10 +164,14 @@ class _Inner(Listener):
     def __init__(self, context: Context) -> None:
         self._context = context
 
+    def run_begins(self, run: Run) -> None:
+        """See :class:`Listener`."""
+        self._context.emit({"begun": str(run.path)})
+
     def event(self, member: int, event: dict[str, Any]) -> None:
         """See :class:`Listener`."""
         if "history" in event:
-            self._context.emit({"epoch": event["history"]["epoch"], "epochs": event["epochs"], "member": member})
+            self._context.emit({"history": event["history"], "epochs": event["epochs"], "member": member})
         if self._context.should_stop():
             os.kill(os.getpid(), signal.SIGTERM)  # the training's own executor turns it into a checkpoint and an end
 

@@ -54,7 +54,7 @@ class Tracker(ABC):
         """The run was interrupted, or failed."""
 
 
-TRACKERS: Registry[type[Tracker]] = Registry(__name__, "tracker", exclude=frozenset({"listener", "figures"}))
+TRACKERS: Registry[type[Tracker]] = Registry(__name__, "tracker", exclude=frozenset({"listener", "figures", "told"}))
 
 
 def make_trackers(wanted: Sequence[str], folder: Path) -> list[Tracker]:

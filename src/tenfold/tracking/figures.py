@@ -19,6 +19,12 @@ CURVES = {
 """Keys of a history's rows, and what trackers call them."""
 
 
+def title(run: Run) -> str:
+    """The name of a run; a trial's stands behind that of its search."""
+    is_trial = run.path.parent.name == "trials"
+    return f"{run.path.parents[1].name}/{run.path.name}" if is_trial else run.path.name
+
+
 def parameters(run: Run) -> dict[str, str]:
     """The recipe with every default spelled out, one level deep: ``train.epochs`` -> ``12``."""
     return dict(_flat(run.recipe.model_dump(mode="json", exclude={"claim", "expected"}), ""))

@@ -9,6 +9,7 @@ from typing import Any
 from tenfold.data.checks import Finding
 from tenfold.pipeline.listener import Listener
 from tenfold.tracking import Tracker, make_trackers
+from tenfold.tracking.told import Told, member_name
 from tenfold.values.run import Run
 
 
@@ -21,21 +22,33 @@ def tracked(listener: Listener, wanted: Sequence[str], folder: Path) -> Listener
     """
     if not wanted:
         return listener
+    connected(wanted, folder, listener.say)
+    return Tracked(listener, lambda: connected(wanted, folder))
+
+
+def connected(wanted: Sequence[str], folder: Path, say: Callable[[str], None] = lambda text: None) -> list[Tracker]:
+    """The trackers ``wanted``, ready for one run; ``say`` hears where it will be seen. Raises as :func:`tracked`."""
     trackers = make_trackers(wanted, folder)
     for tracker in trackers:
-        listener.say(f"tracked: {tracker.connect()}")
-    return Tracked(listener, trackers)
+        say(f"tracked: {tracker.connect()}")
+    return trackers
 
 
 class Tracked(Listener):
     """Passes everything on to another listener, and epochs and runs to trackers.
 
-    A tracker that fails is named once and left alone from then on: the run goes on.
+    A search is a run, and so is each of its trials.
+
+    Args:
+        inner: the other listener.
+        trackers: makes those of one run.
     """
 
-    def __init__(self, inner: Listener, trackers: Sequence[Tracker]) -> None:
+    def __init__(self, inner: Listener, trackers: Callable[[], Sequence[Tracker]]) -> None:
         self._inner = inner
-        self._trackers = list(trackers)
+        self._trackers = trackers
+        self._run = Told(list, inner.say)
+        self._trials: dict[int, Told] = {}
         self._names: Sequence[str] = ()
 
     def say(self, text: str) -> None:
@@ -49,25 +62,19 @@ class Tracked(Listener):
     def run_begins(self, run: Run) -> None:
         """Tell the trackers, and what earlier epochs of an interrupted run were like."""
         self._inner.run_begins(run)
-        self._tell(lambda tracker: tracker.begin(run))
-        folds = run.folds()
-        for number, home in enumerate(folds or [run], 1):
-            for member in range(home.recipe.ensemble.members):
-                for row in home.history(member):
-                    name = member_name(member, number if folds else None)
-                    self._tell(lambda tracker, name=name, row=row: tracker.epoch(name, row))  # type: ignore[misc]
+        self._run = Told(self._trackers, self._inner.say)
+        self._run.begin(run)
 
     def run_ends(self, run: Run) -> None:
         """See :class:`Listener`."""
         self._inner.run_ends(run)
-        self._tell(lambda tracker: tracker.end(run))
-        self._trackers = []
+        self._run.end(run)
 
     def run_stops(self) -> None:
         """See :class:`Listener`."""
         self._inner.run_stops()
-        self._tell(lambda tracker: tracker.stop())
-        self._trackers = []
+        for told in (*self._trials.values(), self._run):
+            told.stop()
 
     def training_starts(self, members: int, workers: int, names: Sequence[str] = ()) -> None:
         """See :class:`Listener`."""
@@ -78,29 +85,29 @@ class Tracked(Listener):
         """See :class:`Listener`."""
         self._inner.search_starts(workers)
 
+    def trial_begins(self, worker: int, run: Run) -> None:
+        """See :class:`Listener`; a worker that begins another trial has lost the one before."""
+        self._inner.trial_begins(worker, run)
+        if worker in self._trials:
+            self._trials[worker].stop()
+        self._trials[worker] = Told(self._trackers, self._inner.say)
+        self._trials[worker].begin(run)
+
+    def trial_ends(self, worker: int, run: Run | None) -> None:
+        """See :class:`Listener`."""
+        self._inner.trial_ends(worker, run)
+        if told := self._trials.pop(worker, None):
+            told.stop() if run is None else told.end(run)
+
     def event(self, member: int, event: dict[str, Any]) -> None:
         """An epoch goes to the trackers, too."""
         if "history" in event:
-            name = self._names[member] if self._names else member_name(member)
-            self._tell(lambda tracker: tracker.epoch(name, event["history"]))
+            if member in self._trials:
+                self._trials[member].epoch(member_name(event["member"], event["fold"] + 1), event["history"])
+            else:
+                self._run.epoch(self._names[member] if self._names else member_name(member), event["history"])
         self._inner.event(member, event)
 
     def training_ends(self) -> None:
         """See :class:`Listener`."""
         self._inner.training_ends()
-
-    def _tell(self, what: Callable[[Tracker], None]) -> None:
-        for tracker in list(self._trackers):
-            try:
-                what(tracker)
-            except Exception as error:  # whatever a tracker raises, the run is worth more
-                self._trackers.remove(tracker)
-                reason = str(error).partition("\n")[0][:200] or type(error).__name__
-                self._inner.say(
-                    f"warning: {type(tracker).__name__} is told nothing more ({reason}); all of it is in the run directory"
-                )
-
-
-def member_name(member: int, fold: int | None = None) -> str:
-    """What trackers call a member, counted from 0; of a cross-validation, with its fold from 1."""
-    return f"member{member:02d}" if fold is None else f"fold{fold:02d}/member{member:02d}"

@@ -11,14 +11,24 @@ from typing import TYPE_CHECKING, Any
 from tenfold.atomic import make_directory
 from tenfold.errors import ResourceError, UsageError, missing_extra, printable
 from tenfold.tracking import Tracker
-from tenfold.tracking.figures import epoch_figures, final_figures, parameters
+from tenfold.tracking.figures import epoch_figures, final_figures, parameters, title
 from tenfold.values.run import Run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "tenfold"
-FILES = ("report.html", "recipe.toml", "environment.json", "data.json", "summary.json", "manifest.json", "submission.csv")
+FILES = (
+    "report.html",
+    "recipe.toml",
+    "environment.json",
+    "data.json",
+    "summary.json",
+    "manifest.json",
+    "submission.csv",
+    "best.toml",
+    "trials.csv",
+)
 FOLDERS = ("bundle", "predictions")
 LONGEST = 6000
 """Characters in a parameter's value."""
@@ -64,9 +74,9 @@ class Mlflow(Tracker):
         """Name, parameters, and tags that say which recipe, data, commit and machine."""
         from mlflow.entities import Param, RunTag
 
-        environment = run.environment
+        environment = run.environment if (run.path / "environment.json").is_file() else {}  # a trial has its search's
         tags = {
-            "mlflow.runName": run.path.name,
+            "mlflow.runName": title(run),
             "mlflow.source.name": "tenfold",
             "mlflow.source.git.commit": str(environment.get("commit") or ""),
             "recipe_key": run.recipe.key(),
@@ -75,7 +85,7 @@ class Mlflow(Tracker):
         }
         if (run.path / "data.json").is_file():
             tags |= {"data": str(run.data["train"]["source"]), "data_fingerprint": str(run.data["train"]["fingerprint"])}
-        self._id = self._client.create_run(self._experiment, run_name=run.path.name).info.run_id
+        self._id = self._client.create_run(self._experiment, run_name=title(run)).info.run_id
         params = [Param(_name(name), value[:LONGEST]) for name, value in parameters(run).items()]
         self._client.log_batch(self._id, params=params, tags=[RunTag(key, value) for key, value in tags.items() if value])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenfold.errors import missing_extra
 from tenfold.tracking import Tracker
-from tenfold.tracking.figures import epoch_figures, final_figures, parameters
+from tenfold.tracking.figures import epoch_figures, final_figures, parameters, title
 from tenfold.values.run import Run
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Tensorboard(Tracker):
 
     def begin(self, run: Run) -> None:
         """The recipe as text and as a table of parameters."""
-        self._run = self.logs / run.path.name
+        self._run = self.logs / title(run)
         self._members = {}
         self._whole = self._writer(self._run)
         rows = "".join(f"| {name} | {_cell(value)} |\n" for name, value in parameters(run).items())

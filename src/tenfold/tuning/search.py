@@ -17,7 +17,7 @@ from tenfold.environment import require_training
 from tenfold.errors import ResourceError, UsageError, missing_extra
 from tenfold.executors import EXECUTORS, Json, at_once
 from tenfold.pipeline import DEFAULTS, SILENT, Listener, Settings
-from tenfold.pipeline.session import check_resumable, environment_of, first_line, resumable, timed
+from tenfold.pipeline.session import announced, check_resumable, environment_of, first_line, resumable, timed
 from tenfold.pipeline.sources import describe_source, load_again, load_source, say_data
 from tenfold.tuning.space import corners, with_values
 from tenfold.values.dataset import Dataset
@@ -81,7 +81,8 @@ def tune(recipe: Recipe, settings: Settings = DEFAULTS, listener: Listener = SIL
             "leaked": False,
         }
         write_json(run.path / "data.json", record)
-        _go_on(run, settings, listener, train, loading.seconds)
+        with announced(run, listener):
+            _go_on(run, settings, listener, train, loading.seconds)
     return run
 
 
@@ -115,7 +116,8 @@ def resume(run: Run, settings: Settings = DEFAULTS, listener: Listener = SILENT,
         check_resumable(run, settings, listener)
         with timed() as loading:
             train = load_again(run, "train", run.recipe.data.train, settings)
-        _go_on(run, settings, listener, train, loading.seconds)
+        with announced(run, listener):
+            _go_on(run, settings, listener, train, loading.seconds)
     return run
 
 
@@ -140,8 +142,11 @@ def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, loa
     listener.search_starts(workers)
 
     def hear(worker: int, event: Json) -> None:
-        if "trial" in event:
+        if "begun" in event:
+            listener.trial_begins(worker, Run(event["begun"]))
+        elif "trial" in event:
             listener.say(trial_line(event))
+            listener.trial_ends(worker, Run(event["run"]) if "run" in event else None)
         else:
             listener.event(worker, event)
 

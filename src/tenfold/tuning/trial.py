@@ -97,7 +97,7 @@ class Attempt:
             self.study.tell(self.trial, state=TrialState.FAIL)
             return {"error": str(error)}
         self.study.tell(self.trial, value)
-        return {"value": value}
+        return {"value": value, "run": str(folder)}
 
     def _value(self, run: Run) -> float:
         """Train the folds of the trial's run and judge their out-of-fold predictions; only these and figures are kept."""
@@ -106,6 +106,7 @@ class Attempt:
         if not run.is_complete:
             began = time.monotonic()
             folders = write_folds(run, self.train, tune.folds, tune.scored)
+            self.context.emit({"begun": str(run.path)})
             for fold, asked in zip(run.folds(), folders, strict=True):
                 for task in member_tasks(fold, self.stored, asked, self.device):
                     self._train(fold, task)
@@ -119,7 +120,7 @@ class Attempt:
         is_first = fold.path.name == "00" and task["member"] == 0
 
         def emit(event: Json) -> None:
-            self.context.emit(event)
+            self.context.emit({**event, "fold": int(fold.path.name), "member": task["member"]})
             if not is_first:
                 return
             if "resumed" in event:

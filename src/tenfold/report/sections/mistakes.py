@@ -1,4 +1,4 @@
-"""The misclassified images themselves."""
+"""The images themselves: misread, hardest, doubted, and the least sure of those that were read right."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ NEIGHBOURS = 3
 NEIGHBOUR_PIXELS = 400_000
 """As ``MOST_PIXELS``, for the training images shown beside mistakes."""
 HARDEST = 24
+RIGHT, RIGHT_PIXELS = 24, 200_000
+"""Images of each class that were read right, for the diagonal of the confusion matrix."""
 SUSPECTS, SUSPECT_PIXELS = 24, 100_000
 """Suspected labels in a report, which has to stay small; the page of ``tenfold data review`` has them all."""
 MOST_VOTES = 20
@@ -111,6 +113,17 @@ def suspects(made: Predictions, beside: Beside) -> Mistakes:
     rows = found[: min(SUSPECTS, _room(beside.images, SUSPECT_PIXELS))]
     shown = _tiles(made, rows, Beside(beside.images, beside.votes))
     return Mistakes(shown.tiles, shown.sheet, shown.near, len(found))
+
+
+def read_right(made: Predictions, beside: Beside) -> Tiles:
+    """Of each class the images that were read right, least sure first, as many of each as fit."""
+    assert made.labels is not None
+    right = np.flatnonzero(made.labels == made.predicted)
+    doubtful = right[np.argsort(made.probabilities[right].max(axis=1), kind="stable")]
+    classes = made.probabilities.shape[1]
+    most = max(1, min(RIGHT, _room(beside.images, RIGHT_PIXELS) // classes))
+    chosen = [doubtful[made.labels[doubtful] == k][:most] for k in range(classes)]
+    return _tiles(made, np.concatenate(chosen), Beside(beside.images, beside.votes))
 
 
 def _tiles(made: Predictions, rows: NDArray[np.int64], beside: Beside) -> Tiles:

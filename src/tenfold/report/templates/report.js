@@ -54,9 +54,11 @@
       opener = button;
       const { true: truth, predicted, count, title } = button.dataset;
       const same = `[data-true="${truth}"][data-predicted="${predicted}"]`;
-      const found = all(`#tiles .tile${same}`);
+      const isRight = truth === predicted;
+      const found = all(`.tile${same}`, isRight ? $("read-right").content : $("tiles"));
       openers.filter((other) => other.matches(same)).forEach((other) => other.setAttribute("aria-pressed", "true"));
-      const shown = found.length < Number(count) ? `${found.length} of ${images(Number(count))}` : images(found.length);
+      const some = isRight ? `the ${found.length} least sure` : found.length;
+      const shown = found.length < Number(count) ? `${some} of ${images(Number(count))}` : images(found.length);
       $("cell-title").textContent = `${title}: ${shown}`;
       $("cell-none").hidden = found.length > 0;
       $("cell-tiles").replaceChildren(...found.map((tile) => {
@@ -87,7 +89,7 @@
       });
     }
 
-    // One stop for Tab; arrows go to the next cell with mistakes in that direction.
+    // One stop for Tab; arrows go to the next cell with images in that direction.
     const stops = all("button", matrix);
     if (stops.length) stops[0].tabIndex = 0;
     const place = (button) => [Number(button.dataset.true), Number(button.dataset.predicted)];
@@ -104,7 +106,7 @@
         return along > 0 ? along + 3 * across : Infinity;
       };
       const next = stops.reduce((best, button) => (distance(button) < distance(best) ? button : best), from);
-      from.tabIndex = -1;
+      stops.forEach((button) => { button.tabIndex = -1; });
       next.tabIndex = 0;
       next.focus();
     });
