@@ -10,6 +10,8 @@ endif
 PIP_ARGS ?=
 # More options for pytest, such as `-k csv`.
 PYTEST_ARGS ?=
+# Which modules are mutated, and how many changes are tried of each, such as `atomic --sample 50`.
+MUTANTS ?=
 
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
@@ -38,9 +40,8 @@ test-all: lint ## the slow tests too
 	$(PYTEST)
 
 mutants: $(DEV_STAMP) ## change the code that guards files, tables and models at random places; how many changes the tests notice
-	@$(PIP) install $(PIP_ARGS) 'mutmut>=3.8,<4'
-	$(VENV)/bin/mutmut run --max-children 2
-	$(VENV)/bin/mutmut results
+	@$(PIP) install $(PIP_ARGS) mutmut==3.8.1
+	$(VENV)/bin/python tests/mutants.py $(MUTANTS)
 
 lint: $(DEV_STAMP) ## format, lint and types only
 	$(VENV)/bin/ruff format --check .
@@ -55,7 +56,7 @@ docs: $(DEV_STAMP) ## write the generated pages anew, and the site from all page
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet
 
 clean: ## remove .venv and every cache; runs stay
-	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants
+	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch goes first and alone: the index then offers its newest matching build before anything else asks for one.

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from _case_table import pytest_runtest_logreport, pytest_terminal_summary
+from _forks import CommandServer
 
 __all__ = ["pytest_runtest_logreport", "pytest_terminal_summary"]  # pytest looks for hooks here
 
@@ -39,28 +40,50 @@ def cli(tmp_path: Path) -> Callable[..., Outcome]:
     It works in ``tmp_path/cwd`` with ``TMPDIR`` and ``TENFOLD_HOME`` beside it; everything below
     ``tmp_path`` is watched for change.
     """
-    folders = {name: tmp_path / name for name in ("cwd", "tmp", "home")}
-    for folder in folders.values():
-        folder.mkdir(exist_ok=True)
-    environment = {**os.environ, "TMPDIR": str(folders["tmp"]), "TENFOLD_HOME": str(folders["home"]), "NO_COLOR": "1"}
+    folder, places = _folders(tmp_path)
 
     def run(*arguments: object, timeout: float = 60) -> Outcome:
         before = _tree(tmp_path)
         command = [sys.executable, "-m", "tenfold", *map(str, arguments)]
+        environment = {**os.environ, **places, "NO_COLOR": "1"}
         done = subprocess.run(
-            command,
-            cwd=folders["cwd"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL
         )
-        after = _tree(tmp_path)
-        changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
-        return Outcome(done.returncode, done.stdout, done.stderr, changed)
+        return Outcome(done.returncode, done.stdout, done.stderr, _changed(before, _tree(tmp_path)))
 
     return run
+
+
+@pytest.fixture(scope="session")
+def _command_server() -> Iterator[CommandServer]:
+    server = CommandServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def forked(tmp_path: Path, _command_server: CommandServer) -> Callable[..., Outcome]:
+    """As ``cli``, in a child that is forked from a process with tenfold loaded: for cases by the hundred."""
+    folder, places = _folders(tmp_path)
+
+    def run(*arguments: object) -> Outcome:
+        before = _tree(tmp_path)
+        done = _command_server.run([str(argument) for argument in arguments], folder, places)
+        return Outcome(*done, _changed(before, _tree(tmp_path)))
+
+    return run
+
+
+def _folders(root: Path) -> tuple[Path, dict[str, str]]:
+    """A working directory below ``root``, and the variables that put everything else there."""
+    folders = {name: root / name for name in ("cwd", "tmp", "home")}
+    for folder in folders.values():
+        folder.mkdir(exist_ok=True)
+    return folders["cwd"], {"TMPDIR": str(folders["tmp"]), "TENFOLD_HOME": str(folders["home"])}
+
+
+def _changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    return sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
 
 
 @pytest.fixture(scope="module")

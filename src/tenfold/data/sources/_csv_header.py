@@ -94,7 +94,8 @@ def layout_of_header(line: bytes, path: Path, role: Role, options: ReadOptions) 
             continue
         place = _pixel_place(name)
         if place is None:
-            raise fault(f"a column named {_shown(name)}", f"{LABEL!r}, and pixel0, pixel1, ... and nothing else", column)
+            found = f"a column named {_shown(name)}" if name else "a column without a name"
+            raise fault(found, f"{LABEL!r}, and pixel0, pixel1, ... and nothing else", column)
         if place in order:
             raise fault(f"{_shown(name)}, the same pixel as column {order[place] + 1}", "each pixel once", column)
         order[place] = column - 1
@@ -142,7 +143,7 @@ def _unquoted(name: str) -> str:
 
 
 def _shown(name: str) -> str:
-    return repr(name if len(name) <= 40 else name[:37] + "...") if name else "an empty name"
+    return repr(name if len(name) <= 40 else name[:37] + "...")
 
 
 def _pixel_place(name: str) -> tuple[int, int] | None:
@@ -179,9 +180,8 @@ def _wrong_count(pixels: int, last_name: str, shape: tuple[int, int, int] | None
     if pixels == side * side + 1:
         return found, f"{side * side} for an image of {side}x{side}", f"is column {last_name!r} one too many?"
     if pixels == (side + 1) ** 2 - 1:
-        first_is_0 = last_name == f"pixel{pixels - 1}"
-        lost = f"pixel{pixels}" if first_is_0 else "pixel0"
-        return found, f"{pixels + 1} for an image of {side + 1}x{side + 1}", f"is column {lost!r} missing?"
+        lost = {f"pixel{pixels - 1}": f"column 'pixel{pixels}'", f"pixel{pixels}": "column 'pixel0'"}.get(last_name, "one")
+        return found, f"{pixels + 1} for an image of {side + 1}x{side + 1}", f"is {lost} missing?"
     if pixels % 3 == 0 and (colour := _square(pixels // 3)):
         return found, "a square image", f"for colour images: --shape 3x{colour[1]}x{colour[2]}"
     return found, "a square image, or --shape", "the numbers of --shape multiply to the number of pixel columns"
