@@ -60,6 +60,23 @@ def test_m11_the_checker_is_content_and_versions_are_stated():
     assert len({node.op_type for node in model.graph.node}) > 5
 
 
+def test_weights_of_16_bits_take_half_the_bytes_and_say_nearly_the_same():
+    network = shaken(nn.Sequential(nn.Conv2d(3, 32, 3), nn.BatchNorm2d(32), nn.ReLU(), *head(32, 6)))
+    images = random_images(channels=3)
+    full, half = (export_onnx([network], (3, 8, 8), 5, "mean", half=half) for half in (False, True))
+    assert len(half) < 0.7 * len(full)
+    assert {"Cast"} <= {node.op_type for node in onnx.load_from_string(half).graph.node} <= OPERATORS
+    difference = abs(run_onnx(half, images) - run_onnx(full, images)).max()
+    assert 0 < difference < 5e-3
+
+
+def test_a_weight_beyond_16_bits_is_refused():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3, 5))
+    nn.init.constant_(network[1].weight, 1e6)
+    with pytest.raises(IntegrityError, match="infinity"):
+        export_onnx([network], (3, 1, 1), 5, "mean", half=True)
+
+
 def test_the_same_members_give_the_same_bytes():
     first, second = (export_onnx([small_network(1), small_network(2)], (1, 8, 8), 10, "mean") for _ in range(2))
     assert first == second

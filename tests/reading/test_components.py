@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tenfold.reading.components import boxes, label
+from tenfold.reading.components import boxes, crossings, label
 
 
 @pytest.mark.parametrize("density", [0.1, 0.3, 0.45, 0.6, 0.95])
@@ -32,3 +32,14 @@ def test_a_spiral_is_one() -> None:
         if k:
             mask[k - 1, k] = True
     assert label(mask)[1] == ndimage.label(mask, np.ones((3, 3)))[1]
+
+
+def test_a_dash_is_crossed_once_and_a_ring_twice() -> None:
+    mask = np.zeros((30, 80), bool)
+    mask[4:8, 2:40] = True
+    y, x = np.mgrid[0:30, 0:80]
+    mask |= np.abs(np.hypot(y - 18, x - 60) - 9) < 1.5
+    labels, count = label(mask)
+    dash, ring = crossings(labels, count)
+    assert dash == 1
+    assert 1.6 < ring < 2

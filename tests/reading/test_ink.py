@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 
 from _handwriting import digits
 from tenfold.reading.cleaning import cleaned, without_rules
-from tenfold.reading.ink import ink_map, otsu
+from tenfold.reading.ink import ink_map, is_bright, otsu, without_edges
 from tenfold.reading.synthesis.paper import Paper, photographed
 from tenfold.reading.synthesis.pens import Hand, written
 
@@ -62,3 +62,30 @@ def test_otsu_parts_two_groups() -> None:
     values = np.concatenate([rng.normal(0.1, 0.02, 900), rng.normal(0.8, 0.05, 100)]).astype(np.float32)
     assert 0.2 < otsu(values) < 0.7
     assert otsu(np.full(5, 0.3, np.float32)) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_black_edge_of_a_scan_is_no_ink(turned: bool) -> None:
+    page = np.full((60, 200), 190, np.uint8)
+    page[15:50, 30:34] = page[15:50, 90:94] = 90
+    edged = page.copy()
+    edged[:2] = edged[-3:] = 0
+    picture = edged.T.copy() if turned else edged
+    found = ink_map(picture)
+    assert not found.bright
+    assert overlap(found.mask.T if turned else found.mask, page < 100) > 0.8
+
+
+def test_the_bar_of_a_seven_at_the_border_is_no_edge() -> None:
+    seven = np.full((40, 30), 230, np.float32)
+    seven[:5] = 40
+    seven[5:, 18:23] = 40
+    np.testing.assert_array_equal(without_edges(seven), seven)
+
+
+def test_a_single_digit_that_touches_all_borders_has_the_right_polarity() -> None:
+    y, x = (np.mgrid[0:16, 0:16] - 7.5) / 7.5
+    ring = (np.abs((x**4 + y**4) ** 0.25 - 0.85) < 0.2).astype(np.float32)  # more than half of the border is ink
+    assert np.concatenate([ring[0], ring[-1], ring[:, 0], ring[:, -1]]).mean() > 0.5
+    assert is_bright(255 * ring, tight=True)
+    assert not is_bright(255 * (1 - ring), tight=True)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 import tenfold
 from _handwriting import digits, is_mnist, on_page
@@ -145,3 +146,12 @@ def test_pens_and_slants(hand: Hand) -> None:
         found = READER.read(photographed(ink, Paper(noise=3), rng))
         right += "".join(d.label for each in found.lines for d in each.digits) == text
     assert right >= 19
+
+
+def test_noughts_that_hang_together_are_no_dash() -> None:
+    page = Image.new("L", (260, 80), 255)
+    pen = ImageDraw.Draw(page)
+    pen.line((20, 10, 20, 70), 0, 5)
+    for k in range(5):
+        pen.ellipse((40 + 38 * k, 38, 80 + 38 * k, 70), outline=0, width=5)
+    assert len(READER.read(np.asarray(page)).lines[0].digits) >= 5

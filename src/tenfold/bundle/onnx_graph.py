@@ -45,6 +45,8 @@ def export_onnx(
     classes: int,
     vote: Vote,
     offsets: Sequence[tuple[int, int]] = ((0, 0),),
+    *,
+    half: bool = False,
 ) -> bytes:
     """The ensemble as one ONNX model; the same members give the same bytes.
 
@@ -57,13 +59,14 @@ def export_onnx(
         classes: K.
         vote: ``mean`` of the members' softmax, or ``log-mean``, the normalised geometric mean.
         offsets: (down, right), in pixels; each member's softmax is its mean over the images shifted by each.
+        half: store the layers' weights in 16 bits, in half the bytes; they are cast back when the model is loaded.
 
     Raises:
         IntegrityError: a weight is NaN or infinite.
         ResourceError: more weights than one ONNX file can hold.
         TypeError: a layer that has no :func:`emit`.
     """
-    graph = Graph()
+    graph = Graph(half)
     images = graph.node("Cast", INPUT, to=TensorProto.FLOAT)
     images = graph.node("Div", images, graph.constant("pixel_maximum", np.float32(255)))
     views = [graph.shifted(images, image_shape[0], *offset) for offset in offsets]
@@ -93,9 +96,11 @@ class Graph:
     Attributes:
         nodes: in the order of computation.
         prefix: goes before the names of what is added next.
+        half: whether weights are stored in 16 bits.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, half: bool = False) -> None:
+        self.half = half
         self.nodes: list[NodeProto] = []
         self.prefix = "input"
         self._constants: list[TensorProto] = []
@@ -116,6 +121,14 @@ class Graph:
     def constant(self, name: str, value: Tensor | ArrayLike) -> str:
         """Add a float32 constant, such as a layer's ``weight``; returns its full name. Equal ones are stored once."""
         return self._store(name, np.asarray(value, dtype=np.float32))
+
+    def weight(self, value: Tensor | ArrayLike) -> str:
+        """Add a layer's weight, which is what most bytes are; with ``half`` in 16 bits and a cast behind it."""
+        if not self.half:
+            return self.constant("weight", value)
+        with np.errstate(over="ignore"):  # infinite then, and refused
+            stored = np.asarray(value).astype(np.float16)
+        return self.node("Cast", self._store("weight", stored), to=TensorProto.FLOAT)
 
     def integers(self, name: str, values: Sequence[int]) -> str:
         """Add an int64 constant, such as a shape; returns its full name."""
@@ -290,7 +303,7 @@ def _global_pool(operator: str, layer: nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool
 
 
 def _weights(layer: nn.Conv2d | nn.Linear, graph: Graph) -> list[str]:
-    names = [graph.constant("weight", layer.weight)]
+    names = [graph.weight(layer.weight)]
     return names if layer.bias is None else [*names, graph.constant("bias", layer.bias)]
 
 

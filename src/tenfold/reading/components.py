@@ -69,6 +69,13 @@ def boxes(labels: NDArray[np.int32], count: int) -> Boxes:
     return Boxes(left, top, right, bottom, np.bincount(which, minlength=count))
 
 
+def crossings(labels: NDArray[np.int32], count: int) -> NDArray[np.float64]:
+    """(M,) how often a column of each of the components 1..``count`` is crossed on its way down, on average."""
+    above = np.pad(labels, ((1, 0), (0, 0)))[:-1]
+    starts = np.bincount(labels[(labels > 0) & (above != labels)], minlength=count + 1)[1:]
+    return starts / np.maximum(boxes(labels, count).width, 1)
+
+
 def _touching(
     rows: NDArray[np.int64], starts: NDArray[np.int64], ends: NDArray[np.int64], width: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -39,6 +39,12 @@ FLAT = 0.2
 """Paper is flat whose brighter three quarters differ by no more than this share of its contrast to ink."""
 WINDOW = 0.25
 """The closing fills strokes up to this share of the shorter side."""
+EDGE = 0.12
+"""A scanner's black edge, or the line of a form, is looked for in this share of the longer sides' borders ..."""
+WHOLE = 0.6
+"""... and fills this share of a row, in a picture that is so much wider than tall ..."""
+OBLONG = 1.5
+"""... that it is the bar of no seven."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ def ink_map(grey: NDArray[np.uint8], polarity: Polarity = "auto", *, tight: bool
         tight: a single digit, whose ink may touch the border: paper that looks flat is taken to be flat, as under
             strokes at the border nothing else tells its level.
     """
-    levels = grey.astype(np.float32)
+    levels = grey.astype(np.float32) if tight else without_edges(grey.astype(np.float32))
     bright = is_bright(levels, tight=tight) if polarity == "auto" else polarity == "bright"
     dark = 255 - levels if bright else levels
     flat = _flat_paper(dark) if tight else None
@@ -82,15 +88,38 @@ def ink_map(grey: NDArray[np.uint8], polarity: Polarity = "auto", *, tight: bool
 def is_bright(levels: Ink, *, tight: bool = False) -> bool:
     """Whether the ink of (H, W) is brighter than the paper: the border is paper, and ink is less than paper.
 
-    Of a ``tight`` border only the larger part is.
+    Of a ``tight`` border only a part is; the corners, which most digits leave free, and the whole area have a say there.
     """
     flat = levels - _blurred_coarsely(levels)
     spread = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
     threshold = otsu(levels)
     share = float((spread > threshold).mean())
-    if tight or share < 0.1 or share > 0.9:
+    if tight:
+        high, side = levels > threshold, -(-min(levels.shape) // 12)
+        ends = (slice(None, side), slice(-side, None))
+        corners = np.mean([high[rows, columns].mean() for rows in ends for columns in ends])
+        return bool(share + high.mean() + corners < 1.5)
+    if share < 0.1 or share > 0.9:
         return share < 0.5
     return float((flat**3).mean()) > 0
+
+
+def without_edges(levels: Ink) -> Ink:
+    """(H, W) with what a scanner left along the longer sides, or a ruled line cut in two there, replaced by what is beside it."""
+    height, width = levels.shape
+    if width < OBLONG * height:
+        return without_edges(levels.T).T if height >= OBLONG * width else levels
+    low, middle, high = np.percentile(levels, [1, 50, 99])
+    far = 0.4 * (high - low)
+    odd = np.maximum((levels < middle - far).mean(axis=1), (levels > middle + far).mean(axis=1)) >= WHOLE
+    most = max(1, round(EDGE * height))
+    above, below = np.flatnonzero(odd[:most]), np.flatnonzero(odd[-most:])
+    # one row more: an edge is blurred
+    first = int(above[-1]) + 2 if len(above) else 0
+    last = height - most + int(below[0]) - 1 if len(below) else height
+    if last - first < 2:
+        return levels
+    return np.pad(levels[first:last], ((first, height - last), (0, 0)), mode="edge")
 
 
 def relative_contrast(levels: Ink) -> Ink:

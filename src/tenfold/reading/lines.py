@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.reading.components import Boxes, boxes, label
+from tenfold.reading.components import Boxes, boxes, crossings, label
 from tenfold.reading.ink import Ink, InkMap, dilated
 from tenfold.reading.normalise import resampling, sheared
 
@@ -20,6 +20,8 @@ HEIGHT = 48
 """Pixels from the top to the bottom of a digit in a line."""
 MAJOR = 0.5
 """Components of this share of the usual height, or taller, are digits or several of them; the others are parts or marks."""
+BOWLS = 1.4
+"""A column of a dash is crossed once from top to bottom, one of joined noughts about twice."""
 STEEPEST = 0.7
 """Slants are looked for up to this many pixels across for one down: 35 degrees."""
 
@@ -67,17 +69,17 @@ def find_lines(page: InkMap) -> list[LineInk]:
     if not count:
         return []
     found = boxes(labels, count)
-    major = _majors(found)
+    major = _majors(found, crossings(labels, count))
     chains = _chains(found, major)
     chains = _with_minors(found, chains, np.flatnonzero(~major))
     chains.sort(key=lambda chain: float(np.median((found.top + found.bottom)[chain])))
     return [_line(page.ink, labels, found, chain, major) for chain in chains]
 
 
-def _majors(found: Boxes) -> NDArray[np.bool_]:
-    """(M,) which components are as tall as digits."""
+def _majors(found: Boxes, crossed: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(M,) which components are as tall as digits; ``crossed`` (M,) tells rows of joined noughts from dashes."""
     height = found.height.astype(np.float64)
-    flat = found.width > 4 * height  # dashes and what is left of rules
+    flat = (found.width > 4 * height) & (crossed < BOWLS)  # dashes and what is left of rules
     candidates = np.where(flat, 0, height)
     # the height that most ink has, so that many specks do not outvote few digits
     order = np.argsort(candidates)

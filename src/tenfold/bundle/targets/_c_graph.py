@@ -39,6 +39,9 @@ class CGraph:
         self.buffers: list[str] = []
         self.steps: list[str] = []
         for node in graph.node:
+            if node.op_type == "Cast" and node.input[0] in self._values:  # weights of 16 bits
+                self._values[node.output[0]] = self._values[node.input[0]].astype(np.float32)
+                continue
             attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
             emit = getattr(self, f"_{node.op_type.lower()}", None)
             if node.op_type in ELEMENTWISE:

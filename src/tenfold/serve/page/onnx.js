@@ -54,8 +54,14 @@ function parseTensor(bytes) {
     else if (number === 9) raw = value;
   }
   const buffer = raw.slice().buffer; // aligned
-  const data = kind === 7 ? Float32Array.from(new BigInt64Array(buffer), Number) : new Float32Array(buffer);
+  const data = kind === 7 ? Float32Array.from(new BigInt64Array(buffer), Number)
+    : kind === 10 ? Float32Array.from(new Uint16Array(buffer), fromHalf) : new Float32Array(buffer);
   return { name, dims, data };
+}
+
+function fromHalf(bits) { // IEEE 754 binary16; weights are finite
+  const sign = bits >> 15 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
+  return sign * (exponent ? 2 ** (exponent - 25) * (1024 + fraction) : 2 ** -24 * fraction);
 }
 
 function parseNode(bytes) {
