@@ -75,6 +75,12 @@ class Stopped(TenfoldError):
         self.exit_code = exit_code
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, wherever it came: as Ctrl-C it is no Exception, so that nobody takes it for a failure and goes on."""
+
+    exit_code = 143
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with an input file.

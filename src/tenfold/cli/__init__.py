@@ -13,14 +13,17 @@ import os
 import pkgutil
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 from tenfold import __version__
 from tenfold.cli import _console
-from tenfold.errors import ResourceError, Stopped, TenfoldError, UsageError, out_of_memory
+from tenfold.errors import ResourceError, Stopped, TenfoldError, Terminated, UsageError, out_of_memory
 
 
 def build_app() -> typer.Typer:
@@ -65,13 +68,40 @@ def _global_options(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code. Bad input never shows a traceback."""
+    signals: list[int] = []
+    with _sigterm_unwinds(signals):
+        code = _run(arguments)
+    _let_go_of_output()
+    sys.exit(128 + signals[0] if signals and code == Stopped("").exit_code else code)
+
+
+@contextmanager
+def _sigterm_unwinds(signals: list[int]) -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does: what is half written is removed, and the message says how to go on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signals.append(number)
+        raise Terminated
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """The exit code of the command, after its errors are told."""
     try:
         if os.environ.get("RANK", "0") != "0" and "TORCHELASTIC_RUN_ID" in os.environ:
             from tenfold.training.member import train_as
             from tenfold.training.replicated import serve
 
             serve(train_as)  # torchrun started several of us, and the first is the one that runs the command
-            return
+            return 0
         result = build_app()(args=arguments, standalone_mode=False)
         if sys.stdout is not None:  # it is None when it was closed before we began
             sys.stdout.flush()
@@ -90,8 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if _console.settings.debug and not _is_click_error(error):
             raise
         code = _explain(error)
-    _let_go_of_output()
-    sys.exit(code)
+    return code
 
 
 def _explain(error: Exception) -> int:

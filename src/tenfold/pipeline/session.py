@@ -10,7 +10,7 @@ from typing import Any
 
 from tenfold.atomic import write_json
 from tenfold.environment import describe
-from tenfold.errors import IntegrityError, Stopped
+from tenfold.errors import IntegrityError, Stopped, Terminated
 from tenfold.executors import at_once
 from tenfold.pipeline.listener import Listener
 from tenfold.pipeline.settings import Settings
@@ -86,7 +86,9 @@ def resumable(run: Run, command: str) -> Iterator[None]:
     try:
         yield
     except (Stopped, KeyboardInterrupt) as error:
-        code = error.exit_code if isinstance(error, Stopped) else 130
+        code = error.exit_code if isinstance(error, (Stopped, Terminated)) else 130
+        if not (run.path / "data.json").is_file():
+            raise Stopped(f"stopped before anything was trained; start it again ({run.path} holds no data yet)", code) from None
         raise Stopped(f"stopped; everything so far is kept. Go on with: tenfold {command} --resume {run.path}", code) from None
 
 
