@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tenfold
@@ -105,3 +106,20 @@ def test_d15_eight_workers_share_sixteen_members(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")]))
     scaling = importlib.import_module("scaling")
     assert scaling.cluster(8, 16, 6.0, 1.0)["efficiency"] >= 0.85
+
+
+def test_labels_that_are_made_wrong_are_counted_where_a_ranking_puts_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    noise = importlib.import_module("label_noise")
+    labels = np.arange(1000) % 10
+    data, wrong = noise.spoilt(
+        tenfold.Dataset(np.zeros((1000, 1, 2, 2), np.uint8), labels, np.arange(1000), "0123456789"), 0.02, 1
+    )
+    assert sorted(wrong) == np.flatnonzero(data.labels != labels).tolist()
+    assert len(wrong) == 20
+    sure = np.full((1000, 10), 0.01, dtype=np.float32)
+    sure[np.arange(1000), labels] = 0.91
+    assert noise.counted(data.labels, sure, wrong) == {"n": 20, "first": 20, "second": 20, "suspected": 20, "right": 20}
+    for row in wrong[:5]:  # as if five of them had been learnt by heart
+        sure[row, [labels[row], data.labels[row]]] = 0.01, 0.91
+    assert noise.counted(data.labels, sure, wrong) == {"n": 20, "first": 15, "second": 15, "suspected": 15, "right": 15}

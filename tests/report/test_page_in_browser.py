@@ -83,7 +83,9 @@ $('.segmented [data-mode="column"]').click();
 seen.column = $("#matrix td.d button").innerText;
 
 const slide = (value) => { $("#epoch").value = value; $("#epoch").dispatchEvent(new Event("input")); };
-const evolved = () => [$("#epoch-said").textContent, $("#evolution tbody tr:nth-child(5) td:nth-child(11)").textContent];
+const evolved = () => [
+  "#epoch-said", "#evolution tbody tr:nth-child(5) td:nth-child(11)", "#evolution td.d",
+].map((place) => $(place).textContent);
 seen.evolution = [evolved()];
 slide(0);
 seen.evolution.push(evolved());
@@ -110,7 +112,7 @@ def page(tmp_path_factory):
     wrong = {row: 9 for row in range(130) if data.labels[row] == 4}
     fours = len(wrong)
     wrong |= {row: 3 for row in range(200, 800) if data.labels[row] == 5}
-    run = RunMaker(tmp_path_factory.mktemp("report") / "runs")({"test": predict(data, wrong)})
+    run = RunMaker(tmp_path_factory.mktemp("report") / "runs")({"test": predict(data, wrong), "validation": predict(data, {})})
     for member, votes in enumerate([wrong, {}]):
         predict(data, votes).save(run.member_path(member) / "test.npz")
     sevens = int((data.labels == 7).sum())
@@ -158,7 +160,7 @@ def test_a_mistake_shows_the_votes_of_the_members_and_what_it_resembles(seen):
 
 def test_the_slider_shows_the_mistakes_fade(seen):
     # two members of five and four epochs; the second counts on after its last
-    assert seen["evolution"] == [["after epoch 5: 6 mistakes", "2"], ["after epoch 1: 13 mistakes", "9"]]
+    assert seen["evolution"] == [["after epoch 5: 6 mistakes", "2", "198"], ["after epoch 1: 13 mistakes", "9", "198"]]
     assert seen["playing"] == [True, "Pause"]
     assert seen["paused"] == "Play"
 

@@ -6,9 +6,10 @@ import pytest
 
 from _browser import CHROMIUM, drive
 from _report_runs import RunMaker, digits, history, predict
+from tenfold.atomic import make_directory
 from tenfold.evaluation.external import ExternalEntry, write_external
 from tenfold.evaluation.leaderboard import leaderboard
-from tenfold.report.runs_page import overlay, render, write_runs_page
+from tenfold.report.runs_page import _histories, overlay, render, write_runs_page
 from tenfold.values.recipe import load_recipe
 
 DATA = digits(300)
@@ -74,7 +75,19 @@ def test_what_stands_on_it(folder: Path) -> None:
 
 def test_runs_without_epochs_have_no_figure(tmp_path: Path) -> None:
     assert overlay("Validation loss", "validation_loss", {"a": [history(1)], "b": []}, {}) is None
+    drawn = overlay("Validation loss", "validation_loss", {"a": [history(1)], "b": [history(3)]}, {})
+    assert drawn is not None and [line.run for line in drawn.lines] == ["b"]
     assert "No runs yet" in render(tmp_path, [])
+
+
+def test_a_cross_validation_has_the_mean_curve_of_all_its_members(tmp_path: Path) -> None:
+    made = RunMaker(tmp_path)
+    run = made({}, histories=[])
+    for fold, shift in enumerate((0.0, 0.02)):
+        made({}, histories=[history(4, shift)]).path.rename(make_directory(run.path / "folds") / f"{fold:02d}")
+    assert _histories(run.path) == [history(4), history(4, 0.02)]
+    page = render(tmp_path, leaderboard(tmp_path))
+    assert page.count("<polyline") == 2
 
 
 @pytest.mark.browser

@@ -82,10 +82,20 @@ def test_the_evolution_sums_members_and_keeps_those_that_stopped():
     assert section.mistakes[0] == [[4, 9, 3 + 2], [7, 1, 4]]
     assert section.mistakes[2] == [[4, 9, 1 + 1], [7, 1, 4]]
     assert section.totals == [9, 7, 6]
-    assert section.most == 5
+    assert (section.most, section.members, section.right) == (5, 2, [])
     assert evolution([history(1)], 10) is None
     assert evolution([history(3)], 100) is None
     assert evolution([[{"epoch": 1}, {"epoch": 2}]], 10) is None  # runs from before it was recorded
+
+
+def test_the_evolution_has_a_diagonal_where_the_rows_held_out_are_known():
+    data = digits(200)
+    section = evolution([history(3), history(2)], 10, predict(data, {}))
+    images = np.bincount(data.labels, minlength=10)
+    missed = np.zeros(10, dtype=int)
+    missed[4], missed[7] = 5, 4
+    assert section.right[0] == (2 * images - missed).tolist()
+    assert evolution([history(3)], 10, Predictions(data.ids, predict(data, {}).probabilities)).right == []
 
 
 def test_columns_sum_to_one():

@@ -18,7 +18,7 @@ from tenfold.values.run import Run
 VISIT = """
 const seen = {};
 const visible = (list) => [...list].filter((e) => e.checkVisibility()).length;
-const cell = document.querySelector("#matrix button[data-true]");
+const cell = document.querySelector("#matrix td.e button");
 cell.click();
 seen.cell = visible(document.querySelectorAll("#cell-tiles .tile")) === Number(cell.dataset.count);
 const choose = (id, value) => { document.getElementById(id).value = value;
@@ -36,6 +36,7 @@ seen.worn = [...document.querySelectorAll(".worn-px")].filter(pictured).length;
 const before = getComputedStyle(document.body).backgroundColor;
 document.getElementById("theme").click();
 seen.turned = getComputedStyle(document.body).backgroundColor !== before;
+seen.epochs = [document.getElementById("epoch").max, document.querySelectorAll("#evolution td.d").length > 0];
 seen.wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
 return seen;
 """
@@ -185,5 +186,6 @@ def test_people_use_the_page(run: Run, folder: Path, tmp_path: Path, width: int,
         "neighbours": 3,
         "worn": 10,
         "turned": True,
+        "epochs": ["1", True],
         "wide": False,
     }

@@ -51,6 +51,12 @@ def test_csv_with_other_names_and_percentages(tmp_path: Path) -> None:
     ]
 
 
+def test_names_sort_as_the_numbers_do(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("title,test\n" + "a,0.9\n" * 11)
+    assert [entry.name for entry in import_log(log, tmp_path)][::5] == ["log-01", "log-06", "log-11"]
+
+
 def test_importing_again_replaces(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     for text in ("title,test\na,0.9\nb,0.8\n", "title,test\nc,0.7\n"):

@@ -41,6 +41,7 @@ class Evaluation:
         validation: predictions of the rows held out, where they are at hand.
         members: float32 (N, K) of each member, where there are several and they can be told apart.
         vote: how the members' probabilities become one.
+        histories: what each member's epochs were like, of a run.
         leak: which of the images the model was trained on; None if nobody can tell.
         robustness: accuracy as the images get worse; None if that was not asked for.
     """
@@ -54,6 +55,7 @@ class Evaluation:
     validation: Predictions | None = None
     members: list[NDArray[np.float32]] = field(default_factory=list)
     vote: str = "mean"
+    histories: list[list[dict[str, Any]]] = field(default_factory=list)
     leak: Finding | None = None
     robustness: Robustness | None = None
 

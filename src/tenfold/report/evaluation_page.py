@@ -14,6 +14,7 @@ from tenfold.report.rendering import fill
 from tenfold.report.scored import TITLES, scored_sections
 from tenfold.report.sections.confusion import share_label
 from tenfold.report.sections.ensemble import MOST
+from tenfold.report.sections.evolution import evolution
 from tenfold.report.sections.headline import headline
 from tenfold.report.sections.mistakes import Beside
 from tenfold.report.sections.robustness import robustness_section
@@ -62,7 +63,7 @@ def render(found: Evaluation, images: NDArray[np.uint8] | None = None, train: Da
         "findings": [found.leak] if found.leak else [],
         "scored": scored,
         "robustness": robustness_section(found.robustness, images) if found.robustness else None,
-        "evolution": None,
+        "evolution": evolution(found.histories, len(found.class_names), found.validation),
         "members": [],
         "counts": None,
         "total_seconds": None,

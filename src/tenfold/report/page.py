@@ -90,7 +90,7 @@ def render(
         "leaked": bool(summary.get("leaked") or data.get("leaked")) or any(finding.severity == "leak" for finding in found),
         "left_out": run.left_out,
         "training": training(histories),
-        "evolution": evolution(histories, len(names)),
+        "evolution": evolution(histories, len(names), predictions.get("validation")),
         "members": members,
         "layers": record.architectures(run.recipe),
         "inexact": (run.path / "resumed.json").exists(),

@@ -89,7 +89,7 @@ def render(folder: Path, rows: Sequence[Row]) -> str:
 def overlay(
     title: str, figure: str, histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], colours: Mapping[str, int]
 ) -> Overlay | None:
-    """One curve a run, the mean of its members; None if no run has two epochs.
+    """One curve a run, the mean of its members, of runs with two epochs or more; None if there are none.
 
     Accuracies are drawn as shares of errors, on a logarithmic axis: near 1 the curves would be one.
     """
@@ -97,16 +97,16 @@ def overlay(
     if figure.endswith("accuracy"):
         means = {name: 1 - mean for name, mean in means.items()}
     means = {name: np.where(mean > 0, mean, np.nan) for name, mean in means.items()}
-    means = {name: mean for name, mean in means.items() if np.isfinite(mean).any()}
-    longest = max((len(mean) for mean in means.values()), default=0)
-    if longest < 2:
+    means = {name: mean for name, mean in means.items() if np.isfinite(mean).sum() > 1}
+    if not means:
         return None
+    longest = max(map(len, means.values()))
     finite = np.concatenate([mean[np.isfinite(mean)] for mean in means.values()])
     x, y = fitted(1.0, float(longest)), fitted(float(finite.min()), float(finite.max()), may_be_log=True)
 
     def points(mean: NDArray[np.float64]) -> str:
         places = [(x.place(i + 1), 100 - y.place(float(v))) for i, v in enumerate(mean) if np.isfinite(v)]
-        return " ".join(f"{a:g},{b:.2f}" for a, b in (places * 2 if len(places) == 1 else places))
+        return " ".join(f"{a:g},{b:.2f}" for a, b in places)
 
     label: Callable[[float], str] = (lambda v: percent(v, 1 if v >= 0.01 else 2)) if "error" in title else (lambda v: f"{v:.3g}")
     return Overlay(
@@ -130,10 +130,12 @@ def _mean(members: Sequence[Sequence[Mapping[str, Any]]], figure: str) -> NDArra
 
 
 def _histories(path: Path) -> list[list[dict[str, Any]]]:
-    """Those of all members; none where a file is damaged, which the table says already."""
+    """Those of all members, of all folds; none where a file is damaged, which the table says already."""
     try:
         run = Run(path)
-        return [history for member in range(run.recipe.ensemble.members) if (history := run.history(member))]
+        homes = run.folds() or [run]
+        found = [home.history(member) for home in homes for member in range(home.recipe.ensemble.members)]
+        return [history for history in found if history]
     except IntegrityError:
         return []
 

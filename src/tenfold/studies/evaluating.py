@@ -94,6 +94,7 @@ def evaluate(
         validation=_validation(run),
         members=[] if isinstance(model, Bundle) else _members(model, bundle, read, threads),
         vote=bundle.manifest.vote,
+        histories=[] if run is None else [trained.history(member) for trained, member in run.trained()],
         leak=_leak(bundle, read, learnt_from),
         robustness=_robustness(bundle, read, robustness, robustness_images, progress) if robustness else None,
     )

@@ -68,7 +68,8 @@ def import_log(
     log = name or path.stem
     rows = _toml_rows(path, text) if path.suffix.lower() == ".toml" else _csv_rows(path, text)
     counts = {"validation_images": validation_images, "test_images": test_images}
-    entries = [_entry(path, log, number, row, fields, counts) for number, (row, fields) in enumerate(rows, 1)]
+    width = len(str(len(rows)))  # so that names sort as numbers do
+    entries = [_entry(path, log, width, number, row, fields, counts) for number, (row, fields) in enumerate(rows, 1)]
     if not entries:
         raise DataError(Problem(path, "no experiments", "[[experiment]] tables, or a CSV file with a line an experiment"))
     write_external(Path(runs), log, entries)
@@ -129,7 +130,7 @@ def _known(name: str) -> str:
 
 
 def _entry(
-    path: Path, log: str, number: int, row: int | None, fields: Mapping[str, Any], counts: Mapping[str, int | None]
+    path: Path, log: str, width: int, number: int, row: int | None, fields: Mapping[str, Any], counts: Mapping[str, int | None]
 ) -> ExternalEntry:
     given = {_known(name): value for name, value in fields.items()}
     known = {name: given[name] for name in _FIELDS if name in given}
@@ -138,7 +139,9 @@ def _entry(
             known[name] = _share(path, row, name, known[name])
     identity = given.get("id", number)
     try:
-        return ExternalEntry(name=f"{log}-{identity}", **{"title": f"experiment {identity}", **known, **counts})
+        return ExternalEntry(
+            name=f"{log}-{str(identity).rjust(width, '0')}", **{"title": f"experiment {identity}", **known, **counts}
+        )
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

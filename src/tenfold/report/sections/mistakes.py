@@ -17,7 +17,7 @@ from tenfold.values.predictions import Predictions
 from tenfold.values.thumbnails import shown_size
 
 MOST_TILES = 1000
-MOST_PIXELS = 1_000_000
+MOST_PIXELS = 800_000
 """Bytes of raw pixels in one report: keeps the page below 3 MB whatever the images are."""
 ALTERNATIVES = 3
 """Most probable classes shown with a mistake; the truth is added where it is not among them."""

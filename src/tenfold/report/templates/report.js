@@ -112,25 +112,30 @@
     });
   }
 
-  // The matrix of mistakes after each epoch; cells keep one scale, so that fading can be seen.
+  // The matrix after each epoch; cells keep one scale, so that fading can be seen.
   function evolution() {
     const box = $("evolution");
     if (!box) return;
-    const [mistakes, epochs, names] = ["mistakes", "epochs", "names"].map((key) => JSON.parse(box.dataset[key]));
+    const [mistakes, right, epochs, names] = ["mistakes", "right", "epochs", "names"].map((key) => JSON.parse(box.dataset[key]));
     const rows = all("tbody tr", box).map((row) => all("td", row));
+    const best = Math.max(...right.flat());
     const [slider, play, said] = [$("epoch"), $("play"), $("epoch-said")];
     const show = () => {
       const at = Number(slider.value);
-      rows.flat().forEach((cell) => { cell.textContent = ""; cell.className = ""; });
-      let total = 0;
-      for (const [truth, predicted, count] of mistakes[at]) {
+      rows.flat().forEach((cell) => { cell.textContent = ""; cell.className = ""; cell.title = ""; });
+      const fill = (truth, predicted, count, most) => {
         const cell = rows[truth][predicted];
         cell.textContent = count;
-        cell.className = "e";
-        cell.style.setProperty("--n", Math.sqrt(count / box.dataset.most).toFixed(3));
+        cell.className = truth === predicted ? "d" : "e";
+        cell.style.setProperty("--n", Math.sqrt(count / most).toFixed(3));
         cell.title = `${names[truth]} read as ${names[predicted]}: ${images(count)}`;
+      };
+      let total = 0;
+      for (const [truth, predicted, count] of mistakes[at]) {
+        fill(truth, predicted, count, box.dataset.most);
         total += count;
       }
+      (right[at] ?? []).forEach((count, k) => count && fill(k, k, count, best));
       said.textContent = `after epoch ${epochs[at]}: ${total.toLocaleString("en")} mistake${total === 1 ? "" : "s"}`;
     };
     let timer = null;
