@@ -23,12 +23,18 @@ TORCH := $(shell sed -n '/^torch==/p' constraints.txt)
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all mutants lint docs clean
+.PHONY: help setup setup-locked run test test-all mutants lint docs lock audit clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with pinned versions of all that tenfold uses
+
+setup-locked: ## make .venv with everything from requirements.lock: a file whose hash is not listed there is not installed
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install $(PIP_ARGS) --require-hashes -r requirements.lock
+	@$(PIP) install $(PIP_ARGS) --no-deps -e .
+	@touch $(STAMP) $(DEV_STAMP)
 
 run: setup ## train the default recipe on MNIST: report, submission and model
 	@$(VENV)/bin/tenfold run
@@ -54,6 +60,16 @@ docs: $(DEV_STAMP) ## write the generated pages anew, and the site from all page
 	$(VENV)/bin/python docs/generate_api.py
 	$(VENV)/bin/python docs/generate_reliability.py
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet
+
+lock: $(DEV_STAMP) ## write requirements.lock anew: constraints.txt with the hash of every file that a package index has of it
+	@$(PIP) install $(PIP_ARGS) uv
+	$(VENV)/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11.5 -c constraints.txt \
+	  --generate-hashes --no-annotate --no-header --quiet -o requirements.lock
+
+audit: $(DEV_STAMP) ## ask the index for known holes in what requirements.lock pins, and write a list of parts: build/sbom.json
+	@$(PIP) install $(PIP_ARGS) pip-audit
+	@mkdir -p build
+	$(VENV)/bin/pip-audit --disable-pip --require-hashes -r requirements.lock --format cyclonedx-json --output build/sbom.json
 
 clean: ## remove .venv and every cache; runs stay
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,18 +19,23 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def needs(name: str, extras: tuple[str, ...], seen: set[str]) -> set[str]:
-    """Names of all distributions that ``name[extras]`` pulls in here, itself included."""
-    if normal(name) in seen:
-        return seen
-    seen.add(normal(name))
-    for requirement in metadata.requires(name) or []:
-        specification, _, marker = requirement.partition(";")
-        extra = re.search(r"""extra == ["']([\w.-]+)["']""", marker)
-        wanted = re.match(r"[\w.-]+", specification)
-        assert wanted is not None
-        if (extra[1] in extras if extra else True) and installed(wanted[0]):
-            needs(wanted[0], (), seen)
+def needs(name: str, seen: set[str]) -> set[str]:
+    """``seen`` and the names of all distributions that ``name``, without its extras, pulls in here, itself included."""
+    if normal(name) not in seen and installed(name):
+        seen.add(normal(name))
+        for requirement in metadata.requires(name) or []:
+            if "extra ==" not in requirement:
+                needs(re.match(r"[\w.-]+", requirement)[0], seen)  # type: ignore[index]
+    return seen
+
+
+def needed() -> set[str]:
+    """All distributions that tenfold and its extras pull in here."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = sum(project["optional-dependencies"].values(), project["dependencies"])
+    seen: set[str] = set()
+    for requirement in declared:
+        needs(re.match(r"[\w.-]+", requirement)[0], seen)  # type: ignore[index]
     return seen
 
 
@@ -39,9 +44,7 @@ def installed(name: str) -> bool:
 
 
 def test_g05_everything_that_is_installed_for_us_is_pinned() -> None:
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    needed = needs("tenfold", tuple(extras), set()) - {"tenfold"}
-    assert needed - {normal(name) for name in PINS} == set()
+    assert needed() - {normal(name) for name in PINS} == set()
 
 
 def test_g05_pins_are_what_the_tests_run_with() -> None:
@@ -51,6 +54,18 @@ def test_g05_pins_are_what_the_tests_run_with() -> None:
     assert versions == {name: PINS[name] for name in versions}
 
 
+def test_g05_the_lock_holds_hashes_of_everything_and_the_versions_of_the_pins() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    entries = re.findall(
+        r"^([\w.-]+)(?:\[[\w,-]+\])?==(\S+)[^\\\n]*((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", lock, re.MULTILINE
+    )
+    assert len(entries) == len(re.findall(r"^\S", lock, re.MULTILINE)) > 150  # nothing without a hash
+    pins = {normal(name): version for name, version in PINS.items()}
+    locked = {normal(name): version for name, version, _ in entries}
+    assert {name: version for name, version in locked.items() if pins.get(name, version) != version} == {}
+    assert needed() - locked.keys() == set()
+
+
 def test_torch_is_pinned_exactly_and_alike_everywhere() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert f"torch=={PINS['torch']}" in extras["train"]
@@ -58,7 +73,7 @@ def test_torch_is_pinned_exactly_and_alike_everywhere() -> None:
 
 
 def test_no_address_of_a_package_index_is_written_down() -> None:
-    for name in ("Makefile", "constraints.txt", "pyproject.toml", ".ci/run"):
+    for name in ("Makefile", "constraints.txt", "requirements.lock", "pyproject.toml", ".ci/run"):
         assert "://" not in (ROOT / name).read_text(), name
 
 
