@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -156,14 +157,31 @@ def test_k13_resume_refuses_other_data(recipe: Recipe, sources: tuple[str, str],
         pipeline.resume(run, "run", here(tmp_path))
 
 
-def test_k13_resume_refuses_another_torch_unless_told(recipe: Recipe, tmp_path: Path) -> None:
+OTHERS = {"torch": "1.0", "tenfold": "0.0.1", "instruction_set": "VAX", "device": "cuda", "threads_per_member": 8}
+
+
+def test_k13_resume_refuses_what_would_change_the_bits_unless_told(recipe: Recipe, tmp_path: Path) -> None:
     run = unfinished(recipe, tmp_path)
     path = run.path / "environment.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"torch": "1.0"}))
-    with pytest.raises(IntegrityError, match=r"torch: the run has '1\.0', here is '2"):
-        pipeline.resume(run, "run", here(tmp_path))
+    here_is = json.loads(path.read_text())
+    for name, other in OTHERS.items():
+        path.write_text(json.dumps(here_is | {name: other}))
+        with pytest.raises(IntegrityError, match=re.escape(f"{name}: the run has {other!r}, here is {here_is[name]!r}")):
+            pipeline.resume(run, "run", here(tmp_path))
     resumed = pipeline.resume(run, "run", here(tmp_path, allow_inexact_resume=True))
     assert resumed.read_json("resumed.json")["reproducible"] is False
+    assert "not reproducible" in (resumed.path / "report.html").read_text("utf-8").lower()
+
+
+def test_k13_a_recipe_changed_under_a_run_is_refused(recipe: Recipe, tmp_path: Path) -> None:
+    run = unfinished(recipe, tmp_path)
+    path = run.path / "recipe.toml"
+    text = path.read_text()
+    for line, other in (("seed = 3", "seed = 4"), ("learning_rate = 0.02", "learning_rate = 0.03")):
+        assert line in text
+        path.write_text(text.replace(line, other))
+        with pytest.raises(IntegrityError, match=r"recipe_key: .* \(recipe.toml was edited since the run began\)"):
+            pipeline.resume(Run(run.path), "run", here(tmp_path))
 
 
 def test_l06_a_leak_is_marked_everywhere(recipe: Recipe, digits: Dataset, tmp_path: Path) -> None:

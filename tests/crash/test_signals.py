@@ -20,6 +20,7 @@ from tenfold.values.recipe import load_recipe
 from tenfold.values.run import Run
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+BOTH = [pytest.param(signal.SIGTERM, id="SIGTERM"), pytest.param(signal.SIGINT, id="SIGINT", marks=pytest.mark.slow)]
 
 
 def started(out: Path, recipe: Path, executor: str) -> subprocess.Popen[str]:
@@ -76,7 +77,7 @@ def hint(out: Path) -> str:
     return f"stopped; everything so far is kept. Go on with: tenfold run --resume {run.path}\n"
 
 
-@pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
+@pytest.mark.parametrize("number", BOTH)
 def test_k08_a_signal_to_the_group_ends_the_workers_too(number: signal.Signals, tmp_path: Path) -> None:
     out = tmp_path / "runs"
     process = started(out, long_inputs(tmp_path), "processes")
@@ -97,7 +98,7 @@ def test_k08_a_second_sigint_stops_at_once(tmp_path: Path) -> None:
     assert process.returncode == 130
 
 
-@pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
+@pytest.mark.parametrize("number", BOTH)
 def test_k08_a_signal_before_the_first_batch(number: signal.Signals, tmp_path: Path) -> None:
     out = tmp_path / "runs"
     process = started(out, write_inputs(tmp_path), "local")

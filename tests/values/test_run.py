@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from _bundles import digits, digits_run
+from _command_line import tenfold
 from tenfold.errors import BusyError, IntegrityError, ResourceError, UsageError
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import parse_recipe
@@ -194,6 +196,48 @@ def test_k12_one_writer_at_a_time_and_kill_9_frees_the_run(run: Run) -> None:
         pass
     with run.lock():
         pass
+
+
+FIFTY = """
+import os, sys, time
+from tenfold.errors import BusyError
+from tenfold.values.run import Run
+run, (starts, start) = Run(sys.argv[1]), os.pipe()
+for _ in range(50):
+    if os.fork() == 0:
+        os.close(start)
+        os.read(starts, 1)  # ends when the parent closes its side
+        try:
+            with run.lock():
+                os.write(1, b"won\\n")
+                time.sleep(2)
+        except BusyError as error:
+            os.write(1, f"{error.exit_code} {error}\\n".encode())
+        os._exit(0)
+os.close(start)
+for _ in range(50):
+    os.wait()
+"""
+
+
+def test_k12_of_fifty_that_start_at_once_one_wins(run: Run) -> None:
+    done = subprocess.run([sys.executable, "-c", FIFTY, run.path], capture_output=True, text=True, check=True)
+    said = sorted(done.stdout.splitlines())
+    assert said.count("won") == 1
+    assert len(said) == 50
+    assert all(line.startswith("5 ") for line in said if line != "won")
+
+
+def test_k12_a_run_is_read_while_it_is_written(tmp_path: Path) -> None:
+    """Readers see what is complete: they take no lock."""
+    run = digits_run(tmp_path / "runs")
+    np.savez(tmp_path / "images.npz", images=digits().images[:5])
+    with run.lock():
+        assert tenfold("predict", run.path, tmp_path / "images.npz").code == 0
+        assert tenfold("runs", run.path.parent).code == 0
+        assert tenfold("verify", run.path / "bundle").code == 0
+        with pytest.raises(BusyError), run.lock():
+            pass
 
 
 def test_a_lock_that_cannot_be_made_is_the_machines_fault(run: Run) -> None:

@@ -32,6 +32,7 @@ def environment_of(settings: Settings, recipe: Recipe) -> dict[str, Any]:
         "bfloat16": has_bfloat16(device),
         "threads_per_member": 1,
         "replicas": recipe.train.replicas,
+        "recipe_key": recipe.key(),
     }
 
 

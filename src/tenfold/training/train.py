@@ -24,7 +24,7 @@ from tenfold.values.run import LEFT_OUT, Run
 from tenfold.values.voting import vote
 
 # a member is trained by one thread, and a change in any of these changes its bits
-BIT_DECIDING = ("torch", "instruction_set", "bfloat16", "device")
+BIT_DECIDING = ("recipe_key", "tenfold", "torch", "instruction_set", "bfloat16", "device", "threads_per_member")
 TASK = "tenfold.training.member:train_member"
 """What an executor runs for each member."""
 
@@ -230,12 +230,16 @@ def combine(run: Run, name: str) -> Predictions | None:
     return combined
 
 
+_MEANINGS = {"recipe_key": " (recipe.toml was edited since the run began)"}
+
+
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What has changed, since a run began, that would change its bits."""
+    unknown = {"recipe_key": now.get("recipe_key")}  # the first runs did not record it
     return [
-        f"{key}: the run has {recorded.get(key)!r}, here is {now.get(key)!r}"
+        f"{key}: the run has {found!r}, here is {now.get(key)!r}{_MEANINGS.get(key, '')}"
         for key in BIT_DECIDING
-        if recorded.get(key) != now.get(key)
+        if (found := recorded.get(key, unknown.get(key))) != now.get(key)
     ]
 
 
