@@ -4,10 +4,12 @@
 
 Three steps: the lessons (digits by other hands, digits and wrong cuts from written lines, letters, scribbles, noise:
 tenfold.reading.synthesis), a training by the recipe `builtin` with eleven classes, and the bundle, in which what the network
-gives to "not a digit" is spread over the ten. Temperature and reject threshold are learnt from the rows that the training
-held out; the threshold keeps 99.1 % of clean digits. MNIST's test set is looked at once, at the end, for the figure on the card.
+gives to "not a digit" is spread over the ten. Temperature and reject threshold are learnt from the rows that the training held
+out; the threshold keeps 99.2 % of clean digits. "Not a digit" weighs twenty times as much as in the lessons, so that what falls
+below it is refused for being none rather than for being like two digits at once: of letters that is many more, and of digits
+by other hands some more, too. MNIST's test set is looked at once, at the end, for the figure on the card.
 Without --publish the bundle stays in the work folder. What is there already is not made again, so it goes on where it was
-stopped. Same seed, same bits, on one kind of processor. Lessons take 3 minutes of one core, the training some 15.
+stopped. Same seed, same bits, on one kind of processor. Lessons take 3 minutes of one core, the training some 6.
 """
 
 from __future__ import annotations
@@ -37,8 +39,12 @@ from tenfold.training.member import load_member
 from tenfold.values.interval import wilson_interval
 
 SEED, PARTS = 1, 12
-KEPT = 0.991
+KEPT = 0.992
 """Share of clean held-out digits whose confidence reaches the reject threshold."""
+WEIGHT = 20
+"""Of "not a digit" beside its share of the lessons."""
+ROUNDED = 0.01
+"""How much a probability may change when weights are stored in 16 bits."""
 PUBLISHED = Path(tenfold.__file__).parent / "bundle" / "builtin"
 
 
@@ -102,21 +108,19 @@ def publish(
     known = labels < classes
     temperature = fit_temperature(labels, probabilities(network, images))
     output = [layer for layer in network.modules() if isinstance(layer, nn.Linear)][-1]
+    clean = clean[held]
     with torch.no_grad():
         output.weight /= temperature
         output.bias /= temperature
+        output.bias[classes] += np.log(WEIGHT)
     confidence = probabilities(spread, images).max(axis=1)
-    clean = clean[held]
     threshold = float(np.floor(1e4 * np.quantile(confidence[clean], 1 - KEPT)) / 1e4)
     print(f"temperature {temperature:.3f} (now in the weights), threshold {threshold:.4f}")
     print(f"held out: kept of clean digits {np.mean(confidence[clean] >= threshold):.4f}, of all digits ", end="")
     print(
         f"{np.mean(confidence[known] >= threshold):.4f}; rejected of what is none {np.mean(confidence[~known] < threshold):.4f}"
     )
-    model = export_onnx([spread], data.image_shape, classes, "mean")
-    test = tenfold.load("mnist", "test")
-    right = int((probabilities(spread, test.images).argmax(axis=1) == test.labels).sum())
-    low, high = wilson_interval(right, len(test))
+    model = export_onnx([spread], data.image_shape, classes, "mean", half=True)
     manifest = Manifest(
         model=ModelFile(sha256=hashlib.sha256(model).hexdigest(), bytes=len(model)),
         image_shape=data.image_shape,
@@ -125,7 +129,7 @@ def publish(
         vote="mean",
         members=1,
         parameters=sum(p.numel() for p in network.parameters()),
-        metrics={"test accuracy": Estimate(value=right / len(test), low=low, high=high, images=len(test))},
+        metrics={},
         recipe=run.recipe.name,
         recipe_key=run.recipe.key(),
         trained_on="mnist",
@@ -133,7 +137,13 @@ def publish(
         calibration=Calibration(temperature=1.0, images=len(held)),
         reject_threshold=threshold,
     )
-    check_parity(probabilities(spread, test.images), Bundle(manifest, model).predict_proba(test.images))
+    test = tenfold.load("mnist", "test")
+    said = Bundle(manifest, model).predict_proba(test.images)
+    check_parity(probabilities(spread, test.images), said, ROUNDED)
+    right = int((said.argmax(axis=1) == test.labels).sum())
+    low, high = wilson_interval(right, len(test))
+    measured = {"test accuracy": Estimate(value=right / len(test), low=low, high=high, images=len(test))}
+    manifest = manifest.model_copy(update={"metrics": measured})
     write_bytes(folder / MODEL, model)
     write_text(folder / CARD, model_card(manifest) + NOTE)
     # not recipe.toml: that is what makes a folder a run
