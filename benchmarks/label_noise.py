@@ -1,6 +1,6 @@
 """How many wrong labels a review finds: some are made wrong on purpose, and the ranking of all labels is counted.
 
-    python benchmarks/label_noise.py TRAIN.CSV [--share 0.01] [--recipe svm-fast] [--folds 5] [--page review.html]
+    python benchmarks/label_noise.py TRAIN.CSV [--rows N] [--share 0.01] [--recipe svm-fast] [--folds 5] [--page review.html]
 
 Of a share of the rows, the label becomes another class, drawn evenly. A recipe then reads every row out of fold: the members
 have learnt from wrong labels, but not from the one that they judge. The table goes to standard output, as Markdown:
@@ -28,6 +28,7 @@ from tenfold.values.dataset import Dataset
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("train", metavar="TRAIN.CSV", help="labelled images: a path, or a data set's name")
+    parser.add_argument("--rows", type=int, help="take so many, the first; default: all")
     parser.add_argument("--share", type=float, default=0.01, help="of the labels that become wrong")
     parser.add_argument("--recipe", default="svm-fast")
     parser.add_argument("--folds", type=int, default=5)
@@ -38,7 +39,8 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="write the page of `tenfold data review`, too")
     arguments = parser.parse_args()
 
-    data, wrong = spoilt(tenfold.load(arguments.train), arguments.share, arguments.seed)
+    data = tenfold.load(arguments.train)
+    data, wrong = spoilt(data.between(0, min(arguments.rows or len(data), len(data))), arguments.share, arguments.seed)
     run = tenfold.cross_validate(
         arguments.recipe,
         folds=arguments.folds,

@@ -195,3 +195,10 @@ def test_a_page_without_suspects_and_a_page_with_more_than_fit(data: Dataset, se
     assert page.count('class="px suspect') == 2
     assert "The first 2 are on this page." in page
     assert "&lt;b&gt;it&lt;/b&gt;" in page
+
+
+def test_the_page_says_the_command_that_applies_the_decisions(data: Dataset, seen: Predictions, tmp_path: Path) -> None:
+    found = library.review_labels(data, seen)
+    for source, command in (("my data.npz", "data convert &#39;my data.npz&#39; OUT"), (None, "data convert DATA OUT")):
+        write_label_page(found, tmp_path / "page.html", source)
+        assert command in (tmp_path / "page.html").read_text()

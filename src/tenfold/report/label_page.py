@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,13 @@ MOST = 500
 ALTERNATIVES = 3
 
 
-def write_label_page(found: Suspects, path: Path, title: str, most: int = MOST) -> Path:
+def write_label_page(found: Suspects, path: Path, source: str | None, most: int = MOST) -> Path:
     """Write the page; it needs nothing else and asks nobody.
 
     Args:
         found: what to decide about.
         path: of the file; replaced if it is there.
-        title: what the data are called.
+        source: path or name of the data; None if they are in memory only.
         most: the worst so many are shown.
 
     Raises:
@@ -33,7 +34,8 @@ def write_label_page(found: Suspects, path: Path, title: str, most: int = MOST) 
     pictures = sheet(found.data.images[found.rows[:shown]]) if shown else None
     context: dict[str, Any] = {
         "contents": [],
-        "title": title,
+        "title": source or "the data set",
+        "source": shlex.quote(source) if source else "DATA",
         "names": found.data.class_names,
         "total": len(found),
         "judged": found.judged,

@@ -55,5 +55,5 @@ def review_labels(
     if out is not None:
         from tenfold.report.label_page import write_label_page
 
-        write_label_page(found, Path(out), "the data set" if isinstance(data, Dataset) else str(data), most)
+        write_label_page(found, Path(out), None if isinstance(data, Dataset) else str(data), most)
     return found
