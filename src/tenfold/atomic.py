@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,6 +31,8 @@ _ADVICE = {
     errno.ENOTDIR: "part of the path is a file, not a folder",
     errno.EIO: "the device reports an input/output error",
 }
+PATIENCE_SECONDS = 60.0
+"""NFS answers from what it remembers of a folder for so long at most (acdirmax)."""
 
 
 def refused(path: Path, error: OSError, doing: str = "write") -> ResourceError:
@@ -154,6 +157,23 @@ def make_directory(path: Path, *, exist_ok: bool = True, within: Path | None = N
     except OSError as error:
         raise refused(path, error, "create the folder") from error
     return path
+
+
+def wait_for_files(paths: Iterable[Path]) -> None:
+    """Return once all of them can be seen: a folder that machines share may show one machine's file to another late.
+
+    Raises:
+        ResourceError: one still cannot be seen after a minute.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    for path in paths:
+        while not path.exists():
+            if time.monotonic() > deadline:
+                raise ResourceError(
+                    f"{path} was written, but cannot be seen from here after {PATIENCE_SECONDS:.0f} seconds; do all machines see "
+                    "the folder under the same path? What is finished is kept, resume to go on"
+                )
+            time.sleep(0.1)
 
 
 def sync_directory(path: Path) -> None:

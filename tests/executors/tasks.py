@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import time
@@ -72,16 +71,16 @@ def write_again_and_again(context: Context, path: str, attempts: int) -> dict[st
     return {}
 
 
-def train_on_a_full_disk(context: Context, at: int, **task: Any) -> dict[str, Any]:
-    """Member 0 finds the disk full from call number ``at`` on."""
+def train_on_a_refusing_disk(context: Context, at: int, why: int, **task: Any) -> dict[str, Any]:
+    """Member 0 gets the error ``why`` from the disk, from call number ``at`` on."""
     from _faulty_os import FaultyOs
     from tenfold.training.member import train_member
 
-    def full(name: str, real: Any, arguments: Any) -> Any:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def refuse(name: str, real: Any, arguments: Any) -> Any:
+        raise OSError(why, os.strerror(why))
 
     if task["member"] == 0:
-        atomic.os = FaultyOs(at, full, for_ever=True)  # type: ignore[assignment]
+        atomic.os = FaultyOs(at, refuse, for_ever=True)  # type: ignore[assignment]
     try:
         return train_member(context, **task)
     finally:

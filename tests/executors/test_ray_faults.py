@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -20,9 +21,12 @@ import tenfold
 from _command_line import tenfold as tenfold_command
 from _ray import TESTS, Hunter, child, ray_processes, train, wait_for
 from _small_training import recipe, table, weights
+from tenfold import atomic
 from tenfold.errors import IntegrityError, ResourceError, TenfoldError, UsageError
-from tenfold.executors import _ray_cluster
+from tenfold.executors import EXECUTORS, _ray_cluster
 from tenfold.executors import ray as ray_executor
+from tenfold.executors.local import Local
+from tenfold.executors.processes import Processes
 from tenfold.executors.ray import Ray
 
 HERE = Path(__file__).parent
@@ -133,6 +137,20 @@ def test_d11_another_instruction_set_is_refused(tmp_path: Path, monkeypatch: pyt
         member._check_machine(run)
 
 
+def test_d11_a_worker_with_fewer_instructions_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real one: its process computes with what ATEN_CPU_CAPABILITY allows, as another processor would."""
+    run = train(tmp_path, "local", "here")
+    here = run.environment["instruction_set"]
+    (run.path / "manifest.json").unlink()
+    shutil.rmtree(run.member_path(1))
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    (stored,) = (tmp_path / "home" / "datasets").iterdir()
+    task = {"run": str(run.path), "member": 1, "train": str(stored), "rows": str(run.path / "split.npz")}
+    with pytest.raises(IntegrityError, match=f"instruction_set: the run has '{here}'.* has 'DEFAULT'.*ATEN_CPU_CAPABILITY"):
+        Processes(1).map("tenfold.training.member:train_member", [{**task, "test": None, "device": "cpu"}], lambda i, e: None)
+    assert run.finished_members() == [0]
+
+
 def test_d06_a_member_trained_twice_with_other_weights_names_both_machines(tmp_path: Path) -> None:
     from tenfold.training import member
 
@@ -216,21 +234,62 @@ def test_d02_a_worker_killed_while_it_writes_leaves_a_whole_file(ray_cluster: No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("at", [1, 12])
-def test_d10_a_full_folder_is_exit_code_4_and_resumable(ray_cluster: None, tmp_path: Path, at: int) -> None:
+@pytest.mark.parametrize(("at", "why"), [(1, errno.ENOSPC), (12, errno.ENOSPC), (1, errno.EROFS), (12, errno.EROFS)])
+def test_d10_a_full_or_read_only_folder_is_exit_code_4_and_resumable(
+    ray_cluster: None, tmp_path: Path, at: int, why: int
+) -> None:
     expected = weights(train(tmp_path, "local", "here"))
     run = train(tmp_path, "local", "there")
     stored = next((tmp_path / "home" / "datasets").iterdir())
     common = {"run": str(run.path), "train": str(stored), "rows": str(run.path / "split.npz"), "test": None, "device": "cpu"}
     for member in (0, 1):
         shutil.rmtree(run.member_path(member))
-    tasks = [{**common, "member": member, "at": at} for member in (0, 1)]
-    with pytest.raises(ResourceError, match="No space left on device") as caught:
-        Ray(2).map("tasks:train_on_a_full_disk", tasks, lambda i, e: None, keep_going=True)
+    tasks = [{**common, "member": member, "at": at, "why": why} for member in (0, 1)]
+    with pytest.raises(ResourceError, match=os.strerror(why)) as caught:
+        Ray(2).map("tasks:train_on_a_refusing_disk", tasks, lambda i, e: None, keep_going=True)
     assert caught.value.exit_code == 4
     assert run.finished_members() == [1]
     (run.path / "manifest.json").unlink()
     assert weights(tenfold.resume(run.path, "train", executor="local", progress=False)) == expected
+
+
+class Late(Local):
+    """As if on a network folder: what members finished is seen here only after a while, or never."""
+
+    seconds: float | None = 0.5
+
+    def stream(self, function: str, tasks: Any, on_event: Any, **further: Any) -> Any:
+        for index, result in super().stream(function, tasks, on_event, **further):
+            task = tasks[index]
+            record = tenfold.Run(task["run"]).member_path(task["member"]) / "member.json"
+            hidden = record.rename(record.with_suffix(".hidden"))
+            if self.seconds is not None:
+                threading.Timer(self.seconds, hidden.rename, (record,)).start()
+            yield index, result
+
+
+def test_d10_what_is_seen_late_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = weights(train(tmp_path, "local", "here"))
+    monkeypatch.setattr(EXECUTORS, "get", lambda name: Late)
+    run = train(tmp_path, "local", "there")
+    assert weights(run) == expected
+    assert run.summary["members"] == 2
+
+
+def test_d10_what_is_never_seen_is_exit_code_4_and_no_smaller_ensemble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = weights(train(tmp_path, "local", "here"))
+    monkeypatch.setattr(atomic, "PATIENCE_SECONDS", 0.3)
+    with monkeypatch.context() as patched:
+        patched.setattr(EXECUTORS, "get", lambda name: Late)
+        patched.setattr(Late, "seconds", None)
+        with pytest.raises(ResourceError, match="cannot be seen from here") as caught:
+            train(tmp_path, "local", "there")
+    assert caught.value.exit_code == 4
+    (path,) = (tmp_path / "there").glob("*_small_*")
+    assert not (path / "bundle").exists()
+    for hidden in path.glob("members/*/member.hidden"):
+        hidden.rename(hidden.with_suffix(".json"))
+    assert weights(tenfold.resume(path, "train", executor="local", progress=False)) == expected
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tenfold.atomic import make_directory, sha256_of, write_chunks, write_json, write_text
+from tenfold.atomic import make_directory, sha256_of, wait_for_files, write_chunks, write_json, write_text
 from tenfold.bundle.csv_table import csv_text
 from tenfold.bundle.files import bundle_folder
 from tenfold.bundle.inputs import input_blocks, input_pieces, is_image, polarity_of
@@ -134,6 +134,7 @@ def predict_to_csv(
         raise
     done.sort(key=lambda result: (result["source"], result["first"]))
     parts = [part for result in done for part in result["parts"]]
+    wait_for_files(folder / part["name"] for part in parts)
     if as_parts:
         _write_manifest(folder, sources, model, parts, probabilities)
     else:

@@ -23,12 +23,19 @@ from tenfold.executors._signals import StopFlag, stop_flag
 from tenfold.executors.processes import ENVIRONMENT, GRACE_SECONDS
 
 RETRIES = 3
-"""How often Ray starts a task again whose worker or machine was lost; each time it goes on from its last checkpoint."""
+"""How often Ray starts a task again whose worker or machine was lost; each time it goes on from its last checkpoint.
+
+One that got further meanwhile is started again however often that happens.
+"""
 PATIENCE = 3.0
 """A task that takes this many times the median gets a second copy on a free worker; the first result wins."""
 PATIENCE_SECONDS = 60.0
 """But not before it has run this long."""
 _TICK = 0.1
+
+Place = tuple[int, int]
+"""How far a task has come: epoch and step, which its events name; counted from 0."""
+NOWHERE: Place = (-1, -1)
 
 
 @dataclass
@@ -36,6 +43,7 @@ class _Attempt:
     name: str
     index: int
     reference: Any
+    behind: Place
     begun: float | None = None
 
 
@@ -46,6 +54,7 @@ class _Work:
     attempts: dict[Any, _Attempt] = field(default_factory=dict)
     requests: dict[int, str] = field(default_factory=dict)
     durations: list[float] = field(default_factory=list)
+    reached: dict[int, Place] = field(default_factory=dict)
     started: int = 0
 
     def named(self, name: str) -> _Attempt | None:
@@ -53,6 +62,9 @@ class _Work:
 
     def of(self, index: int) -> list[_Attempt]:
         return [attempt for attempt in self.attempts.values() if attempt.index == index]
+
+    def got_further(self, attempt: _Attempt) -> bool:
+        return self.reached.get(attempt.index, NOWHERE) > attempt.behind
 
 
 class Ray(Executor):
@@ -78,7 +90,7 @@ class Ray(Executor):
         work = _Work()
         failure: TenfoldError | None = None
         with connected(self.workers * self.cores, self.address, insecure=self.insecure) as ray, stop_flag() as flag:
-            mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
+            mailbox = ray.remote(num_cpus=0, scheduling_strategy=_here(ray))(Mailbox).remote()
             task = ray.remote(num_cpus=self.cores, max_retries=RETRIES, runtime_env={"env_vars": self._environment()})(run_task)
             try:
                 while failure is None or (keep_going and not concerns_all(failure)):
@@ -102,8 +114,10 @@ class Ray(Executor):
                         attempt = work.attempts.pop(reference)
                         answer = _answer(ray, attempt)
                         for event in answer["events"]:
-                            _tell(attempt, event, on_event)
-                        if "error" in answer:
+                            _tell(work, attempt, event, on_event)
+                        if answer.get("lost") and work.got_further(attempt):
+                            _submit(task, mailbox, work, attempt.index)
+                        elif "error" in answer:
                             error = _at(from_json(answer["error"]), answer["node"])
                             failure = error if concerns_all(error) else failure or error
                         elif attempt.index in work.requests:
@@ -130,7 +144,7 @@ def _submit(task: Any, mailbox: Any, work: _Work, index: int) -> None:
     name = f"{index}.{work.started}"
     work.started += 1
     reference = task.options(name=f"task {index}").remote(mailbox, name, work.requests[index])
-    work.attempts[reference] = _Attempt(name, index, reference)
+    work.attempts[reference] = _Attempt(name, index, reference, behind=work.reached.get(index, NOWHERE))
 
 
 def _second_copies(task: Any, mailbox: Any, work: _Work) -> None:
@@ -156,28 +170,42 @@ def _let_go(ray: Any, mailbox: Any, work: _Work, index: int) -> None:
 def _hear(ray: Any, mailbox: Any, work: _Work, on_event: OnEvent) -> None:
     for name, event in ray.get(mailbox.fetch.remote()):
         if (attempt := work.named(name)) is not None:
-            _tell(attempt, event, on_event)
+            _tell(work, attempt, event, on_event)
 
 
-def _tell(attempt: _Attempt, event: Json, on_event: OnEvent) -> None:
+def _tell(work: _Work, attempt: _Attempt, event: Json, on_event: OnEvent) -> None:
     if "started" in event:
         attempt.begun = time.monotonic()
-    else:
-        on_event(attempt.index, event["event"])
+        return
+    work.reached[attempt.index] = max(work.reached.get(attempt.index, NOWHERE), _place(event["event"]))
+    on_event(attempt.index, event["event"])
+
+
+def _place(event: Json) -> Place:
+    if "history" in event:
+        return int(event["history"]["epoch"]), 0
+    return (int(event["epoch"]), int(event["step"])) if "step" in event else NOWHERE
+
+
+def _here(ray: Any) -> Any:
+    """A place on the driver's own machine: others may be lost, and with them whatever runs there."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
 
 
 def _answer(ray: Any, attempt: _Attempt) -> Json:
     """What an attempt came to; an attempt that Ray gave up is an error of ours."""
-    lost = "its worker or its machine was lost"
+    lost = False
     try:
         answer: Json = json.loads(ray.get(attempt.reference))
         return answer
     except ray.exceptions.OutOfMemoryError as error:
-        lost = f"out of memory: {_line(error)}"
+        why = f"out of memory: {_line(error)}"
     except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError) as error:
-        lost = f"its worker or its machine was lost ({type(error).__name__})"
-    message = f"task {attempt.index} failed {RETRIES + 1} times: {lost}; finished work is kept, resume to go on"
-    return {"error": ResourceError(message).as_json(), "events": [], "node": ""}
+        lost, why = True, f"its worker or its machine was lost ({type(error).__name__})"
+    message = f"task {attempt.index} failed {RETRIES + 1} times: {why}; finished work is kept, resume to go on"
+    return {"error": ResourceError(message).as_json(), "events": [], "node": "", "lost": lost}
 
 
 def _at(error: TenfoldError, node: str) -> TenfoldError:

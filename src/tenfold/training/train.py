@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.atomic import make_directory, write_bytes, write_json
+from tenfold.atomic import make_directory, wait_for_files, write_bytes, write_json
 from tenfold.data.splits import duplicate_groups, shuffled_split, stratified_split
 from tenfold.environment import cores
 from tenfold.errors import IntegrityError, UsageError
@@ -172,12 +172,14 @@ def execute(run: Run, tasks: Sequence[Mapping[str, Any]], executor: str, workers
 
     Raises:
         UsageError: torchrun's processes are asked to start others.
+        ResourceError: what other machines trained cannot be seen from here.
     """
     from tenfold.training.replicas import under_torchrun
 
     if under_torchrun() and executor != "local":
         raise UsageError("under torchrun members are trained one after another, by its processes; pass --executor local")
     EXECUTORS.get(executor)(workers, cores=run.recipe.train.replicas).map(TASK, tasks, on_event, keep_going=True)
+    wait_for_files(Run(task["run"]).member_path(task["member"]) / "member.json" for task in tasks)
 
 
 def member_tasks(run: Run, train: Path, test: Path | None, device: str) -> list[dict[str, Any]]:

@@ -1,0 +1,125 @@
+"""Workers and machines that die at random while members train: D01 and D03 of docs/reliability.md, as long as they say.
+
+TENFOLD_CHAOS_SECONDS is how long machines come and go in D03: 60 unless it is set, 600 as the case asks.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tenfold
+from _ray import TESTS, ray_processes, train
+from _small_training import recipe, table, weights
+from tenfold.pipeline import Listener
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+KILLS = 20
+MACHINE_SECONDS = 30.0
+"""A machine lives so long."""
+
+
+@pytest.fixture(autouse=True)
+def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("TENFOLD_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+
+class Watcher(Listener):
+    """Keeps the last epoch that each member told of, and how much of it was lost whenever it went on."""
+
+    def __init__(self) -> None:
+        self.epochs: dict[int, int] = {}
+        self.lost: list[int] = []
+
+    def event(self, member: int, event: dict[str, Any]) -> None:
+        if "history" in event:
+            self.epochs[member] = event["history"]["epoch"]
+        elif "resumed" in event:
+            self.lost.append(self.epochs.get(member, 0) - event["resumed"]["epoch"])
+
+
+class Killer(Watcher):
+    """Kills some worker, a random moment after every tenth epoch or so that a member tells of, until there were enough."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dice = random.Random(1)
+        self.killed: list[int] = []
+
+    def event(self, member: int, event: dict[str, Any]) -> None:
+        super().event(member, event)
+        if "history" in event and len(self.killed) < KILLS and self.dice.random() < 0.1:
+            threading.Timer(self.dice.uniform(0.0, 0.5), self.kill).start()
+
+    def kill(self) -> None:
+        if victims := ray_processes("ray::task"):
+            self.killed.append(self.dice.choice(victims))
+            os.kill(self.killed[-1], signal.SIGKILL)
+
+
+def test_d01_twenty_kills_at_random_times_change_no_bit(ray_cluster: None, tmp_path: Path) -> None:
+    """A checkpoint is written after every epoch and every 60 ms, so that at most the epoch just told of is lost."""
+    size = {"members": 4, "epochs": 80}
+    expected = weights(train(tmp_path, "processes", "here", **size))
+    there, killer = tmp_path / "there", Killer()
+    there.mkdir()
+    run = tenfold.train(recipe(there, **size), train=table(there), out=there, executor="ray", workers=2, progress=killer)
+    assert len(killer.killed) >= KILLS, "the training was over too soon"
+    assert weights(run) == expected
+    assert killer.lost, "nothing went on from a checkpoint"
+    assert max(killer.lost) <= 1
+
+
+@pytest.fixture
+def machines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A cluster of a head without cores and two machines of one core each, all of them processes here."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    for _ in range(2):
+        cluster.add_node(num_cpus=1)
+    yield cluster
+    cluster.shutdown()
+
+
+def test_d03_machines_that_come_and_go_change_no_bit(machines: Any, tmp_path: Path) -> None:
+    """Every 30 seconds a machine dies with all that runs on it, and another one comes."""
+    seconds = float(os.environ.get("TENFOLD_CHAOS_SECONDS", "60"))
+    size = {"members": 4, "epochs": round(8 * seconds)}
+    expected = weights(train(tmp_path, "processes", "here", **size))
+    there, watcher, over = tmp_path / "there", Watcher(), threading.Event()
+    there.mkdir()
+    lost = []
+
+    def come_and_go() -> None:
+        dice, ends = random.Random(3), time.monotonic() + seconds
+        while time.monotonic() < ends and not over.wait(MACHINE_SECONDS):
+            machines.remove_node(dice.choice(sorted(machines.worker_nodes, key=id)), allow_graceful=False)
+            machines.add_node(num_cpus=1)
+            lost.append(time.monotonic())
+
+    chaos = threading.Thread(target=come_and_go)
+    chaos.start()
+    try:
+        os.environ["RAY_ADDRESS"] = machines.address
+        run = tenfold.train(recipe(there, **size), train=table(there), out=there, executor="ray", workers=2, progress=watcher)
+    finally:
+        over.set()
+        chaos.join()
+        os.environ.pop("RAY_ADDRESS", None)
+    assert len(lost) >= seconds // MACHINE_SECONDS, "the training was over too soon"
+    assert weights(run) == expected
+    assert watcher.lost
+    assert max(watcher.lost) <= 1
