@@ -1,4 +1,6 @@
-"""Workers and machines that die at random while members train: D01 and D03 of docs/reliability.md, as long as they say.
+"""Workers and machines that die at random while members train: D01, D03 and D08 of docs/reliability.md, as long as they say.
+
+The first two tests need clusters of their own, so they come before the one that uses the module's.
 
 TENFOLD_CHAOS_SECONDS is how long machines come and go in D03: 60 unless it is set, 600 as the case asks.
 """
@@ -19,10 +21,13 @@ import pytest
 import tenfold
 from _ray import TESTS, ray_processes, train
 from _small_training import recipe, table, weights
+from tenfold.errors import ResourceError
+from tenfold.executors.ray import Ray
 from tenfold.pipeline import Listener
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
+HERE = Path(__file__).parent
 KILLS = 20
 MACHINE_SECONDS = 30.0
 """A machine lives so long."""
@@ -30,9 +35,19 @@ MACHINE_SECONDS = 30.0
 
 @pytest.fixture(autouse=True)
 def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(TESTS), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("TENFOLD_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+
+def test_d08_a_worker_killed_for_memory_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's monitor takes the machine for full from one hundredth on."""
+    monkeypatch.setenv("RAY_memory_usage_threshold", "0.01")
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
+    monkeypatch.setenv("RAY_task_oom_retries", "1")
+    with pytest.raises(ResourceError, match="out of memory") as caught:
+        Ray(1).map("tasks:until_stopped", [{}], lambda i, e: None)
+    assert caught.value.exit_code == 4
 
 
 class Watcher(Listener):
@@ -47,38 +62,6 @@ class Watcher(Listener):
             self.epochs[member] = event["history"]["epoch"]
         elif "resumed" in event:
             self.lost.append(self.epochs.get(member, 0) - event["resumed"]["epoch"])
-
-
-class Killer(Watcher):
-    """Kills some worker, a random moment after every tenth epoch or so that a member tells of, until there were enough."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.dice = random.Random(1)
-        self.killed: list[int] = []
-
-    def event(self, member: int, event: dict[str, Any]) -> None:
-        super().event(member, event)
-        if "history" in event and len(self.killed) < KILLS and self.dice.random() < 0.1:
-            threading.Timer(self.dice.uniform(0.0, 0.5), self.kill).start()
-
-    def kill(self) -> None:
-        if victims := ray_processes("ray::task"):
-            self.killed.append(self.dice.choice(victims))
-            os.kill(self.killed[-1], signal.SIGKILL)
-
-
-def test_d01_twenty_kills_at_random_times_change_no_bit(ray_cluster: None, tmp_path: Path) -> None:
-    """A checkpoint is written after every epoch and every 60 ms, so that at most the epoch just told of is lost."""
-    size = {"members": 4, "epochs": 80}
-    expected = weights(train(tmp_path, "processes", "here", **size))
-    there, killer = tmp_path / "there", Killer()
-    there.mkdir()
-    run = tenfold.train(recipe(there, **size), train=table(there), out=there, executor="ray", workers=2, progress=killer)
-    assert len(killer.killed) >= KILLS, "the training was over too soon"
-    assert weights(run) == expected
-    assert killer.lost, "nothing went on from a checkpoint"
-    assert max(killer.lost) <= 1
 
 
 @pytest.fixture
@@ -123,3 +106,35 @@ def test_d03_machines_that_come_and_go_change_no_bit(machines: Any, tmp_path: Pa
     assert weights(run) == expected
     assert watcher.lost
     assert max(watcher.lost) <= 1
+
+
+class Killer(Watcher):
+    """Kills some worker, a random moment after every tenth epoch or so that a member tells of, until there were enough."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dice = random.Random(1)
+        self.killed: list[int] = []
+
+    def event(self, member: int, event: dict[str, Any]) -> None:
+        super().event(member, event)
+        if "history" in event and len(self.killed) < KILLS and self.dice.random() < 0.1:
+            threading.Timer(self.dice.uniform(0.0, 0.5), self.kill).start()
+
+    def kill(self) -> None:
+        if victims := ray_processes("ray::task"):
+            self.killed.append(self.dice.choice(victims))
+            os.kill(self.killed[-1], signal.SIGKILL)
+
+
+def test_d01_twenty_kills_at_random_times_change_no_bit(ray_cluster: None, tmp_path: Path) -> None:
+    """A checkpoint is written after every epoch and every 60 ms, so that at most the epoch just told of is lost."""
+    size = {"members": 4, "epochs": 80}
+    expected = weights(train(tmp_path, "processes", "here", **size))
+    there, killer = tmp_path / "there", Killer()
+    there.mkdir()
+    run = tenfold.train(recipe(there, **size), train=table(there), out=there, executor="ray", workers=2, progress=killer)
+    assert len(killer.killed) >= KILLS, "the training was over too soon"
+    assert weights(run) == expected
+    assert killer.lost, "nothing went on from a checkpoint"
+    assert max(killer.lost) <= 1

@@ -292,17 +292,6 @@ def test_d10_what_is_never_seen_is_exit_code_4_and_no_smaller_ensemble(tmp_path:
     assert weights(tenfold.resume(path, "train", executor="local", progress=False)) == expected
 
 
-@pytest.mark.slow
-def test_d08_a_worker_killed_for_memory_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ray's monitor takes the machine for full from one hundredth on."""
-    monkeypatch.setenv("RAY_memory_usage_threshold", "0.01")
-    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
-    monkeypatch.setenv("RAY_task_oom_retries", "1")
-    with pytest.raises(ResourceError, match="out of memory") as caught:
-        Ray(1).map("tasks:until_stopped", [{}], lambda i, e: None)
-    assert caught.value.exit_code == 4
-
-
 def test_d07_a_member_that_fails_keeps_its_log_and_only_it_is_trained_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
