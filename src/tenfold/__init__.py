@@ -7,18 +7,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tenfold.api import cross_validate, explore, load_recipe, read, reproduce, resume, run, train, tune
+    from tenfold.api import cross_validate, load_recipe, reproduce, resume, run, train
     from tenfold.bundle.loaded import Bundle
     from tenfold.classifier import Classifier
     from tenfold.data.load import load
     from tenfold.data.options import ReadOptions
-    from tenfold.reading.reader import Reader
+    from tenfold.reading.reader import Reader, read
     from tenfold.studies.comparing import compare
     from tenfold.studies.evaluating import evaluate
     from tenfold.studies.explaining import explain
+    from tenfold.studies.exploring import explore
     from tenfold.studies.labels import review_labels
     from tenfold.studies.logs import import_log
     from tenfold.studies.study import study
+    from tenfold.studies.tuning import tune
     from tenfold.values.dataset import Dataset
     from tenfold.values.predictions import Predictions
     from tenfold.values.recipe import Recipe
@@ -76,18 +78,18 @@ _HOMES = {
     "cross_validate": "tenfold.api",
     "evaluate": "tenfold.studies.evaluating",
     "explain": "tenfold.studies.explaining",
-    "explore": "tenfold.api",
+    "explore": "tenfold.studies.exploring",
     "import_log": "tenfold.studies.logs",
     "load": "tenfold.data.load",
     "load_recipe": "tenfold.api",
-    "read": "tenfold.api",
+    "read": "tenfold.reading.reader",
     "reproduce": "tenfold.api",
     "resume": "tenfold.api",
     "review_labels": "tenfold.studies.labels",
     "run": "tenfold.api",
     "study": "tenfold.studies.study",
     "train": "tenfold.api",
-    "tune": "tenfold.api",
+    "tune": "tenfold.studies.tuning",
 }
 
 

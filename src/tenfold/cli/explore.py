@@ -50,8 +50,8 @@ def explore(
     allow_empty_classes: read.AllowEmptyClasses = False,
 ) -> None:
     """Write a page about a data set: a map of every image, classes, components, and what is wrong with it."""
-    from tenfold import api
     from tenfold.cli._fetching import fetch_missing
+    from tenfold.studies.exploring import explore
 
     options = read.read_options(
         no_header=no_header,
@@ -74,7 +74,7 @@ def explore(
         raise UsageError(f"{out.parent} is no folder; make it, or choose another place with --out")
     fetch_missing(source, test)
     quiet = _console.settings.quiet
-    found = api.explore(
+    found = explore(
         source,
         test,
         out=out,

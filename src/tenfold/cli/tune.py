@@ -46,6 +46,7 @@ def tune(
     """Search through the ranges in a recipe's [tune] table; the best trial becomes a recipe file."""
     from tenfold import api
     from tenfold.cli._fetching import fetch_missing
+    from tenfold.studies import tuning
 
     reading = read.read_options(
         no_header=no_header,
@@ -65,13 +66,13 @@ def tune(
         if recipe or train or overrides:
             raise UsageError("--resume goes on with a search as it was begun; leave out the recipe, --train and --set")
         options.check_command(resume, "tune")
-        run = api.resume_tuning(resume, trials=trials, allow_inexact=allow_inexact_resume, **how)
+        run = tuning.resume_tuning(resume, trials=trials, allow_inexact=allow_inexact_resume, **how)
     elif not recipe:
         raise UsageError("found no recipe, expected one: tenfold tune RECIPE.toml, or tenfold tune --resume RUN")
     else:
         loaded = api.load_recipe(recipe, overrides or [])
         fetch_missing(train or loaded.data.train, None)
-        run = api.tune(loaded, trials=trials, train=train, out=out, **how)
+        run = tuning.tune(loaded, trials=trials, train=train, out=out, **how)
     _print_result(run, time.monotonic() - began)
 
 

@@ -135,3 +135,28 @@ def _box_on_page(line: LineInk, segment: Segment) -> Box:
     # the corners of the sheared box that lie inward: closer to the ink than those outward
     left, right = (across[0] + across[2]) / 2, (across[1] + across[3]) / 2
     return Box(round(left), round(down.min()), max(1, round(right - left)), max(1, round(down.max() - down.min())))
+
+
+def read(picture: Picture, bundle: Bundle | str | Path = "builtin", *, threshold: float | None = None) -> Reading:
+    """Read all digits in a picture: photo, scan or drawing, of any size, dark on light or light on dark.
+
+    To read many, make one :class:`tenfold.Reader` and use it again.
+
+    Args:
+        picture: a path, "-" for standard input, a data URL, an encoded image's bytes, or uint8 pixels (H, W) or (H, W, 3).
+        bundle: what recognises digits: a bundle, a run, or the small one that comes with tenfold.
+        threshold: reject digits with less confidence; by default what the bundle says.
+
+    Returns:
+        Lines of digits with boxes and confidences; ``.text`` is all of it, with "?" for what is no digit.
+
+    Raises:
+        DataError: not a picture, too large, or damaged.
+        IntegrityError: no such bundle.
+
+    Example:
+        >>> import tenfold
+        >>> tenfold.read("photo.png").text
+        '0'
+    """
+    return Reader(bundle, threshold=threshold).read(picture)
