@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from _networks import small_network
-from tenfold.bundle.inspection import check_model_bytes
+from tenfold.bundle.inspection import OPERATORS, check_model_bytes, operators_of
 from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.errors import IntegrityError
 
@@ -104,7 +104,7 @@ def test_m09_m10_whatever_our_export_never_writes_is_refused(change):
         (b"\xff" * 40, "a number is cut off"),
         (b"\x0b\x0c", "wire type 3"),
         (b"\x3a\xff\xff\xff\x7f", "does not fit"),
-        (b"\x38\x05", "field 7 of the model is not a message"),
+        (b"\x38\x05", "field 7 of a model is not a message"),
     ],
     ids=["empty", "pickle", "npy", "zip", "endless-number", "group", "too-long", "number-for-message"],
 )
@@ -116,6 +116,92 @@ def test_m01_m10_other_content_is_refused(content, reason):
 def test_a_truncated_model_is_refused():
     with pytest.raises(IntegrityError, match="does not fit"):
         check_model_bytes(GOOD[:-20])
+
+
+def padded(value: int, length: int) -> bytes:
+    """A number in exactly so many bytes: longer than needed, which the format allows."""
+    return bytes(value >> 7 * n & 0x7F | 0x80 for n in range(length - 1)) + bytes([value >> 7 * (length - 1) & 0x7F])
+
+
+def field(number: int, content: bytes) -> bytes:
+    return padded(number << 3 | 2, 2) + padded(len(content), 2) + content
+
+
+VERSION = b"\x08\x09"
+"""The field ir_version of a model: a number."""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        VERSION,
+        b"\x09" + b"\x03" * 8 + VERSION,  # the same in 8 bytes
+        b"\x0d" + b"\x03" * 4 + VERSION,  # in 4
+        padded(8, 10) + b"\x01",
+        b"\x08" + padded(300, 10) + VERSION,
+        field(2, b"") + VERSION,
+        field(2, b"x" * 130) + VERSION,
+        field(7, field(2, b"name")) + VERSION,
+    ],
+    ids=["number", "fixed-64", "fixed-32", "ten-byte-key", "ten-byte-number", "empty", "130-bytes", "message"],
+)
+def test_every_way_to_write_a_plain_field_passes(content):
+    check_model_bytes(content)
+
+
+NOT_ONNX = "model.onnx is not an ONNX file: "
+OURS = ", which no bundle of ours holds"
+BEYOND = f"{OURS} (external data, functions and sub-graphs are refused)"
+DOMAINS = "expected one of: , ai.onnx"
+ALLOWED = f"expected one of: {', '.join(sorted(OPERATORS))}"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "model.onnx is empty"),
+        (padded(8, 11) + b"\x01", f"{NOT_ONNX}a number is cut off at byte 10"),
+        (b"\x08", f"{NOT_ONNX}a number is cut off at byte 1"),
+        (b"\x08\x80", f"{NOT_ONNX}a number is cut off at byte 2"),
+        (b"\x0b\x0c", f"{NOT_ONNX}wire type 3 at byte 1"),
+        (VERSION + b"\x0e", f"{NOT_ONNX}wire type 6 at byte 3"),
+        (b"\x09" + bytes(7), f"{NOT_ONNX}field 1 does not fit at byte 9"),
+        (b"\x0d" + bytes(3), f"{NOT_ONNX}field 1 does not fit at byte 5"),
+        (b"\x12\x05abcd", f"{NOT_ONNX}field 2 does not fit at byte 7"),
+        (b"\x02\x00", f"{NOT_ONNX}field 0 does not fit at byte 2"),
+        (b"\x38\x05", f"{NOT_ONNX}field 7 of a model is not a message"),
+        (field(25, b""), f"model.onnx: found field 25 in a model{BEYOND}"),
+        (field(7, field(3, b"")), f"model.onnx: found field 3 in a graph{BEYOND}"),
+        (field(7, field(5, field(13, b""))), f"model.onnx: found field 13 in a tensor{BEYOND}"),
+        (field(7, field(1, field(5, field(6, b"")))), f"model.onnx: found field 6 in an attribute{BEYOND}"),
+        (field(7, field(11, field(3, b""))), f"model.onnx: found field 3 in a value{BEYOND}"),
+        (field(7, field(12, field(3, b""))), f"model.onnx: found field 3 in a value{BEYOND}"),
+        (field(8, field(1, b"evil")), f"model.onnx: found 'evil' in an operator set{OURS}; {DOMAINS}"),
+        (field(7, field(1, field(7, b"evil\x1b[2J"))), f"model.onnx: found 'evil\\\\x1b[2J' in a node{OURS}; {DOMAINS}"),
+        (field(8, field(1, b"\xff" + b"e" * 70)), f"model.onnx: found '\ufffd{'e' * 59}' in an operator set{OURS}; {DOMAINS}"),
+        (
+            field(7, field(1, field(4, b"If"))),
+            f"model.onnx: found 'If' in a node{OURS}; {ALLOWED}",
+        ),
+        (
+            field(7, field(1, b"\x20\x01")),
+            f"model.onnx: found '' in a node{OURS}; {ALLOWED}",
+        ),
+    ],
+)
+def test_what_is_refused_is_said_word_for_word(content, words):
+    with pytest.raises(IntegrityError) as caught:
+        check_model_bytes(content)
+    assert str(caught.value) == words
+
+
+def test_the_operators_of_a_model_are_those_of_its_nodes():
+    nodes = {node.op_type for node in onnx.load_from_string(GOOD).graph.node}
+    assert operators_of(GOOD) == nodes <= OPERATORS
+    assert operators_of(field(7, field(1, field(4, b"Relu")) + field(1, field(1, b"x") + field(4, b"Add")))) == {"Relu", "Add"}
+    assert operators_of(field(8, field(1, field(4, b"Relu")))) == frozenset()
+    assert operators_of(field(7, field(2, field(4, b"Relu")))) == frozenset()
+    assert operators_of(b"\x38\x01" + field(7, b"\x08\x01" + field(1, b"\x20\x01"))) == frozenset()
 
 
 @given(st.binary(max_size=200))

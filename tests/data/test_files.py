@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
 import os
 import stat
@@ -14,7 +15,7 @@ import pytest
 
 from tenfold.data import files
 from tenfold.data.load import load
-from tenfold.errors import DataError, ResourceError
+from tenfold.errors import DataError, Problem, ResourceError
 
 LIMIT = 1 << 30
 
@@ -139,3 +140,121 @@ def test_a_file_exchanged_for_a_pipe_between_the_look_and_the_opening_is_refused
     monkeypatch.setattr(files.os, "fstat", lambda descriptor: os.stat_result((stat.S_IFIFO, *[0] * 9)))
     with pytest.raises(DataError, match="expected a regular file"):
         files.open_regular(tmp_path / "a")
+
+
+KINDS = {
+    "gzip data": b"\x1f\x8b\x08",
+    "a zip archive": b"PK\x03\x04rest",
+    "HTML": b"\xef\xbb\xbf \t\r\n<!DOCTYPE html>",
+    "a Git LFS pointer": b"version https://git-lfs.github.com",
+    "an image": b"\x89PNG\r\n",
+    "a NumPy array (.npy)": b"\x93NUMPY\x01",
+    "a PDF document": b"%PDF-1.7",
+    "UTF-16": b"\xff\xfel\0",
+    "an IDX file": b"\0\0\x08\x03",
+}
+MORE_KINDS = [
+    *(("HTML", text) for text in (b"<html>", b"<HEAD>", b'<?xml version="1.0"?>')),
+    *(("an image", first) for first in (b"\xff\xd8\xff\xe0", b"GIF89a")),
+    *(("UTF-16", text.encode(kind)) for text in ("label,pixel0", "labels") for kind in ("utf-16-le", "utf-16-be")),
+    ("UTF-16", b"\xfe\xff\0l"),
+    *(
+        (None, text)
+        for text in (b"", b"label,pixel0\n", b"<p>", b"\0\0\x09\x03", b"PK\x05\x06", b"GIF", b"\xff\xd8", b"l\0a\0b\0x")
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "first"), [*KINDS.items(), *MORE_KINDS])
+def test_the_usual_mix_ups_are_known_by_their_first_bytes(kind: str | None, first: bytes) -> None:
+    assert files.looks_like(first) == kind
+
+
+def said(path: Path, *, limit: int = LIMIT, member: str | None = None) -> str:
+    """The whole message, FILE for the path, of reading all of a file."""
+    with pytest.raises((DataError, ResourceError)) as caught, files.open_stream(path, limit, member=member) as stream:
+        while stream.read(1000):
+            pass
+    return str(caught.value).replace(str(path), "FILE")
+
+
+def test_what_is_said_of_files_word_for_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.gz").write_bytes(b"label")
+    assert said(tmp_path / "a.gz") == "FILE: found data that is not compressed, expected gzip data, by the name; is it a?"
+    (tmp_path / "a.gz").write_bytes(KINDS["a zip archive"])
+    assert said(tmp_path / "a.gz") == "FILE: found a zip archive, expected gzip data, by the name; is it a?"
+    (tmp_path / "a.GZ").write_bytes(gzip.compress(bytes(5000))[:-1])
+    damaged = "FILE: found a compressed file damaged or cut off (%s), expected intact data; fetch it again"
+    torn = "Compressed file ended before the end-of-stream marker was reached"
+    assert said(tmp_path / "a.GZ") == damaged % torn
+    (tmp_path / "a").write_bytes(bytes(5000))
+    more = "raise --max-input-bytes if that is right"
+    assert said(tmp_path / "a", limit=4999) == f"FILE: found 5,000 bytes, expected at most 4,999 bytes; {more}"
+    (tmp_path / "b.gz").write_bytes(gzip.compress(bytes(5000)))
+    assert said(tmp_path / "b.gz", limit=4999) == f"FILE: found more than 4,999 bytes, expected at most 4,999 bytes; {more}"
+    assert said(tmp_path) == "FILE: found a folder, expected a regular file"
+    os.mkfifo(tmp_path / "pipe")
+    assert said(tmp_path / "pipe") == "FILE: found a named pipe, expected a regular file"
+    assert said(Path(os.devnull)) == "FILE: found a character device, expected a regular file"
+    assert said(tmp_path / "none") == "FILE: found no such file, expected a file"
+    assert said(tmp_path / "a" / "below") == "FILE: found no such file, expected a file"
+    (tmp_path / "link").symlink_to("gone")
+    assert said(tmp_path / "link") == "FILE: found a link to gone, which does not exist, expected a file"
+    (tmp_path / "loop").symlink_to("loop")
+    assert said(tmp_path / "loop") == "FILE: found links that lead in a circle, expected a file"
+    assert said(tmp_path / "a", member="x") == damaged % "File is not a zip file"
+    monkeypatch.setattr(files.os, "open", failing(errno.EACCES))
+    assert said(tmp_path / "a") == "cannot read FILE: Permission denied; check its permissions and the disk"
+
+
+def test_exactly_the_limit_may_come_and_all_of_it_is_counted(tmp_path: Path) -> None:
+    content = bytes(range(250)) * 20
+    (tmp_path / "a").write_bytes(content)
+    (tmp_path / "b.gz").write_bytes(gzip.compress(content))
+    with zipfile.ZipFile(tmp_path / "c.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x", content)
+    ratio = 1032  # the most that deflate can save
+    most = {"a": 5000, "b.gz": min(5000, ratio * (tmp_path / "b.gz").stat().st_size), "c.zip": 5000}
+    for name in most:
+        with files.open_stream(tmp_path / name, 5000, member="x" if name == "c.zip" else None) as stream:
+            assert (stream.path, stream.share, stream.sha256) == (tmp_path / name, 0, "")
+            assert stream.most == most[name]
+            assert stream.read_exactly(3) == content[:3]
+            assert stream.read_exactly(0) == b""
+            assert stream.read_exactly(10_000) == content[3:]
+            assert stream.read(1) == b""
+            assert stream.share == 1
+        assert stream.sha256 == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+    (tmp_path / "d.gz").write_bytes(gzip.compress(bytes(4_000_000)))
+    with files.open_stream(tmp_path / "d.gz", 1 << 30) as stream:
+        assert stream.most == ratio * (tmp_path / "d.gz").stat().st_size
+    with files.open_stretch(tmp_path / "a", 5000, 10, 20) as stream:
+        assert (stream.most, stream.read(4), stream.share, stream.read(100), stream.read(1)) == (
+            10, content[10:14], 0.4, content[14:20], b""
+        )  # fmt: skip
+
+
+def test_a_file_that_grows_or_is_touched_while_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    words = f"{path}: found a file that changed during reading, expected a file that stays as it is; try again"
+    path.write_bytes(b"abc")
+    with pytest.raises(DataError) as caught, files.open_stream(path, LIMIT) as stream:
+        path.write_bytes(b"abcdef")
+        stream.read(100)
+    assert str(caught.value) == words
+    with pytest.raises(DataError) as caught, files.open_stream(path, LIMIT):
+        os.utime(path, (1, 1))
+    assert str(caught.value) == words
+    with pytest.raises(DataError) as caught, files.open_stream(path, LIMIT) as stream:
+        path.write_bytes(b"ghi")
+        raise DataError(Problem(path, "odd", "even"))
+    assert str(caught.value) == words
+    with pytest.raises(DataError, match="odd"), files.open_stream(path, LIMIT):
+        raise DataError(Problem(path, "odd", "even"))
+
+
+def test_first_bytes_are_as_many_as_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(bytes(1000))
+    assert [len(files.first_bytes(tmp_path / "a")), len(files.first_bytes(tmp_path / "a", 7))] == [512, 7]
+    with pytest.raises(DataError, match="expected at most 999 bytes"):
+        files.hash_file(tmp_path / "a", 999)

@@ -34,13 +34,13 @@ class _Message:
 
 
 _STANDARD_DOMAIN = frozenset({"", "ai.onnx"})
-_TENSOR = _Message("tensor", frozenset({1, 2, 8, 9}))  # dims, data_type, name, raw_data: no external_data (13)
-_ATTRIBUTE = _Message("attribute", frozenset({1, 2, 3, 8, 20}))  # name, f, i, ints, type: no graph (6)
-_NODE = _Message("node", frozenset({1, 2, 3}), {5: _ATTRIBUTE}, {4: OPERATORS, 7: _STANDARD_DOMAIN})
-_VALUE = _Message("value", frozenset({1, 2}))  # name, type
-_GRAPH = _Message("graph", frozenset({2}), {1: _NODE, 5: _TENSOR, 11: _VALUE, 12: _VALUE})
-_OPERATOR_SET = _Message("operator set", frozenset({2}), texts={1: _STANDARD_DOMAIN})
-_MODEL = _Message("model", frozenset({1, 2, 3}), {7: _GRAPH, 8: _OPERATOR_SET})  # no functions (25)
+_TENSOR = _Message("a tensor", frozenset({1, 2, 8, 9}))  # dims, data_type, name, raw_data: no external_data (13)
+_ATTRIBUTE = _Message("an attribute", frozenset({1, 2, 3, 8, 20}))  # name, f, i, ints, type: no graph (6)
+_NODE = _Message("a node", frozenset({1, 2, 3}), {5: _ATTRIBUTE}, {4: OPERATORS, 7: _STANDARD_DOMAIN})
+_VALUE = _Message("a value", frozenset({1, 2}))  # name, type
+_GRAPH = _Message("a graph", frozenset({2}), {1: _NODE, 5: _TENSOR, 11: _VALUE, 12: _VALUE})
+_OPERATOR_SET = _Message("an operator set", frozenset({2}), texts={1: _STANDARD_DOMAIN})
+_MODEL = _Message("a model", frozenset({1, 2, 3}), {7: _GRAPH, 8: _OPERATOR_SET})  # no functions (25)
 
 
 def check_model_bytes(model: bytes) -> None:
@@ -75,18 +75,18 @@ def _check(data: memoryview, message: _Message) -> None:
     for number, content in _fields(data):
         if number in message.messages:
             if content is None:
-                raise _NotProtobufError(f"field {number} of the {message.name} is not a message")
+                raise _NotProtobufError(f"field {number} of {message.name} is not a message")
             _check(content, message.messages[number])
         elif number in message.texts:
             word = bytes(content or b"").decode("utf-8", "replace")
             if word not in message.texts[number]:
                 raise IntegrityError(
-                    f"model.onnx: found {printable(word[:60])!r} in a {message.name}, which no bundle of ours holds; "
+                    f"model.onnx: found {printable(word[:60])!r} in {message.name}, which no bundle of ours holds; "
                     f"expected one of: {', '.join(sorted(message.texts[number]))}"
                 )
         elif number not in message.plain:
             raise IntegrityError(
-                f"model.onnx: found field {number} in a {message.name}, which no bundle of ours holds "
+                f"model.onnx: found field {number} in {message.name}, which no bundle of ours holds "
                 "(external data, functions and sub-graphs are refused)"
             )
 

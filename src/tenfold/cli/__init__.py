@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -102,6 +103,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
             serve(train_as)  # torchrun started several of us, and the first is the one that runs the command
             return 0
+        _insist_on_a_place()
         result = build_app()(args=arguments, standalone_mode=False)
         if sys.stdout is not None:  # it is None when it was closed before we began
             sys.stdout.flush()
@@ -121,6 +123,13 @@ def _run(arguments: Sequence[str] | None) -> int:
             raise
         code = _explain(error)
     return code
+
+
+def _insist_on_a_place() -> None:
+    try:
+        Path.cwd()
+    except OSError:
+        raise ResourceError("the folder that this was started in is gone; change to another one and run again") from None
 
 
 def _explain(error: Exception) -> int:
