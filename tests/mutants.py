@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 TABLES = ["tests/data/test_messages.py", "tests/data/test_kaggle_csv.py", "-k"]
 TABLES += ["words or variants or told or shows_twenty or put_right or says_so or no_labels or by_shape or by_their_names or fine"]
 TESTS = {
-    "atomic": ["tests/test_atomic.py"],
+    "atomic": ["tests/crash/test_unsynced.py", "tests/test_atomic.py"],
     "bundle.inspection": ["tests/bundle/test_inspection.py"],
     "bundle.manifest": ["tests/bundle/test_manifest.py"],
     "data.files": ["tests/data/test_files.py", "tests/data/test_messages.py", "tests/data/test_idx.py"],

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tenfold.bundle import submission
+from tenfold.bundle.csv_table import csv_text
 from tenfold.bundle.submission import submission_name, write_submission
 from tenfold.bundle.submission_check import check_submission
 from tenfold.errors import DataError, IntegrityError, UsageError
@@ -37,6 +39,15 @@ def test_s01_28_000_rows_exactly_as_kaggle_wants_them(tmp_path):
     assert [int(i) for i, _ in rows] == list(range(1, 28_001))
     assert [int(label) for _, label in rows] == said.predicted.tolist()
     assert check_submission(path) == []
+
+
+@pytest.mark.parametrize("slip", [("\n7,", "\n8,"), ("ImageId", "imageid"), ("\n3,", "\n\n3,")])
+def test_s01_a_slip_of_the_writer_is_caught_before_anything_is_written(slip, tmp_path, monkeypatch):
+    """The check knows nothing of the writer: it reads the text as Kaggle will."""
+    monkeypatch.setattr(submission, "csv_text", lambda *args: csv_text(*args).replace(*slip))
+    with pytest.raises(DataError):
+        write_submission(tmp_path / "submission.csv", predictions(), DIGITS)
+    assert list(tmp_path.iterdir()) == []
 
 
 def swapped(lines: list[str]) -> list[str]:

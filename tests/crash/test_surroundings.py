@@ -26,7 +26,7 @@ os.umask(0o077)
 os.chdir(here)
 
 def remove_it():
-    while not list(out.glob("*/data.json")):
+    while not list(out.glob("*/members/00/member.json")):
         time.sleep(0.001)
     os.rmdir(here)
 
@@ -35,7 +35,8 @@ remover.start()
 from tenfold.cli import main
 main(sys.argv[4:])
 """
-"""A clock that is wrong by so many seconds, a umask that shuts everybody out, a working directory that goes away."""
+"""A clock that is wrong by so many seconds, a umask that shuts everybody out, a working directory that goes
+away after a member is trained (torch looks for it when it begins)."""
 
 UNUSUAL = {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "123"}
 
@@ -51,15 +52,13 @@ def whole(recipe: Path) -> Run:
 
 
 @pytest.mark.parametrize("shift", [-86400, pytest.param(YEARS, marks=pytest.mark.slow)], ids=["a-day-back", "ten-years-on"])
-def test_k16_odd_surroundings_change_no_bit(shift: int, recipe: Path, whole: Run, tmp_path: Path) -> None:
+def test_k16_r01_r06_odd_surroundings_change_no_bit(shift: int, recipe: Path, whole: Run, tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
     python, _, _, *arguments = command("run", recipe, "--out", tmp_path / "runs", "--executor", "local")
-    bare = {
-        name: value for name, value in environment(recipe.parent, **UNUSUAL).items() if name not in ("HOME", "USER", "LOGNAME")
-    }
+    unusual = environment(recipe.parent, **UNUSUAL)
     done = subprocess.run(
-        ["bash", "-c", '"$@" <&-', "bash", python, "-c", ODD, str(shift), str(tmp_path / "gone"), *arguments],
-        env=bare,
+        ["bash", "-c", '"$@" <&-', "bash", python, "-c", ODD, str(shift), tmp_path / "gone", tmp_path / "runs", *arguments],
+        env={name: value for name, value in unusual.items() if name not in ("HOME", "USER", "LOGNAME")},
         capture_output=True,
         text=True,
         check=False,
