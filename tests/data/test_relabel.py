@@ -30,7 +30,7 @@ def test_labels_change_stay_and_images_in_doubt_stay_unless_dropped(tmp_path: Pa
     changed = relabelled(DATA, decisions, path)
     assert changed.labels.tolist() == [2, 1, 2, 1]
     assert changed.ids.tolist() == DATA.ids.tolist()
-    assert "labels.csv: 1 labels changed, 0 images left out of 3 looked at" in changed.notes
+    assert "labels.csv: 1 label changed, 0 images left out of 3 looked at" in changed.notes
     dropped = relabelled(DATA, decisions, path, drop_unclear=True)
     assert dropped.ids.tolist() == ["a", "=b", "d"]
     assert dropped.labels.tolist() == [2, 1, 1]

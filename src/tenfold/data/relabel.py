@@ -91,7 +91,8 @@ def relabelled(data: Dataset, decisions: Sequence[Decision], path: Path, *, drop
         raise DataError(*problems)
     changed = int((labels != data.labels).sum())
     dropped = len(unclear) if drop_unclear else 0
-    note = f"{path.name}: {changed:,} labels changed, {dropped:,} images left out of {len(decisions):,} looked at"
+    counts = f"{changed:,} label{'s' * (changed != 1)} changed, {dropped:,} image{'s' * (dropped != 1)} left out"
+    note = f"{path.name}: {counts} of {len(decisions):,} looked at"
     result = replace(data, labels=labels, notes=(*data.notes, note))
     return result.take(np.setdiff1d(np.arange(len(data)), unclear)) if drop_unclear else result
 
