@@ -4,9 +4,11 @@ import errno
 import hashlib
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -260,3 +262,85 @@ def test_a_folder_appears_with_everything_in_it_or_not_at_all(tmp_path: Path, mo
     monkeypatch.setattr(atomic, "sync_directory", lambda folder: synced.append(folder.name))
     atomic.write_folder(tmp_path / "third", [], [])
     assert synced == ["files", tmp_path.name]
+
+
+def test_what_the_system_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that nobody has yet, closed to children; folders as folders."""
+    asked: list[tuple[Any, ...]] = []
+
+    class Watching(FaultyOs):
+        def open(self, path: Path, *how: int) -> int:
+            asked.append((Path(path).parent, *how))
+            return os.open(path, *how)
+
+    monkeypatch.setattr(atomic, "os", Watching(1000, short_write))
+    atomic.write_bytes(tmp_path / "file", b"x")
+    assert asked == [
+        (tmp_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666),
+        (tmp_path.parent, os.O_RDONLY | os.O_DIRECTORY),
+    ]
+
+
+def test_temporary_files_say_whose_they_are_and_of_which_file(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def chunks() -> Iterator[bytes]:
+        seen.extend(names(tmp_path))
+        yield b""
+
+    atomic.write_chunks(tmp_path / ("n" * 50), chunks())
+
+    def files() -> Iterator[tuple[str, bytes]]:
+        seen.extend(name for name in names(tmp_path) if "m" in name)
+        yield "x", b""
+
+    atomic.write_folder(tmp_path / ("m" * 120), [], files())
+    file, folder = seen
+    assert re.fullmatch(rf"\.n{{40}}\.{os.getpid()}\.[0-9a-f]{{8}}\.tmp", file)
+    assert re.fullmatch(rf"\.m{{100}}\.{os.getpid()}\.[0-9a-f]{{8}}\.tmp", folder)
+
+
+def test_what_is_said_word_for_word(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(OLD)
+    (tmp_path / "link").symlink_to("nowhere")
+    said = []
+    for call in (
+        lambda: atomic.write_bytes(tmp_path / "file", b"", overwrite=False),
+        lambda: atomic.write_bytes(tmp_path / "none" / "file", b""),
+        lambda: atomic.write_folder(tmp_path / "link", [], []),
+        lambda: atomic.write_folder(tmp_path / "none" / "folder", [], []),
+        lambda: atomic.make_directory(tmp_path / "file" / "folder"),
+        lambda: atomic.make_directory(tmp_path / "folder", within=tmp_path / "none"),
+        lambda: atomic.sha256_of(tmp_path / "none"),
+    ):
+        with pytest.raises(TenfoldError) as caught:
+            call()
+        said.append(str(caught.value).replace(str(tmp_path), "HERE"))
+    gone = "No such file or directory - the folder does not exist (any more)"
+    assert said == [
+        "HERE/file exists; nothing was written. Pass --force to replace it, or choose another name",
+        f"cannot write HERE/none/file: {gone}",
+        "HERE/link exists; nothing was written. A folder is never replaced: choose another name",
+        f"cannot create the folder HERE/none/folder: {gone}",
+        "cannot create the folder HERE/file/folder: Not a directory - part of the path is a file, not a folder",
+        f"cannot create the folder HERE/folder: {gone}",
+        f"cannot read HERE/none: {gone}",
+    ]
+    with pytest.raises(NotADirectoryError):
+        atomic.sync_directory(tmp_path / "file")
+
+
+def test_files_of_another_machine_may_be_seen_late_but_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = tmp_path / "late"
+    timer = threading.Timer(0.15, late.touch)
+    timer.start()
+    atomic.wait_for_files([tmp_path, late])
+    assert late.exists()
+    timer.join()
+    monkeypatch.setattr(atomic, "PATIENCE_SECONDS", 0.3)
+    with pytest.raises(ResourceError) as caught:
+        atomic.wait_for_files([late, tmp_path / "none"])
+    assert str(caught.value) == (
+        f"{tmp_path / 'none'} was written, but cannot be seen from here after 0 seconds; do all machines see the folder under "
+        "the same path? What is finished is kept, resume to go on"
+    )
