@@ -157,6 +157,19 @@ def test_k13_resume_refuses_other_data(recipe: Recipe, sources: tuple[str, str],
         pipeline.resume(run, "run", here(tmp_path))
 
 
+def test_k15_with_its_newest_checkpoint_damaged_a_run_ends_with_the_same_bits(sources: tuple[str, str], tmp_path: Path) -> None:
+    overrides = [f"data.train={json.dumps(sources[0])}", f"data.test={json.dumps(sources[1])}", "train.checkpoint_minutes=1e-9"]
+    recipe = parse_recipe(RECIPE, overrides)
+    whole = pipeline.start(recipe, "run", here(tmp_path / "whole"))
+    run = unfinished(recipe, tmp_path)
+    checkpoints = sorted(run.path.glob("checkpoints/*/*.safetensors"))
+    assert len(checkpoints) >= 2  # so many are kept
+    newest = bytearray(checkpoints[-1].read_bytes())
+    newest[len(newest) // 2] ^= 1
+    checkpoints[-1].write_bytes(newest)
+    assert reproducible_files(pipeline.resume(run, "run", here(tmp_path))) == reproducible_files(whole)
+
+
 OTHERS = {"torch": "1.0", "tenfold": "0.0.1", "instruction_set": "VAX", "device": "cuda", "threads_per_member": 8}
 
 
