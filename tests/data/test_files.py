@@ -6,6 +6,7 @@ import errno
 import gzip
 import hashlib
 import os
+import re
 import stat
 import zipfile
 from pathlib import Path
@@ -88,7 +89,7 @@ def test_a_member_of_an_archive_that_cannot_be_found(
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("train.csv", "label,pixel0\n1,2\n0,1\n")
     monkeypatch.setattr(zipfile.ZipFile, "open", failing(code))
-    with pytest.raises(error):
+    with pytest.raises(error, match=rf"{re.escape(str(tmp_path / 'a.zip'))}.*{os.strerror(code)}"):
         load(tmp_path / "a.zip")
 
 
@@ -251,6 +252,20 @@ def test_a_file_that_grows_or_is_touched_while_it_is_read(tmp_path: Path) -> Non
     assert str(caught.value) == words
     with pytest.raises(DataError, match="odd"), files.open_stream(path, LIMIT):
         raise DataError(Problem(path, "odd", "even"))
+
+
+def test_opening_never_waits_for_a_writer_and_is_closed_to_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe may take the file's place between the look and the opening."""
+    asked, real = [], os.open
+
+    def watching(path: Path, flags: int) -> int:
+        asked.append(flags)
+        return real(path, flags)
+
+    (tmp_path / "a").write_bytes(b"abc")
+    monkeypatch.setattr(files.os, "open", watching)
+    files.open_regular(tmp_path / "a").close()
+    assert asked == [os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK]
 
 
 def test_first_bytes_are_as_many_as_asked_for(tmp_path: Path) -> None:
