@@ -229,6 +229,7 @@ def test_exactly_the_limit_may_come_and_all_of_it_is_counted(tmp_path: Path) -> 
     (tmp_path / "d.gz").write_bytes(gzip.compress(bytes(4_000_000)))
     with files.open_stream(tmp_path / "d.gz", 1 << 30) as stream:
         assert stream.most == ratio * (tmp_path / "d.gz").stat().st_size
+        assert (stream.read(1), stream.share) == (b"\0", 1)  # of the file, which is small, not of what comes out of it
     with files.open_stretch(tmp_path / "a", 5000, 10, 20) as stream:
         assert (stream.most, stream.read(4), stream.share, stream.read(100), stream.read(1)) == (
             10, content[10:14], 0.4, content[14:20], b""
