@@ -68,6 +68,7 @@ class Watcher(Listener):
 def machines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A cluster of a head without cores and two machines of one core each, all of them processes here."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("TENFOLD_RAY_INSECURE", "1")  # its address is not 127.0.0.1, though this machine's
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
