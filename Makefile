@@ -83,11 +83,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing $(TORCH) (about 200 MB) ..."
 	@$(PIP) install $(PIP_ARGS) -c constraints.txt $(TORCH)
 	@echo "Installing tenfold and the rest ..."
-	@$(PIP) install $(PIP_ARGS) -c constraints.txt -e '.[train,explore,classical,tune,serve]'
+	@$(PIP) install $(PIP_ARGS) -c constraints.txt -e '.[train,explore,tune,serve]'
 	@touch $@
 
 # Only tests need the rest, so `make run` does not wait for it.
 $(DEV_STAMP): $(STAMP)
 	@echo "Installing what the tests need ..."
-	@$(PIP) install $(PIP_ARGS) -c constraints.txt -e '.[train,explore,maps,classical,tune,serve,ray,parquet,remote,track,docs,dev]'
+	@$(PIP) install $(PIP_ARGS) -c constraints.txt -e '.[train,explore,maps,tune,serve,ray,parquet,remote,track,docs,dev]'
 	@touch $@

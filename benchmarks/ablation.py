@@ -1,10 +1,11 @@
 """What each ingredient of a recipe is worth and costs: the recipe without it, or with another, seed by seed.
 
-    python benchmarks/ablation.py TRAIN.CSV [VARIANTS.toml] [--recipe fast] [--seeds 3] [--set KEY=VALUE]
+    python benchmarks/ablation.py TRAIN.CSV [VARIANTS.toml] [--recipe fast] [--seeds 3] [--held 6000] [--set KEY=VALUE]
 
 VARIANTS.toml, by default ablation.toml beside this script, has a [[variant]] table with `name` and `set`, a list of
 overrides, for each. Seeds and held-out rows are those of speedrun.py, and the same for every variant, so that
-variants are compared on the same rows from the same initial weights. What is done is in the log and is not done
+variants are compared on the same rows from the same initial weights. --held sets more rows aside: there are more errors
+to compare then, and each training is shorter. What is done is in the log and is not done
 again; the table goes to standard output, as Markdown:
 
 * more errors: errors per 10,000 images beyond those of the recipe itself, on the ensemble's vote, over all seeds.
@@ -23,7 +24,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from speedrun import HERE, trained
+from speedrun import HELD, HERE, trained
 
 import tenfold
 from tenfold.atomic import make_directory, write_text
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("variants", type=Path, nargs="?", default=HERE / "ablation.toml", metavar="VARIANTS.toml")
     parser.add_argument("--recipe", default="fast")
     parser.add_argument("--seeds", type=int, default=3, help="how many; 0, 1, 2 ...")
+    parser.add_argument("--held", type=int, default=HELD, metavar="ROWS", help=f"set aside by each seed; default: {HELD:,}")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="for all variants")
     parser.add_argument("--workers", type=int, help="members trained at once; default: one a core")
     parser.add_argument("--log", type=Path, help="default: logs/ablation-RECIPE.jsonl beside this script")
@@ -48,17 +50,26 @@ def main() -> None:
     }
     log = arguments.log or HERE / "logs" / f"ablation-{recipes[BASE].name}.jsonl"
     make_directory(log.parent)
-    done = {(line["key"], line["seed"]): line for line in read(log)}
+    done = {(line["key"], line["seed"], line["set_aside"]): line for line in read(log)}
     data = tenfold.load(arguments.train)
     for seed in range(arguments.seeds):  # all variants of a seed together: a table can be made after each
         for name, recipe in recipes.items():
-            if (recipe.key(), seed) in done:
+            if (recipe.key(), seed, arguments.held) in done:
                 continue
-            line = {"variant": name, "key": recipe.key(), **trained(recipe, data, seed, arguments.workers)}
-            done[line["key"], seed] = line
+            figures = trained(recipe, data, seed, arguments.workers, arguments.held)
+            line = {"variant": name, "key": recipe.key(), "set_aside": arguments.held, **figures}
+            done[line["key"], seed, arguments.held] = line
             write_text(log, "".join(json.dumps(each, sort_keys=True) + "\n" for each in done.values()))
             print(f"seed {seed}, {name}: {line['ensemble']:.5f}, {line['core_seconds']:,.0f} core-seconds", flush=True)
-    print("\n" + table({name: [done[recipe.key(), seed] for seed in range(arguments.seeds)] for name, recipe in recipes.items()}))
+    print(
+        "\n"
+        + table(
+            {
+                name: [done[recipe.key(), seed, arguments.held] for seed in range(arguments.seeds)]
+                for name, recipe in recipes.items()
+            }
+        )
+    )
 
 
 def read(log: Path) -> list[dict[str, Any]]:

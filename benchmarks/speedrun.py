@@ -61,10 +61,12 @@ def main() -> None:
         write_text(TABLE, TABLE.read_text("utf-8").rstrip("\n") + "\n" + row + "\n")
 
 
-def trained(recipe: tenfold.Recipe, data: tenfold.Dataset, seed: int, workers: int | None) -> dict[str, Any]:
-    """Train with ``seed`` on all rows but those that this seed sets aside; figures of the run."""
+def trained(
+    recipe: tenfold.Recipe, data: tenfold.Dataset, seed: int, workers: int | None, held_rows: int = HELD
+) -> dict[str, Any]:
+    """Train with ``seed`` on all rows but ``held_rows`` that this seed sets aside; figures of the run."""
     groups = duplicate_groups(data.images)
-    learn, held = stratified_split(data.labels, HELD / len(data), derive(seed, "speedrun"), groups)
+    learn, held = stratified_split(data.labels, held_rows / len(data), derive(seed, "speedrun"), groups)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as out:
         os.environ["TENFOLD_HOME"] = out  # these splits are of no use to anybody else's cache

@@ -16,7 +16,10 @@ import pytest
 import tenfold
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-VARIANTS = tomllib.loads((FOLDER / "ablation.toml").read_text("utf-8"))["variant"]
+BASES = {"ablation.toml": ["ensemble.members=1", "ensemble.shifts=0"], "ablation-ensemble.toml": []}
+VARIANTS = [
+    (base, variant) for table, base in BASES.items() for variant in tomllib.loads((FOLDER / table).read_text("utf-8"))["variant"]
+]
 
 
 @pytest.fixture
@@ -31,13 +34,13 @@ def speedrun(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("speedrun")
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant["name"])
-def test_every_variant_of_the_ablation_is_another_recipe(variant: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("base", "variant"), VARIANTS, ids=[variant["name"] for _, variant in VARIANTS])
+def test_every_variant_of_the_ablation_is_another_recipe(base: list[str], variant: dict[str, Any]) -> None:
     from tenfold.augment import build
 
-    recipe = tenfold.load_recipe("quick", variant["set"])
+    recipe = tenfold.load_recipe("fast", [*base, *variant["set"]])
     build(recipe.augment)
-    assert recipe.key() != tenfold.load_recipe("quick").key()
+    assert recipe.key() != tenfold.load_recipe("fast", base).key()
 
 
 def run(errors: list[int], core_seconds: float = 10.0) -> dict[str, Any]:

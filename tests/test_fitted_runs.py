@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from _digits import digits
 from tenfold import pipeline
 from tenfold.bundle.loaded import Bundle
-from tenfold.errors import ResourceError, UsageError
+from tenfold.errors import UsageError
 from tenfold.training.member import load_member
 from tenfold.values.recipe import parse_recipe
 from tenfold.values.run import Run
@@ -101,12 +100,4 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_written(tmp_path
     ):
         with pytest.raises(UsageError, match=message):
             run(f'name = "x"\n[model]\nkind = "svm"\n{setting}\n', tmp_path)
-    assert not (tmp_path / "runs").exists()
-
-
-def test_without_scikit_learn_the_command_that_installs_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    find = importlib.util.find_spec
-    monkeypatch.setattr("tenfold.training.at_once.find_spec", lambda name: None if name == "sklearn" else find(name))
-    with pytest.raises(ResourceError, match=r"pip install 'tenfold\[classical\]'"):
-        run(SVM, tmp_path)
     assert not (tmp_path / "runs").exists()

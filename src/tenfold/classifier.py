@@ -28,7 +28,7 @@ try:
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 except ImportError as error:
-    raise ResourceError("tenfold.Classifier needs scikit-learn 1.6; run: pip install 'tenfold[classical]'") from error
+    raise ResourceError("tenfold.Classifier needs scikit-learn 1.6; run: pip install 'tenfold[train]'") from error
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags

@@ -17,6 +17,7 @@ from tenfold.models.features import SHRINKAGE, components_of
 from tenfold.models.fitted import Fitted, Work, apply
 from tenfold.models.layers.neighbours import Neighbours
 from tenfold.models.nystroem import JITTER, Nystroem
+from tenfold.models.one_versus_one import Points
 from tenfold.models.svm import bend
 from tenfold.values.recipe import ModelSettings
 
@@ -116,6 +117,24 @@ def test_with_every_row_as_a_landmark_nystroem_is_kernel_ridge_regression() -> N
     assert factor > 1
     assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.9999
     assert (found.argmax(1) == expected.argmax(1)).mean() > 0.99
+
+
+@pytest.mark.parametrize(("count", "hard", "taken"), [(200, 0.0, 0), (200, 0.5, 100), (200, 1.0, 200), (5000, 0.5, 500)])
+def test_the_hardest_rows_are_landmarks(count: int, hard: float, taken: int) -> None:
+    """Half of the rows lie near the border, on both sides of it: these are what the smaller machine is least sure of."""
+    draw = np.random.Generator(np.random.PCG64(1))
+    side = np.repeat([-1.0, 1.0], 500)
+    far = np.concatenate([np.full(250, 3.0), np.full(250, 0.1)] * 2)
+    x = (np.stack([side * far, np.zeros(1000)], 1) + 0.1 * draw.standard_normal((1000, 2))).astype(np.float32)
+    targets = np.stack([-side, side], 1).astype(np.float32)
+    model = Nystroem((1, 8, 8), 2, "pixels", False, "euclidean", 2, 0.5, count, 1e-6, hard=hard)
+    chosen = model._choose(Points.of(x), targets, Work(seed=1)).x
+    assert len(np.unique(chosen, axis=0)) == len(chosen) == min(count, len(x))
+    near = (np.abs(chosen[:, 0]) < 1.5).sum()
+    if hard:
+        assert near >= taken
+    else:
+        assert 70 < near < 130
 
 
 def test_bent_copies_are_near_their_images_and_all_different() -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 from torch.nn import functional as F
 
-from tenfold.errors import ResourceError, Stopped
+from tenfold.errors import Stopped
 from tenfold.models.fitted import Fitted, Work
 from tenfold.training.loop import Rows, predict_proba
 from tenfold.training.seeding import derive
@@ -40,10 +39,8 @@ def fit_at_once(
         should_stop: asked between parts.
 
     Raises:
-        ResourceError: scikit-learn is missing.
         Stopped: ``should_stop`` said so; a fit that goes on begins anew.
     """
-    require_classical()
     from threadpoolctl import threadpool_limits
 
     network = state.network
@@ -71,13 +68,3 @@ def fit_at_once(
             row[f"{name}_accuracy"] = float((probabilities.argmax(1) == rows.labels).double().mean())
     state.position.history, state.position.epoch, state.position.best_epoch = [row], 1, 1
     emit({"history": row, "epochs": 1})
-
-
-def require_classical() -> None:
-    """Say how to get what fitting needs.
-
-    Raises:
-        ResourceError: scikit-learn is missing.
-    """
-    if find_spec("sklearn") is None:
-        raise ResourceError("classical models need scikit-learn; run: pip install 'tenfold[classical]'")

@@ -39,7 +39,6 @@ def check_recipe(recipe: Recipe, train: Dataset) -> None:
     from tenfold.augment import build as build_augmentation
     from tenfold.models import build as build_model
     from tenfold.models.fitted import Fitted
-    from tenfold.training.at_once import require_classical
 
     if train.labels is None:
         raise UsageError("the training data has no labels; expected a labelled set such as Kaggle's train.csv")
@@ -54,7 +53,6 @@ def check_recipe(recipe: Recipe, train: Dataset) -> None:
     for settings in recipe.model:
         network = build_model(settings, train.image_shape, classes)
         if isinstance(network, Fitted):
-            require_classical()
             if recipe.train.replicas > 1:
                 raise UsageError(f"train.replicas is for networks; the model {settings.kind!r} is fitted at once")
             continue
