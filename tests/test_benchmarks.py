@@ -37,9 +37,12 @@ def speedrun(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.mark.parametrize(("base", "variant"), VARIANTS, ids=[variant["name"] for _, variant in VARIANTS])
 def test_every_variant_of_the_ablation_is_another_recipe(base: list[str], variant: dict[str, Any]) -> None:
     from tenfold.augment import build
+    from tenfold.training.train import check_recipe
 
+    blank = tenfold.Dataset(np.zeros((40, 1, 28, 28), np.uint8), np.arange(40) % 10, np.arange(40), tuple("0123456789"))
     recipe = tenfold.load_recipe("fast", [*base, *variant["set"]])
     build(recipe.augment)
+    check_recipe(recipe, blank)
     assert recipe.key() != tenfold.load_recipe("fast", base).key()
 
 

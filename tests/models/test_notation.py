@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from _networks import torch_probabilities
+from tenfold.bundle.loaded import open_session
+from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.errors import UsageError
 from tenfold.models import build
 from tenfold.models.notation import parse
@@ -43,6 +47,15 @@ def test_images_can_be_set_upright_first() -> None:
     network = parse("DESKEW CROP2 FLAT SOFTMAX", (1, 12, 9), 3)
     assert kinds(network) == ["Deskew", "Crop", "Flatten", "Output"]
     assert network(torch.rand(2, 1, 12, 9)).shape == (2, 3)
+
+
+def test_gradients_are_features_that_a_network_can_begin_with() -> None:
+    network = parse("DESKEW GRADIENTS FLAT BN 16 SOFTMAX", (1, 28, 28), 3).eval()
+    assert kinds(network)[:2] == ["Deskew", "Gradients"]
+    assert network[3].num_features == 8 * 7 * 7
+    images = np.random.Generator(np.random.PCG64(1)).integers(0, 256, (5, 1, 28, 28), np.uint8)
+    session = open_session(export_onnx([network], (1, 28, 28), 3, "mean"), 1)
+    assert np.abs(session.run(None, {"images": images})[0] - torch_probabilities([network], images)).max() < 1e-5
 
 
 @pytest.mark.parametrize("pool", ["GAP", "GMP"])

@@ -8,6 +8,7 @@ Tokens are read left to right:
 ``BN``          batch norm
 ``CROP2``       2 pixels cut off on each side, such as the border that digits leave empty
 ``DESKEW``      each image sheared until its ink no longer slants
+``GRADIENTS``   how strongly brightness rises in 8 directions, around points 4 pixels apart
 ``RELU`` ...    separate activation: ``RELU``, ``ELU``, ``LRELU``, ``SILU``
 ``MP2``         max-pool 2x2, stride 2 (``MP2S1``: stride 1); ``AP2`` average pool
 ``GAP`` ``GMP`` global average or max pool
@@ -27,15 +28,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from tenfold.errors import UsageError
 from tenfold.models.crop import Crop
 from tenfold.models.layers.deskew import Deskew
+from tenfold.models.layers.gradients import Gradients
 
 HELP = (
-    "expected tokens such as 32C3 (S2 stride, V valid, L linear), BN, CROP2, DESKEW, RELU, ELU, LRELU, SILU, MP2, AP2, GAP, GMP, "
-    "D40, FLAT, 128, 128L, SOFTMAX10"
+    "expected tokens such as 32C3 (S2 stride, V valid, L linear), BN, CROP2, DESKEW, GRADIENTS, RELU, ELU, LRELU, SILU, MP2, "
+    "AP2, GAP, GMP, D40, FLAT, 128, 128L, SOFTMAX10"
 )
 
 
@@ -117,6 +120,14 @@ def _deskew(match: re.Match[str], shape: _Shape, classes: int) -> list[nn.Module
     return [Deskew(shape.channels, *shape.spatial())]
 
 
+def _gradients(match: re.Match[str], shape: _Shape, classes: int) -> list[nn.Module]:
+    layer = Gradients(shape.channels)
+    height, width = shape.spatial()
+    _, shape.channels, *points = layer(torch.zeros(1, shape.channels, height, width)).shape
+    shape.size = (points[0], points[1])
+    return [layer]
+
+
 def _pool(match: re.Match[str], shape: _Shape, classes: int) -> list[nn.Module]:
     window = int(match["window"])
     stride = int(match["stride"] or window)
@@ -172,6 +183,7 @@ _TOKENS: dict[str, Callable[[re.Match[str], _Shape, int], list[nn.Module]]] = {
     r"BN": _batch_norm,
     r"CROP(?P<pixels>[1-9])": _crop,
     r"DESKEW": _deskew,
+    r"GRADIENTS": _gradients,
     r"RELU|ELU|LRELU|SILU": _activation,
     r"D(?P<percent>[1-9]?\d)": _dropout,
     r"FLAT": _flatten,

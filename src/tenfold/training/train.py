@@ -50,7 +50,7 @@ def check_recipe(recipe: Recipe, train: Dataset) -> None:
     if recipe.ensemble.shifts >= min(train.image_shape[1:]):
         raise UsageError(f"ensemble.shifts = {recipe.ensemble.shifts} moves images of {train.image_shape} (C, H, W) out of sight")
     classes = len(train.class_names)
-    for settings in recipe.model:
+    for settings in recipe.model[: recipe.ensemble.members]:
         network = build_model(settings, train.image_shape, classes)
         if isinstance(network, Fitted):
             if recipe.train.replicas > 1:
