@@ -164,8 +164,8 @@ other hands and pens (ones with upstrokes and sevens with bars are drawn into th
 pixels as by a coarse scanner. An eleventh class, "not a digit" - wrong cuts, letters, signs, curls, scribbles, blots and
 noise, all synthetic - was learnt with them; what the network gives to it, weighed twenty times, is spread evenly over the ten
 classes, so that an image of no digit has a confidence below the threshold. Confidences of digits are a little too low for it:
-0.987 on average on MNIST's test set, of which 0.995 are right. `builtin.toml` is the recipe; `benchmarks/reading.py` measures how well
-it reads what is not MNIST's, and docs/reading.md has the figures.
+0.987 on average on MNIST's test set, of which 0.995 are right. `builtin.toml` is the recipe; `benchmarks/reading.py` measures
+how well it reads what is not MNIST's, and docs/reading.md has the figures.
 
 What looks like a digit out of its word - I, l, O, S, Z, digits of other scripts that are one bow or ring - is read as one; of
 printed letters, more are.
