@@ -6,16 +6,18 @@ import pytest
 from _handwriting import digits
 from tenfold.reading.normalise import frame
 from tenfold.reading.reader import Reader
+from tenfold.reading.synthesis.allographs import SHAPES, allograph
 from tenfold.reading.synthesis.glyphs import LETTERS, cloth, curl, letter, noise, non_digit, scribble
 from tenfold.reading.synthesis.lessons import NOTHING, Amounts, lessons
 from tenfold.reading.synthesis.pens import Hand, written
+from tenfold.reading.synthesis.prints import ALIKE, printed
 from tenfold.reading.synthesis.scans import scanned
 from tenfold.reading.synthesis.strings import write_string
 from tenfold.values.dataset import Dataset
 
 IMAGES, LABELS = digits()
 FEW = Dataset(IMAGES[:60, None], LABELS[:60], np.arange(1, 61), tuple("0123456789"))
-AMOUNTS = Amounts(written=30, strings=12, wrong=4, nothing=20, scanned=30)
+AMOUNTS = Amounts(written=30, strings=12, wrong=4, nothing=20, scanned=30, drawn=40)
 
 
 def test_lessons_are_the_same_from_the_same_seed_and_part() -> None:
@@ -24,18 +26,18 @@ def test_lessons_are_the_same_from_the_same_seed_and_part() -> None:
     assert one.fingerprint() == again.fingerprint() != other.fingerprint()
     assert one.class_names == (*FEW.class_names, NOTHING)
     assert one.images.shape[1:] == (1, 28, 28)
-    assert set(one.labels.tolist()) == {*FEW.labels.tolist(), 10}
+    assert set(one.labels.tolist()) == set(range(11))
     assert one.images.any(axis=(1, 2, 3)).mean() > 0.99
 
 
 def test_parts_share_the_digits_out() -> None:
-    parts = [lessons(FEW, 3, part, 2, Amounts(0, 0, 0, 0, 0)) for part in range(2)]
+    parts = [lessons(FEW, 3, part, 2, Amounts(0, 0, 0, 0, 0, 0)) for part in range(2)]
     assert [len(part) for part in parts] == [30, 30]
     np.testing.assert_array_equal(parts[1].labels, FEW.labels[1::2])
 
 
 def test_other_amounts_of_what_is_no_digit_leave_the_digits_as_they_are() -> None:
-    few, many = (lessons(FEW, 3, amounts=Amounts(20, 4, 4, nothing, 5)) for nothing in (5, 50))
+    few, many = (lessons(FEW, 3, amounts=Amounts(20, 4, 4, nothing, 5, 10)) for nothing in (5, 50))
     count = len(few) - 5 - 5
     np.testing.assert_array_equal(few.images[:count], many.images[:count])
 
@@ -47,7 +49,7 @@ def test_the_digits_of_lessons_are_what_their_labels_say() -> None:
     assert (found == made.labels[known]).mean() > 0.85
 
 
-@pytest.mark.parametrize("kind", [scribble, cloth, noise, curl, letter, non_digit])
+@pytest.mark.parametrize("kind", [scribble, cloth, noise, curl, letter, printed, non_digit])
 def test_what_is_no_digit_has_ink_and_no_two_are_alike(kind) -> None:
     rng = np.random.default_rng(0)
     made = [frame(kind(rng)) for _ in range(12)]
@@ -92,3 +94,32 @@ def test_scans_have_few_pixels_and_often_two_levels() -> None:
     assert 10 < len(two) < 50
     aspects = [scan.shape[1] / scan.shape[0] for scan in made]
     assert max(aspects) > 1.15 * min(aspects)
+
+
+def test_every_shape_of_a_digit_can_be_drawn_and_most_are_read() -> None:
+    rng = np.random.default_rng(0)
+    labels = [label for label in SHAPES for _ in range(12)]
+    images = np.stack([allograph(rng, label) for label in labels])
+    assert images.shape == (120, 28, 28)
+    assert (images.max(axis=(1, 2)) >= 250).all()
+    assert (Reader().bundle.predict_proba(images[:, None]).argmax(axis=1) == labels).mean() > 0.7
+
+
+def test_what_is_printed_is_no_letter_that_could_be_a_digit() -> None:
+    assert {"O", "o", "l", "S", "З"} <= ALIKE
+    assert not {"A", "K", "W"} & ALIKE
+
+
+def test_a_hand_that_is_unsteady_bends_strokes_and_keeps_their_ink() -> None:
+    image, label = IMAGES[0], int(LABELS[0])
+    steady, bent = (written(image, label, Hand(unsteady=each), np.random.default_rng(0), 60) for each in (0.0, 0.8))
+    assert abs(bent.sum() / steady.sum() - 1) < 0.3
+    assert bent.shape != steady.shape or np.abs(bent - steady).mean() > 0.01
+
+
+def test_ligatures_belong_to_the_digits_that_they_join() -> None:
+    rng = np.random.default_rng(2)
+    rows = rng.integers(0, len(IMAGES), 4)
+    for seed in range(40):
+        line = write_string(IMAGES[rows], LABELS[rows], np.random.default_rng(seed), closeness=(0.2, 0.3), marks=0)
+        assert set(np.unique(line.owners).tolist()) == set(range(5))

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from tenfold.reading.ink import Ink
+from tenfold.reading.synthesis.prints import printed
+from tenfold.reading.synthesis.scans import scanned
 
 SIDE = 96
 LETTERS = {
@@ -77,14 +79,11 @@ LETTERS = {
 def non_digit(rng: np.random.Generator) -> Ink:
     """The ink (H, W) of something that is no digit."""
     kinds: list[Callable[[np.random.Generator], Ink]] = [
-        letter,
-        letter,
-        letter,
-        letter,
+        *[letter] * 6,
+        *[printed] * 8,
         curl,
         curl,
-        scribble,
-        scribble,
+        *[scribble] * 4,
         cloth,
         noise,
         several_letters,
@@ -98,7 +97,10 @@ def letter(rng: np.random.Generator, name: str | None = None) -> Ink:
     strokes = [np.array([[int(xy[0]), int(xy[1])] for xy in part.split()], np.float64) for part in LETTERS[name].split("|")]
     shake, round_ = rng.uniform(0.1, 0.6), rng.random() < 0.7
     strokes = [stroke + rng.normal(0, shake, stroke.shape) for stroke in strokes]
-    return _drawn([_smooth(stroke) if round_ else stroke for stroke in strokes], rng)
+    if rng.random() < 0.3:
+        strokes += _serifs(strokes, rng)
+    ink = drawn([smooth(stroke) if round_ else stroke for stroke in strokes], rng, nib=rng.random() < 0.3)
+    return scanned(ink, rng) if rng.random() < 0.2 else ink
 
 
 def several_letters(rng: np.random.Generator) -> Ink:
@@ -125,8 +127,8 @@ def curl(rng: np.random.Generator) -> Ink:
     low, size = strokes[0].min(axis=0), max(float(np.ptp(strokes[0], axis=0).max()), 1.0)
     strokes[0] = (strokes[0] - low) * (8 / size)
     if rng.random() < 0.3:
-        strokes.append(_smooth(rng.uniform(0, 8, (int(rng.integers(2, 4)), 2))))
-    return _drawn(strokes, rng)
+        strokes.append(smooth(rng.uniform(0, 8, (int(rng.integers(2, 4)), 2))))
+    return drawn(strokes, rng)
 
 
 def scribble(rng: np.random.Generator) -> Ink:
@@ -134,10 +136,10 @@ def scribble(rng: np.random.Generator) -> Ink:
     strokes = []
     for _ in range(int(rng.integers(1, 5))):
         points = rng.uniform(0, 8, (int(rng.integers(2, 9)), 2))
-        strokes.append(_smooth(points) if rng.random() < 0.8 else points)
+        strokes.append(smooth(points) if rng.random() < 0.8 else points)
     if len(strokes) == 1 and len(strokes[0]) < 5:  # a single short line is a one
         return scribble(rng)
-    return _drawn(strokes, rng)
+    return drawn(strokes, rng)
 
 
 def cloth(rng: np.random.Generator) -> Ink:
@@ -170,23 +172,31 @@ def noise(rng: np.random.Generator) -> Ink:
     return levels.astype(np.float32)
 
 
-def _drawn(strokes: list[NDArray[np.float64]], rng: np.random.Generator) -> Ink:
+def _serifs(strokes: list[NDArray[np.float64]], rng: np.random.Generator) -> list[NDArray[np.float64]]:
+    """Short level bars at the ends of strokes, as in print."""
+    half = rng.uniform(0.5, 1.2)
+    return [end + np.array([[-half, 0], [half, 0]]) for stroke in strokes for end in (stroke[0], stroke[-1])]
+
+
+def drawn(strokes: list[NDArray[np.float64]], rng: np.random.Generator, *, nib: bool = False) -> Ink:
+    """``strokes`` on a grid of 9 x 9 as ink; with a ``nib`` that makes upright strokes thick and level ones thin."""
     slant, wide = rng.normal(0, 0.2), np.exp(rng.normal(-0.2, 0.25))
     matrix = np.array([[wide, 0], [-slant, 1]]) * (SIDE - 24) / 8
     points = [stroke @ matrix for stroke in strokes]
     low = np.min([p.min(axis=0) for p in points], axis=0)
     high = np.max([p.max(axis=0) for p in points], axis=0)
     canvas = Image.new("L", (int(high[0] - low[0]) + 24, int(high[1] - low[1]) + 24))
-    pen, width = ImageDraw.Draw(canvas), max(2, int(rng.uniform(3, 13)))
+    pen, width = ImageDraw.Draw(canvas), max(2, int(rng.uniform(3, 8 if nib else 15)))
     for stroke in points:
         placed = [(float(x), float(y)) for x, y in stroke - low + 12]
-        pen.line(placed, fill=255, width=width, joint="curve")
+        for shift in range(0, 2 * width if nib else 1, max(1, width // 2)):
+            pen.line([(x + shift - (width if nib else 0), y) for x, y in placed], fill=255, width=width, joint="curve")
         for x, y in (placed[0], placed[-1]):
             pen.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=255)
     return np.asarray(canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 2))), np.float32) / np.float32(255)
 
 
-def _smooth(points: NDArray[np.float64], steps: int = 8) -> NDArray[np.float64]:
+def smooth(points: NDArray[np.float64], steps: int = 8) -> NDArray[np.float64]:
     """A Catmull-Rom spline through ``points``."""
     padded = np.concatenate([points[:1], points, points[-1:]])
     t = np.linspace(0, 1, steps, endpoint=False)[:, None]

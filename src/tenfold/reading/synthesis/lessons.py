@@ -16,6 +16,7 @@ from tenfold.reading.ink import InkMap, ink_map
 from tenfold.reading.lines import HEIGHT, LineInk, find_lines
 from tenfold.reading.normalise import frame
 from tenfold.reading.segments import find_segments, masses
+from tenfold.reading.synthesis.allographs import with_allographs
 from tenfold.reading.synthesis.glyphs import non_digit
 from tenfold.reading.synthesis.paper import Paper, photographed
 from tenfold.reading.synthesis.pens import Hand, written
@@ -29,6 +30,7 @@ WHOLE, FOREIGN = 0.93, 0.06
 PART, MIXED = 0.75, 0.2
 """... and one with less, or with more, is none; in between nobody is asked."""
 MARGIN = 6
+RARE = 4
 
 Example = tuple[NDArray[np.uint8], int]
 
@@ -37,15 +39,17 @@ Example = tuple[NDArray[np.uint8], int]
 class Amounts:
     """How many examples of each kind there are, besides the digits themselves."""
 
-    written: int = 20_000
+    written: int = 30_000
     """Digits by other hands."""
-    strings: int = 2_400
+    strings: int = 4_500
     """Lines from which the digits and ``wrong`` wrong cuts each are taken."""
-    wrong: int = 8
-    nothing: int = 30_000
+    wrong: int = 7
+    nothing: int = 50_000
     """Letters, signs, curls, scribbles, clothes and noise."""
-    scanned: int = 20_000
+    scanned: int = 25_000
     """Digits by other hands, of few pixels."""
+    drawn: int = 12_000
+    """Digits in shapes that MNIST lacks; of those that are written, in lines too, or scanned, one in :data:`RARE` is of them."""
 
 
 def lessons(digits: Dataset, seed: int, part: int = 0, parts: int = 1, amounts: Amounts = Amounts()) -> Dataset:
@@ -63,14 +67,16 @@ def lessons(digits: Dataset, seed: int, part: int = 0, parts: int = 1, amounts: 
     rng = np.random.default_rng([seed, part])
     own = range(part, len(images), parts)
     examples: list[Example] = [(frame(images[row].astype(np.float32) / 255), int(labels[row])) for row in own]
-    for row in rng.integers(0, len(images), amounts.written // parts).tolist():
+    known = len(images)
+    images, labels = with_allographs(images, labels, rng, amounts.drawn // parts)
+    for row in _some(known, len(images), amounts.written // parts, rng).tolist():
         ink = written(images[row], int(labels[row]), Hand.draw(rng), rng, 40)
         examples.append((frame(ink), int(labels[row])))
     for _ in range(amounts.strings // parts):
-        rows = rng.integers(0, len(images), int(rng.integers(2, 7)))
+        rows = _some(known, len(images), int(rng.integers(2, 7)), rng)
         line = write_string(images[rows], labels[rows], rng, height=int(rng.integers(22, 64)))
         examples += from_line(line, nothing, rng, amounts.wrong)
-    examples += extra_lessons(images, labels, np.random.default_rng([seed, part, 1]), nothing, parts, amounts)
+    examples += extra_lessons(images, labels, known, np.random.default_rng([seed, part, 1]), nothing, parts, amounts)
     return Dataset(
         np.stack([image for image, _ in examples])[:, None],
         np.array([label for _, label in examples], np.int64),
@@ -79,13 +85,26 @@ def lessons(digits: Dataset, seed: int, part: int = 0, parts: int = 1, amounts: 
     )
 
 
+def _some(known: int, count: int, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(size,) rows of ``count``, one in :data:`RARE` of those from ``known`` on, if there are any."""
+    rows = rng.integers(0, known, size)
+    rare = (rng.random(size) * RARE < 1) & (count > known)
+    return np.where(rare, rng.integers(known, max(count, known + 1), size), rows)
+
+
 def extra_lessons(
-    images: NDArray[np.uint8], labels: NDArray[np.int64], rng: np.random.Generator, nothing: int, parts: int, amounts: Amounts
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    known: int,
+    rng: np.random.Generator,
+    nothing: int,
+    parts: int,
+    amounts: Amounts,
 ) -> Iterator[Example]:
     """What is no digit, and digits of few pixels; drawn from a stream of their own, so that other amounts leave the rest."""
     for _ in range(amounts.nothing // parts):
-        yield (frame(non_digit(rng)) if rng.random() < 0.85 else _mirrored(images, labels, rng)), nothing
-    for row in rng.integers(0, len(images), amounts.scanned // parts).tolist():
+        yield (frame(non_digit(rng)) if rng.random() < 0.93 else _mirrored(images, labels, rng)), nothing
+    for row in _some(known, len(images), amounts.scanned // parts, rng).tolist():
         ink = written(images[row], int(labels[row]), Hand.draw(rng), rng, 40)
         yield frame(scanned(ink, rng)), int(labels[row])
 

@@ -24,6 +24,7 @@ class Hand:
         pen: how much thicker (positive) or thinner (negative) the strokes are, MNIST's pixels.
         softness: blur of the edges, MNIST's pixels.
         european: whether ones have an upstroke and sevens a bar.
+        unsteady: how far strokes are bent, MNIST's pixels (standard deviation).
     """
 
     slant: float = 0.0
@@ -31,6 +32,7 @@ class Hand:
     pen: float = 0.0
     softness: float = 0.4
     european: bool = False
+    unsteady: float = 0.0
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Hand:
@@ -41,6 +43,7 @@ class Hand:
             pen=float(rng.uniform(-1.6, 0.8)),
             softness=float(rng.uniform(0.2, 0.8)),
             european=bool(rng.random() < 0.35),
+            unsteady=float(rng.uniform(0, 0.7)),
         )
 
 
@@ -57,6 +60,8 @@ def written(image: NDArray[np.uint8], label: int, hand: Hand, rng: np.random.Gen
     fine.paste(Image.fromarray(crop).resize(size, Image.Resampling.BICUBIC), (margin, margin))
     if hand.european:
         _make_european(fine, label, margin, rng)
+    if hand.unsteady:
+        fine = _bent(fine, hand.unsteady * ENLARGED, rng)
     fine = _inked(fine, hand)
     slant, aspect = hand.slant + rng.normal(0, 0.05), hand.aspect * np.exp(rng.normal(0, 0.06))
     angle = rng.normal(0, 0.06)
@@ -74,6 +79,21 @@ def _inked(fine: Image.Image, hand: Hand) -> Image.Image:
     steep = max(0.6 / (hand.softness * ENLARGED) / max(peak, 0.2), 0.5 / (level * reach))  # nothing where nothing was
     ink = np.clip(0.5 + (blurred - level) * reach * steep, 0, 1)
     return Image.fromarray(np.rint(ink * 255).astype(np.uint8))
+
+
+def _bent(fine: Image.Image, reach: float, rng: np.random.Generator, cells: int = 4) -> Image.Image:
+    """Bent smoothly: the corners of ``cells`` x ``cells`` tiles are moved by ``reach`` pixels (standard deviation)."""
+    width, height = fine.size
+    x, y = np.meshgrid(np.linspace(0, width, cells + 1), np.linspace(0, height, cells + 1))
+    moved = np.stack([x, y], axis=-1)
+    moved[1:-1, 1:-1] += rng.normal(0, reach, (cells - 1, cells - 1, 2))
+    tiles = []
+    for i in range(cells):
+        for j in range(cells):
+            box = (round(x[i, j]), round(y[i, j]), round(x[i + 1, j + 1]), round(y[i + 1, j + 1]))
+            corners = moved[i, j], moved[i + 1, j], moved[i + 1, j + 1], moved[i, j + 1]
+            tiles.append((box, tuple(float(value) for corner in corners for value in corner)))
+    return fine.transform(fine.size, Image.Transform.MESH, tiles, Image.Resampling.BILINEAR)
 
 
 def _make_european(fine: Image.Image, label: int, margin: int, rng: np.random.Generator) -> None:

@@ -51,15 +51,22 @@ def write_string(
     gap = rng.uniform(*closeness)
     placed: list[tuple[Ink, float, float]] = []  # ink, left, top
     x, owners = 0.0, []
-    wobble, drift = rng.uniform(0, 0.08), rng.normal(0, 0.03)
+    wobble, drift, uneven = rng.uniform(0, 0.08), rng.normal(0, 0.03), rng.uniform(0.03, 0.15)
+    small = rng.uniform(0.5, 1) if rng.random() < 0.3 else 1.0  # noughts
+    raised = rng.uniform(0, 1) if small < 1 else 1.0
+    joined = rng.uniform(0.2, 0.9) if rng.random() < 0.15 else 0.0
     dotted = _separators(len(images), rng) if rng.random() < marks else set()
     for i, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
-        tall = height * float(np.exp(rng.normal(0, 0.07)))
+        tall = height * float(np.exp(rng.normal(0, uneven))) * (small if label == 0 else 1.0)
         ink = written(image, int(label), hand, rng, max(8, round(tall)))
-        top = height - ink.shape[0] + height * (rng.normal(0, wobble) + drift * i)
+        top = (height - ink.shape[0]) * raised + height * (rng.normal(0, wobble) + drift * i)
         step = gap + rng.normal(0, 0.08)
         if placed:
             x += _advance(placed[-1], ink, top, x, step * height)
+            if rng.random() < joined and i - 1 not in dotted:
+                for half, owner in zip(_ligature(placed[-1], ink, x, top, height, rng), (i, i + 1), strict=True):
+                    placed.append(half)
+                    owners.append(owner)
         placed.append((ink, x, top))
         owners.append(i + 1)
         if i in dotted:
@@ -72,6 +79,11 @@ def write_string(
         mark = _dash(height, rng)
         end = max(left + ink.shape[1] for ink, left, _ in placed)
         placed.append((mark, end + rng.uniform(0.1, 0.4) * height, height * rng.uniform(0.35, 0.65)))
+        owners.append(0)
+    if rng.random() < marks / 6:
+        mark = _dash(height, rng)
+        begin = min(left for _, left, _ in placed)
+        placed.append((mark, begin - mark.shape[1] - rng.uniform(0.1, 0.3) * height, height * rng.uniform(0.3, 0.65)))
         owners.append(0)
     return _composed(placed, owners, "".join(map(str, labels.tolist())))
 
@@ -89,6 +101,28 @@ def _advance(last: tuple[Ink, float, float], ink: Ink, top: float, x: float, gap
     reach = max(1, len(right_edge) // 10)  # strokes are apart slantwise too
     widened = np.max([np.roll(right_edge, s) for s in range(-reach, reach + 1)], axis=0)
     return left - x + float((widened - left_edge).max()) + gap
+
+
+def _ligature(
+    last: tuple[Ink, float, float], ink: Ink, x: float, top: float, height: int, rng: np.random.Generator
+) -> list[tuple[Ink, float, float]]:
+    """A thin stroke from one digit to the next, in two halves: each belongs to its digit."""
+    before, left, above = last
+    level = rng.uniform(0.05, 0.95)
+    rows = round(level * (before.shape[0] - 1)), round(np.clip(level + rng.normal(0, 0.15), 0, 1) * (ink.shape[0] - 1))
+    mine, theirs = np.flatnonzero(before[rows[0]] > 0.3), np.flatnonzero(ink[rows[1]] > 0.3)
+    start = np.array([left + (mine[-1] if len(mine) else before.shape[1] - 1), above + rows[0]])
+    end = np.array([x + (theirs[0] if len(theirs) else 0), top + rows[1]])
+    thick = max(1.5, height * rng.uniform(0.03, 0.08))
+    middle = (start + end) / 2
+    halves = []
+    for a, b in ((start, middle), (middle, end)):
+        low, size = np.minimum(a, b), np.abs(b - a)
+        piece = _stroke(
+            max(2, round(size[1] + thick)), max(2, round(size[0] + 1)), thick, falling=bool((b[1] - a[1]) * (b[0] - a[0]) > 0)
+        )
+        halves.append((piece, float(low[0]), float(low[1] - thick / 2)))
+    return halves
 
 
 def _separators(count: int, rng: np.random.Generator) -> set[int]:
