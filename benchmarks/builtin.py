@@ -6,9 +6,7 @@ Three steps: the lessons (digits by other hands and in shapes that MNIST lacks, 
 letters, scribbles, noise: tenfold.reading.synthesis; letters of ten scripts in the fonts that matplotlib brings), a
 training by the recipe `builtin` with eleven classes, and the bundle, in which what the network gives to "not a digit" is
 spread over the ten. Temperature and reject threshold are learnt from the rows that the training held out; the threshold
-keeps 99.2 % of clean digits. "Not a digit" weighs twenty times as much as in the lessons, so that what falls below it is
-refused for being none rather than for being like two digits at once: of letters that is many more, and of digits by other
-hands some more, too. MNIST's test set is looked at once, at the end, for the figure on the card.
+keeps 99.2 % of clean digits. MNIST's test set is looked at once, at the end, for the figure on the card.
 Without --publish the bundle stays in the work folder. What is there already is not made again, and a training that was stopped
 goes on. Same seed, same bits, on one kind of processor. Lessons take 6 minutes of one core, the training about as long.
 """
@@ -42,8 +40,6 @@ from tenfold.values.interval import wilson_interval
 SEED, PARTS = 1, 12
 KEPT = 0.992
 """Share of clean held-out digits whose confidence reaches the reject threshold."""
-WEIGHT = 20
-"""Of "not a digit" beside its share of the lessons."""
 ROUNDED = 0.01
 """How much a probability may change when weights are stored in 16 bits."""
 PUBLISHED = Path(tenfold.__file__).parent / "bundle" / "builtin"
@@ -113,7 +109,6 @@ def publish(
     with torch.no_grad():
         output.weight /= temperature
         output.bias /= temperature
-        output.bias[classes] += np.log(WEIGHT)
     confidence = probabilities(spread, images).max(axis=1)
     threshold = float(np.floor(1e4 * np.quantile(confidence[clean], 1 - KEPT)) / 1e4)
     print(f"temperature {temperature:.3f} (now in the weights), threshold {threshold:.4f}")
@@ -165,9 +160,9 @@ MNIST's digits as they are, redrawn by other hands and pens, cut out of written 
 coarse scanner; among those, one in four is drawn by a program in a shape that MNIST's writers hardly use (ones with a long
 upstroke, sevens with a bar, fours like lightning, nines with a curled tail). An eleventh class, "not a digit" - wrong cuts,
 drawn letters and signs, letters of ten scripts as the DejaVu fonts print them, curls, scribbles, blots and noise - was
-learnt with them; what the network gives to it, twenty times what it learnt to give, is spread evenly over the ten classes,
-so that an image of no digit has a confidence below the threshold. `builtin.toml` is the recipe; `benchmarks/reading.py`
-measures how well it reads what is not MNIST's, and docs/reading.md has the figures.
+learnt with them; what the network gives to it is spread evenly over the ten classes, so that an image of no digit has a
+confidence below the threshold. `builtin.toml` is the recipe; `benchmarks/reading.py` measures how well it reads what is not
+MNIST's, and docs/reading.md has the figures.
 
 What looks like a digit out of its word - I, l, O, S, Z, digits of other scripts that are one bow or ring - is read as one; of
 printed letters, more are.

@@ -104,8 +104,8 @@ def written(bundle: str, count: int) -> list[Example]:
         ink = max(found, key=lambda each: float(each.ink.sum())).ink
         seams = find_seams(ink)
         segments = find_segments(ink, seams)
-        images = np.stack([segment.image for segment in segments])[:, None]
-        examples.append(Example(line.text, seams, segments, recogniser.predict_proba(images)))
+        crops = np.stack([segment.image for segment in segments])[:, None]
+        examples.append(Example(line.text, seams, segments, recogniser.predict_proba(crops)))
     return examples
 
 

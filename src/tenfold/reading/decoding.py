@@ -18,7 +18,6 @@ class Costs:
     """What makes a cut of a line implausible, as benchmarks/reading_costs.py fitted it to lines of MNIST's training digits.
 
     Attributes:
-        odds: a segment is a digit so many times more likely, as odds, than the recogniser says, who is strict.
         each: for every digit, so that a one is not two bars.
         width: how much a segment's doubt counts per height of width, beside 1 for itself.
         cut: for each pixel of ink that a seam crosses.
@@ -28,7 +27,6 @@ class Costs:
         tallest: of what may be left out as a mark, as a share of the line's height.
     """
 
-    odds: float = 20.0
     each: float = 0.05
     width: float = 1.0
     cut: float = 0.03
@@ -80,8 +78,7 @@ def _prices(
     mass = np.array([s.mass for s in segments], np.float64)
     empty = mass == 0
     confidence = (probabilities.max(axis=1, initial=0) - 1 / classes) / (1 - 1 / classes)
-    believed = costs.odds * confidence / (1 + (costs.odds - 1) * confidence)
-    doubt = -np.log(believed.clip(1e-3, 1))
+    doubt = -np.log(confidence.clip(1e-3, 1))
     as_digit = costs.each + doubt * (1 + costs.width * width) + costs.size * np.log(np.where(empty, 1, height)) ** 2
     as_mark = np.where(height < costs.tallest, costs.mark + costs.mass * mass, np.inf)
     return np.where(empty, 0, np.minimum(as_digit, as_mark)), ~empty & (as_digit <= as_mark)
