@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from _faulty_os import FaultyOs
@@ -66,7 +67,7 @@ def faults_of(path: Path, fault: Callable[..., Any], monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("for_ever", [False, True], ids=["once", "for-ever"])
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EACCES], ids=errno.errorcode.get)
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EACCES, errno.EINTR], ids=errno.errorcode.get)
 def test_k01_a_refused_call_leaves_the_old_file_or_the_new_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, for_ever: bool
 ) -> None:
@@ -213,6 +214,44 @@ def test_where_folders_cannot_be_synced_nothing_is_tried(tmp_path: Path, monkeyp
 
 def test_an_unknown_refusal_is_told_in_the_words_of_the_system(tmp_path: Path) -> None:
     assert str(atomic.refused(tmp_path, OSError("odd"))) == f"cannot write {tmp_path}: odd"
+
+
+def disk(**found: int) -> Callable[[Path], os.statvfs_result]:
+    """``os.statvfs`` of a disk with 1,000 files that holds 2 MB more, unless told otherwise."""
+    names = ("bsize", "frsize", "blocks", "bfree", "bavail", "files", "ffree", "favail", "flag", "namemax")
+    usual = {"bsize": 1 << 20, "frsize": 1000, "bavail": 2050, "files": 1000, "favail": 7}
+    return lambda path: os.statvfs_result([{**usual, **found}.get(name, 0) for name in names])
+
+
+@pytest.mark.parametrize(
+    ("code", "found", "words"),
+    [
+        (errno.ENOSPC, {}, "the disk is full: need about 3.1 MB, 2.0 MB are free"),
+        (errno.ENOSPC, {"files": 0, "favail": 0}, "the disk is full: need about 3.1 MB, 2.0 MB are free"),
+        (errno.ENOSPC, {"favail": 0}, "the disk has no room for another file, however small (its inodes are used up)"),
+        (errno.EDQUOT, {}, "your disk quota is used up: need about 3.1 MB"),
+    ],
+)
+def test_k09_a_full_disk_says_how_much_is_needed(
+    code: int, found: dict[str, int], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(FaultyOs):
+        statvfs = staticmethod(disk(**found))
+
+        def fsync(self, descriptor: int) -> None:
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(atomic, "os", Full(1000, short_write))
+    with pytest.raises(ResourceError) as caught:
+        atomic.write_chunks(tmp_path / "file", [bytes(3_000_000), memoryview(np.zeros(1000, np.float32)), bytes(90_000)])
+    end = "; free some space or choose another folder with --out"
+    assert str(caught.value) == f"cannot write {tmp_path / 'file'}: {os.strerror(code)} - {words}{end}"
+
+
+def test_k09_a_full_disk_of_which_nothing_is_known(tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    end = "the disk is full; free some space or choose another folder with --out"
+    assert str(atomic.refused(tmp_path / "none" / "file", full)).endswith(f" - {end}")
 
 
 def test_every_way_to_write_keeps_what_is_there_unless_told(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from sklearn.metrics import accuracy_score, classification_report, confusion_matrix
 
 from _command_line import tenfold as command
+from _digits import digits as all_digits
 from tenfold import pipeline
 from tenfold.data.cache import open_stored
 from tenfold.errors import Stopped, UsageError
@@ -151,6 +153,22 @@ def test_l10_a_network_that_learns_by_heart_knows_nothing_of_rows_out_of_its_fol
     assert run.predictions("train").accuracy > 0.95  # it does remember
     right = int(run.predictions("oof").correct.sum())
     assert abs(right - 40) < 4 * 6  # chance is 40 of 400, its standard deviation 6
+
+
+def test_l08_with_shuffled_labels_nothing_beats_guessing(tmp_path: Path) -> None:
+    """3,594 rows out of their folds: the standard deviation of guessing is half a point, and 2 points are allowed."""
+    right = rows = 0
+    for seed in range(2):
+        data = all_digits()
+        assert data.labels is not None
+        shuffled = replace(data, labels=np.random.default_rng(seed).permutation(data.labels))
+        run = cross_validation.cross_validate(
+            parse_recipe(RECIPE, [*MEMORY, "train.epochs=10"]), 3, here(tmp_path), train=shuffled
+        )
+        found = run.predictions("oof")
+        right, rows = right + int(found.correct.sum()), rows + len(found)
+    assert rows == 2 * 1797
+    assert abs(right / rows - 0.1) <= 0.02
 
 
 def test_l10_early_stopping_does_not_look_at_the_rows_out_of_the_fold(digits: Dataset, tmp_path: Path) -> None:

@@ -39,6 +39,15 @@ learning_rate = 0.02
 [ensemble]
 members = 2
 """
+FITTED = """
+name = "fitted"
+[data]
+validation = 0.2
+[model]
+kind = "svm"
+components = 30
+gamma = 0.5
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -190,11 +199,22 @@ def test_k13_a_recipe_changed_under_a_run_is_refused(recipe: Recipe, tmp_path: P
     run = unfinished(recipe, tmp_path)
     path = run.path / "recipe.toml"
     text = path.read_text()
-    for line, other in (("seed = 3", "seed = 4"), ("learning_rate = 0.02", "learning_rate = 0.03")):
+    edits = {
+        "seed: 3 became 4": ("seed = 3", "seed = 4"),
+        "train.learning_rate: 0.02 became 0.03": ("learning_rate = 0.02", "learning_rate = 0.03"),
+        "augment.0.shift: 0.5 became 0.25": ("shift = 0.5", "shift = 0.25"),
+    }
+    for change, (line, other) in edits.items():
         assert line in text
         path.write_text(text.replace(line, other))
-        with pytest.raises(IntegrityError, match=r"recipe_key: .* \(recipe.toml was edited since the run began\)"):
+        words = re.escape(f" (recipe.toml was edited since the run began: {change})")
+        with pytest.raises(IntegrityError, match=rf"recipe_key: .*{words}"):
             pipeline.resume(Run(run.path), "run", here(tmp_path))
+    began = run.environment
+    del began["recipe"]  # as runs of 0.1 recorded it
+    (run.path / "environment.json").write_text(json.dumps(began))
+    with pytest.raises(IntegrityError, match=r"\(recipe.toml was edited since the run began\)"):
+        pipeline.resume(Run(run.path), "run", here(tmp_path))
 
 
 def test_l06_a_leak_is_marked_everywhere(recipe: Recipe, digits: Dataset, tmp_path: Path) -> None:
@@ -204,6 +224,29 @@ def test_l06_a_leak_is_marked_everywhere(recipe: Recipe, digits: Dataset, tmp_pa
     assert "submission.leaked.csv" in run.files()
     assert "submission.csv" not in run.files()
     assert "leak" in (run.path / "report.html").read_text("utf-8").lower()
+
+
+@pytest.mark.parametrize("model", ["network", "fitted"])
+def test_l07_rows_held_out_teach_the_weights_nothing(model: str, digits: Dataset, tmp_path: Path) -> None:
+    """Batch statistics, components, schedule, augmentation, averages: all that a member learns comes from its own rows.
+
+    The rows held out are drawn without a look at the images, to be the same in both runs.
+    """
+    recipe = parse_recipe(FITTED if model == "fitted" else RECIPE, ["data.draw='shuffled'"])
+    train, test = digits.take(range(1000)), digits.take(range(1000, 1400))
+    first = pipeline.start(recipe, "run", here(tmp_path), train=train, test=test)
+    held = np.isin(train.ids, first.predictions("validation").ids)
+    assert held.sum() == len(first.predictions("validation")) >= 200
+    images = train.images.copy()
+    images[held] = np.random.default_rng(0).integers(0, 256, images[held].shape, dtype=np.uint8)
+    second = pipeline.start(recipe, "run", here(tmp_path), train=replace(train, images=images), test=test)
+    runs = (first, second)
+    assert np.array_equal(*(run.predictions("validation").ids for run in runs))
+    assert [run.summary["validation"]["accuracy"] > 0.8 for run in runs] == [True, False]  # the noise was looked at
+    for name in first.files():
+        if name.endswith((".safetensors", "test.npz", "submission.csv")):
+            assert (first.path / name).read_bytes() == (second.path / name).read_bytes(), name
+    assert len(list(first.path.glob("members/*/*.safetensors"))) == recipe.ensemble.members
 
 
 def test_l07_the_test_set_teaches_nothing(recipe: Recipe, digits: Dataset, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -19,8 +20,6 @@ from pathlib import Path
 from tenfold.errors import ResourceError, UsageError
 
 _ADVICE = {
-    errno.ENOSPC: "the disk is full; free some space or choose another folder with --out",
-    errno.EDQUOT: "your disk quota is used up; free some space or choose another folder with --out",
     errno.EACCES: "permission denied; choose a folder you can write to with --out",
     errno.EPERM: "permission denied; choose a folder you can write to with --out",
     errno.EROFS: "the file system is read-only; choose another folder with --out",
@@ -30,16 +29,34 @@ _ADVICE = {
     errno.ENOENT: "the folder does not exist (any more)",
     errno.ENOTDIR: "part of the path is a file, not a folder",
     errno.EIO: "the device reports an input/output error",
+    errno.EINTR: "a signal came in between; run the same command again",
 }
 PATIENCE_SECONDS = 60.0
 """NFS answers from what it remembers of a folder for so long at most (acdirmax)."""
 
 
-def refused(path: Path, error: OSError, doing: str = "write") -> ResourceError:
-    """``error`` as a message that names the path, the resource and the way out."""
+def refused(path: Path, error: OSError, doing: str = "write", needed: int = 0) -> ResourceError:
+    """``error`` as a message that names the path, the resource and the way out; ``needed`` is the file's size in bytes."""
     reason = error.strerror or str(error)
-    advice = _ADVICE.get(error.errno or 0, "")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        advice = f"{_no_room(path, error.errno, needed)}; free some space or choose another folder with --out"
+    else:
+        advice = _ADVICE.get(error.errno or 0, "")
     return ResourceError(f"cannot {doing} {path}: {reason}" + (f" - {advice}" if advice else ""))
+
+
+def _no_room(path: Path, code: int, needed: int) -> str:
+    """What is used up where ``path`` was to be written, and how much of it would do."""
+    size = f": need about {math.ceil(needed / 1e5) / 10:,.1f} MB" if needed else ""
+    if code == errno.EDQUOT:
+        return f"your disk quota is used up{size}"
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return f"the disk is full{size}"
+    if disk.f_files and not disk.f_favail:
+        return "the disk has no room for another file, however small (its inodes are used up)"
+    return f"the disk is full{size}, {math.floor(disk.f_bavail * disk.f_frsize / 1e5) / 10:,.1f} MB are free"
 
 
 def write_chunks(path: Path, chunks: Iterable[bytes | memoryview], *, overwrite: bool = True) -> str:
@@ -54,13 +71,14 @@ def write_chunks(path: Path, chunks: Iterable[bytes | memoryview], *, overwrite:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
-    digest = hashlib.sha256()
+    digest, size = hashlib.sha256(), 0
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             try:
                 for chunk in chunks:
                     digest.update(chunk)
+                    size += memoryview(chunk).nbytes
                     _write_all(descriptor, chunk)
                 os.fsync(descriptor)
             finally:
@@ -78,7 +96,7 @@ def write_chunks(path: Path, chunks: Iterable[bytes | memoryview], *, overwrite:
     except FileExistsError:
         raise UsageError(f"{path} exists; nothing was written. Pass --force to replace it, or choose another name") from None
     except OSError as error:
-        raise refused(path, error) from error
+        raise refused(path, error, needed=size) from error
     return digest.hexdigest()
 
 

@@ -97,18 +97,47 @@ def test_bad_images_are_refused(case, tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-@pytest.mark.parametrize(
-    ("labels", "says"),
-    [
-        pytest.param(struct.pack(">4BI", 0, 0, 8, 1, 2) + b"\0\1", "2 labels, expected 3, .*images in .*images-idx3", id="I08"),
-        pytest.param(LABELS[:-1] + b"\x0a", "label 10 at index 2, expected 0..9", id="I09"),
-        pytest.param(IMAGES, r"a file of images, expected one of labels; are the two files swapped\?", id="I10"),
-        pytest.param(LABELS[:-1], r"found 10 bytes, expected 11 bytes", id="I04"),
-    ],
-)
-def test_bad_labels_are_refused(labels, says, tmp_path):
+BAD_LABELS = {
+    "I08": (struct.pack(">4BI", 0, 0, 8, 1, 2) + b"\0\1", "2 labels, expected 3, .*images in .*images-idx3"),
+    "I09": (LABELS[:-1] + b"\x0a", "label 10 at index 2, expected 0..9"),
+    "I10 labels are images": (IMAGES, r"a file of images, expected one of labels; are the two files swapped\?"),
+    "I04 labels": (LABELS[:-1], r"found 10 bytes, expected 11 bytes"),
+    "I01 labels": (b"\0", r"not an IDX file \(magic 0x00 at offset 0\)"),
+    "I02 labels": (b"\0\0\x0d\x01" + LABELS[4:], r"elements of type 0x0d \(float\)"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LABELS)
+def test_bad_labels_are_refused(case, tmp_path):
+    labels, says = BAD_LABELS[case]
     with pytest.raises(DataError, match=LABELS_NAME + ": .*" + says):
         load(write(tmp_path, labels=labels))
+
+
+@pytest.mark.parametrize("case", [*BAD, *BAD_LABELS])
+def test_the_command_says_the_same_and_writes_nothing(case, forked, tmp_path):
+    content, says = {**BAD, **BAD_LABELS}[case]
+    path = write(tmp_path, content) if case in BAD else write(tmp_path, labels=content)
+    refused_by_the_command(forked("data", "check", path), (LABELS_NAME if case in BAD_LABELS else IMAGES_NAME) + ": .*" + says)
+
+
+COMPRESSED = {
+    "I11 truncated": (gzip.compress(IMAGES)[:-9], "damaged or cut off"),
+    "I11 bomb": (gzip.compress(IMAGES + bytes(10_000_000)), "more than 40 bytes"),
+}
+
+
+@pytest.mark.parametrize("case", COMPRESSED)
+def test_the_command_refuses_damaged_compression_and_writes_nothing(case, forked, tmp_path):
+    content, says = COMPRESSED[case]
+    refused_by_the_command(forked("data", "check", write(tmp_path, content, gzip.compress(LABELS), ".gz")), says)
+
+
+def refused_by_the_command(done, says):
+    assert done.code == 3, done.stderr
+    assert re.search("^error: .*" + says, done.stderr, re.MULTILINE), done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.changed == []
 
 
 def test_i09_more_classes_by_their_names(tmp_path):

@@ -1,8 +1,12 @@
+import io
 import os
+import re
 import socket
+import time
 import tracemalloc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -295,3 +299,94 @@ def test_nothing_readable_is_an_error_even_when_skipping(digits: Path) -> None:
         path.write_bytes(b"")
     with pytest.raises(DataError, match="an empty file"):
         load(digits, options=ReadOptions(skip_bad=True))
+
+
+GOOD_PNG = picture(7)
+
+
+def png_bytes(image: Image.Image = GOOD_PNG, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", **options)
+    return buffer.getvalue()
+
+
+def bad(case: str, name: str, content: bytes, says: str, *flags: str) -> Any:
+    """A folder of digits with the file ``name`` among class 1: what the command says of it."""
+    return pytest.param(name, content, says, flags, id=case)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says", "flags"),
+    [
+        bad("F05", "notes.txt", b"hello", "found text, expected an image"),
+        bad("F05 svg", "x.svg", b"<svg/>", "expected an image"),
+        bad("F06 empty", "0.png", b"", "found an empty file"),
+        bad("F06 truncated", "0.png", png_bytes()[:-20], "found a PNG cut off in the chunk at byte 33"),
+        bad("F06 CRC", "0.png", png_bytes()[:40] + b"\xff" + png_bytes()[41:], "found"),
+        bad("F08", "0.png", png_bytes(Image.new("L", (9000, 9000))), "found 9,000 x 9,000 pixels, expected at most 4,096"),
+        bad("F11", "0.png", b"%!PS-Adobe-3.0 EPSF-3.0\n", "EPS.*expected an image: PNG, JPEG, BMP, GIF"),
+        bad("F16", "0.png", png_bytes(picture(7, (28, 29))), "found 1x28x29 .*, expected 1x6x5"),
+        bad("F17", "new\nline.png", b"broken", r"new\\nline\.png: found"),
+    ],
+)
+def test_the_command_says_the_same_and_writes_nothing(
+    name: str, content: bytes, says: str, flags: tuple[str, ...], digits: Path, forked: Callable[..., Any]
+) -> None:
+    (digits / "1" / name).write_bytes(content)
+    refused_by_the_command(forked("data", "check", digits, *flags), 3, says)
+
+
+def nothing(root: Path) -> None:
+    for path in sorted(root.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def one_class(root: Path) -> None:
+    nothing(root / "1")
+    (root / "1").rmdir()
+
+
+def empty_class(root: Path) -> None:
+    (root / "2").mkdir()
+
+
+def loop(root: Path) -> None:
+    (root / "1" / "again").symlink_to(root, target_is_directory=True)
+
+
+def way_out(root: Path) -> None:
+    (root / "1" / "out.png").symlink_to(root.parent / "outside.png")
+    (root.parent / "outside.png").write_bytes(png_bytes())
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        pytest.param(nothing, "found no class folders", id="F01 empty"),
+        pytest.param(one_class, r"one class folder \(0\), expected .* at least two classes", id="F01 one class"),
+        pytest.param(empty_class, "2: found a class folder without images", id="F02"),
+        pytest.param(loop, "found a link to a folder above it: a loop", id="F19 loop"),
+        pytest.param(way_out, "found a link that leads out .*--follow-links", id="F19 out"),
+    ],
+)
+def test_the_command_says_the_same_of_a_folder(
+    change: Callable[[Path], None], says: str, digits: Path, forked: Callable[..., Any]
+) -> None:
+    change(digits)
+    refused_by_the_command(forked("data", "check", digits), 3, says)
+
+
+def test_f12_of_ten_thousand_frames_the_first_is_taken_at_once(digits: Path) -> None:
+    frames = [Image.new("L", (5, 6), level) for level in (3, 200)] * 5000
+    frames[0].save(digits / "1" / "0.gif", save_all=True, append_images=frames[1:])
+    began = time.process_time()
+    data = load(digits)
+    assert time.process_time() - began < 1
+    assert (data.images[data.ids.tolist().index("1/0.gif")] == 3).all()
+
+
+def refused_by_the_command(done: Any, code: int, says: str) -> None:
+    assert done.code == code, done.stderr
+    assert re.search("^error: .*" + says, done.stderr, re.MULTILINE), done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.changed == []

@@ -33,6 +33,7 @@ def environment_of(settings: Settings, recipe: Recipe) -> dict[str, Any]:
         "threads_per_member": 1,
         "replicas": recipe.train.replicas,
         "recipe_key": recipe.key(),
+        "recipe": recipe.deciding(),
     }
 
 

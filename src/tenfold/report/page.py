@@ -98,7 +98,7 @@ def render(
         "findings": found,
         "stages": record.stages(seconds),
         "total_seconds": record.total_seconds(seconds),
-        "environment": record.flattened(_optional(run, "environment.json")),
+        "environment": record.flattened(_optional(run, "environment.json"), without=("recipe",)),
         "explored": (run.path / "explore.html").exists(),
         "previews": None if previews is None or not len(previews) else sheet(previews),
         "preview_count": 0 if previews is None else len(previews),

@@ -19,7 +19,7 @@ from tenfold.executors import EXECUTORS, OnEvent
 from tenfold.training.seeding import derive
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
-from tenfold.values.recipe import Recipe
+from tenfold.values.recipe import Recipe, changes
 from tenfold.values.run import LEFT_OUT, Run
 from tenfold.values.voting import vote
 
@@ -230,17 +230,20 @@ def combine(run: Run, name: str) -> Predictions | None:
     return combined
 
 
-_MEANINGS = {"recipe_key": " (recipe.toml was edited since the run began)"}
-
-
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What has changed, since a run began, that would change its bits."""
     unknown = {"recipe_key": now.get("recipe_key")}  # the first runs did not record it
     return [
-        f"{key}: the run has {found!r}, here is {now.get(key)!r}{_MEANINGS.get(key, '')}"
+        f"{key}: the run has {found!r}, here is {now.get(key)!r}{_edited(recorded, now) if key == 'recipe_key' else ''}"
         for key in BIT_DECIDING
         if (found := recorded.get(key, unknown.get(key))) != now.get(key)
     ]
+
+
+def _edited(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """That recipe.toml is not what it was, setting by setting where the run recorded them."""
+    edits = changes(recorded["recipe"], now["recipe"]) if "recipe" in recorded else []
+    return f" (recipe.toml was edited since the run began{': ' if edits else ''}{', '.join(edits)})"
 
 
 def _way_back(run: Run, now: Mapping[str, Any]) -> str:

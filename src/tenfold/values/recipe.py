@@ -204,11 +204,15 @@ class Recipe(_Table):
 
         Names, claims and what might be tuned don't; nor do the sources, since data are known by their fingerprint.
         """
+        canonical = json.dumps(self.deciding(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def deciding(self) -> dict[str, Any]:
+        """Everything that :meth:`key` is made from, as JSON."""
         content = self.model_dump(mode="json", exclude=_NOT_IN_KEY)
         if self.train.replicas == 1:  # says nothing, and said nothing when there were no replicas
             del content["train"]["replicas"], content["train"]["sync_batch_norm"]
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        return content
 
     def overridden(self, overrides: Sequence[str]) -> Recipe:
         """This recipe with ``--set`` overrides such as ``train.epochs=3`` applied.
@@ -234,6 +238,17 @@ class AugmentSettings(_OpenTable):
 
 
 Recipe.model_rebuild()
+
+
+def changes(before: object, after: object, key: str = "") -> list[str]:
+    """Every setting that differs between two recipes as JSON, such as ``train.epochs: 20 became 30``."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        pairs = [(str(name), before.get(name), after.get(name)) for name in {**before, **after}]
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        pairs = [(str(place), *each) for place, each in enumerate(zip(before, after, strict=True))]
+    else:
+        return [] if before == after else [f"{key}: {json.dumps(before)} became {json.dumps(after)}"]
+    return [line for name, old, new in pairs for line in changes(old, new, f"{key}.{name}" if key else name)]
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,10 +119,12 @@ def total_seconds(seconds: Mapping[str, float]) -> float | None:
     return sum(stage.seconds for stage in parts) if parts else None
 
 
-def flattened(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested tables as (name, text) rows: ``{"torch": {"threads": 1}}`` is ``("torch threads", "1")``."""
+def flattened(table: Mapping[str, Any], prefix: str = "", *, without: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Nested tables as (name, text) rows: ``{"torch": {"threads": 1}}`` is ``("torch threads", "1")``; some keys left out."""
     rows: list[tuple[str, str]] = []
     for key, value in table.items():
+        if key in without:
+            continue
         name = f"{prefix}{key}".replace("_", " ")
         if isinstance(value, Mapping):
             rows += flattened(value, f"{name} ")
