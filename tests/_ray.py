@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +21,8 @@ from _small_training import recipe, table
 from tenfold.pipeline import Listener
 
 TESTS = Path(__file__).parent
+EPOCH_SECONDS = 2.0
+"""An epoch of ``tasks:train_at_a_pace`` lasts so long, and some milliseconds."""
 
 
 def train(folder: Path, executor: str, name: str, **settings: Any) -> tenfold.Run:
@@ -67,6 +74,40 @@ def child(folder: Path, *arguments: object, **environment: str) -> subprocess.Po
     return subprocess.Popen(
         command, cwd=folder, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
+
+
+@contextlib.contextmanager
+def ray_machine(name: str, *arguments: str, before: str = "true", **environment: str) -> Iterator[None]:
+    """``ray start`` as if on a machine of that name, whose files the shell command ``before`` may change; ends with the block.
+
+    It is a process with a host name, mounts and process numbers of its own, which Linux gives to root only.
+    """
+    start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1"]
+    start += ["--object-store-memory=80000000", "--disable-usage-stats", *arguments]
+    apart = ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    command = [*apart, "sh", "-c", f"hostname {name} && {before} && exec {shlex.join(start)}"]
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=said, stderr=said)
+        try:
+            assert wait_for(lambda: b"runtime started" in os.pread(said.fileno(), 1 << 20, 0) or process.poll() is not None)
+            assert process.poll() is None, os.pread(said.fileno(), 1 << 20, 0).decode()
+            yield
+        finally:
+            process.kill()
+            process.wait()
+
+
+def machines_of_their_own() -> bool:
+    """Whether :func:`ray_machine` can be had."""
+    apart = ["unshare", "--mount", "--uts", "--pid", "--fork", "--mount-proc", "hostname", "another"]
+    return shutil.which("unshare") is not None and subprocess.run(apart, capture_output=True, check=False).returncode == 0
+
+
+def free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
+        return port
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 120.0) -> bool:

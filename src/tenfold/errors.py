@@ -21,8 +21,11 @@ class TenfoldError(Exception):
     kind = "internal"
 
     def lines(self) -> list[str]:
-        """The message as the lines a terminal shows, without the ``error:`` prefix."""
-        return [printable(line) for line in str(self).split("\n")]
+        """The message, and what was noted later, as the lines a terminal shows, without the ``error:`` prefix."""
+        return [printable(line) for line in (*str(self).split("\n"), *self._notes())]
+
+    def _notes(self) -> Sequence[str]:
+        return getattr(self, "__notes__", ())
 
     def as_json(self) -> dict[str, object]:
         """The message as data, for ``--errors json``."""
@@ -134,7 +137,7 @@ class DataError(TenfoldError):
     def lines(self) -> list[str]:
         shown = [str(problem) for problem in self.problems[:SHOWN_PROBLEMS]]
         hidden = self.total - len(shown)
-        return [*shown, f"... and {hidden:,} more"] if hidden > 0 else shown
+        return [*shown, *([f"... and {hidden:,} more"] if hidden > 0 else []), *map(printable, self._notes())]
 
     def as_json(self) -> dict[str, object]:
         shown = [problem.as_json() for problem in self.problems[:SHOWN_PROBLEMS]]

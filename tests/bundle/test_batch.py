@@ -16,6 +16,7 @@ from _command_line import tenfold
 from tenfold.bundle import batch
 from tenfold.bundle.csv_table import csv_text
 from tenfold.bundle.loaded import Bundle
+from tenfold.bundle.parts import read_parts
 from tenfold.errors import IntegrityError
 
 ROWS = 64
@@ -94,7 +95,7 @@ def test_many_files_by_a_pattern_and_a_url(run, tmp_path, small_parts, monkeypat
         assert out.read_bytes() == header + b"\n" + rows * 4
     parts = tmp_path / "answers"
     tenfold("predict", run.path, *(tmp_path / "far" / name for name in names), "--out", parts, "--parts")
-    manifest = batch.read_parts(parts)
+    manifest = read_parts(parts)
     assert [part["source"] for part in manifest["parts"]] == [number for number in range(4) for _ in range(10)]
     assert [Path(source).name for source in manifest["sources"]] == names
 
@@ -112,7 +113,7 @@ def test_a_table_needs_no_bundle_of_its_own(tmp_path, monkeypatch, executor):
 def test_parts_have_a_manifest_that_tells_damage(run, tmp_path, small_parts):
     path, out = table(tmp_path / "test.csv"), tmp_path / "answers"
     assert tenfold("predict", run.path, path, "--out", out, "--parts").code == 0
-    manifest = batch.read_parts(out)
+    manifest = read_parts(out)
     assert manifest["rows"] == 597
     assert [part["rows"] for part in manifest["parts"]] == [ROWS] * 9 + [21]
     header = plain(run, path).partition(b"\n")[0] + b"\n"
@@ -122,7 +123,7 @@ def test_parts_have_a_manifest_that_tells_damage(run, tmp_path, small_parts):
     assert again.code == 2
     (out / manifest["parts"][3]["name"]).write_bytes(b"")
     with pytest.raises(IntegrityError, match="differs"):
-        batch.read_parts(out)
+        read_parts(out)
 
 
 def test_a_fault_at_the_end_leaves_nothing(run, tmp_path, small_parts):

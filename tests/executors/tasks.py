@@ -71,6 +71,19 @@ def write_again_and_again(context: Context, path: str, attempts: int) -> dict[st
     return {}
 
 
+def train_at_a_pace(context: Context, **task: Any) -> dict[str, Any]:
+    """A member that rests after every epoch: how long it trains says this, not the machine or what else runs there."""
+    from _ray import EPOCH_SECONDS
+    from tenfold.training.member import train_member
+
+    def emit(event: dict[str, Any]) -> None:
+        context.emit(event)
+        if "history" in event:
+            time.sleep(EPOCH_SECONDS)
+
+    return train_member(Context(emit, context.should_stop), **task)
+
+
 def train_on_a_refusing_disk(context: Context, at: int, why: int, **task: Any) -> dict[str, Any]:
     """Member 0 gets the error ``why`` from the disk, from call number ``at`` on."""
     from _faulty_os import FaultyOs

@@ -114,6 +114,21 @@ def test_a_worker_that_always_dies_is_given_up(ray_cluster: None) -> None:
 
 
 @pytest.mark.slow
+def test_d01_a_mailbox_that_is_killed_costs_nothing_but_events(ray_cluster: None) -> None:
+    killed: list[int] = []
+
+    def kill(index: int, event: dict[str, Any]) -> None:
+        if not killed:
+            killed.extend(ray_processes("ray::Mailbox", os.getpid()))
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+
+    tasks = [{"value": value, "wait": 2.0} for value in range(6)]
+    assert [result["value"] for result in Ray(2).map("tasks:double", tasks, kill)] == [0, 2, 4, 6, 8, 10]
+    assert killed
+
+
+@pytest.mark.slow
 def test_d12_other_data_on_a_worker_is_refused(ray_cluster: None, tmp_path: Path) -> None:
     """The copy that workers read has changed: its fingerprint is not the recorded one."""
     run = train(tmp_path, "local", "here")

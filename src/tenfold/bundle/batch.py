@@ -8,6 +8,7 @@ computes what is missing. Parts do not depend on where or by how many workers th
 from __future__ import annotations
 
 import hashlib
+import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -16,11 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tenfold.atomic import make_directory, sha256_of, wait_for_files, write_chunks, write_json, write_text
+from tenfold.atomic import write_chunks
 from tenfold.bundle.csv_table import csv_text
 from tenfold.bundle.files import bundle_folder
-from tenfold.bundle.inputs import input_blocks, input_pieces, is_image, polarity_of
+from tenfold.bundle.inputs import input_blocks, input_pieces, is_image, polarity_of, thumbprint
 from tenfold.bundle.loaded import Bundle
+from tenfold.bundle.parts import FORMAT_VERSION, MANIFEST, PartsFolder, parts_folder, write_manifest
 from tenfold.data.load import named_sources
 from tenfold.data.options import ReadOptions
 from tenfold.data.remote import expanded, is_url
@@ -29,15 +31,12 @@ from tenfold.environment import cores
 from tenfold.errors import DataError, IntegrityError, Stopped, UsageError, printable
 from tenfold.executors import EXECUTORS, Context, Json, at_once
 from tenfold.values.predictions import Predictions
-from tenfold.values.run import read_json_object
 
 ROWS = 8192
 """Images a part; a multiple of what the model computes at a time, so that parts are as if all had been computed at once."""
 PIECE = 8 * ROWS
 """Images a task, where a source can be read in pieces."""
-FORMAT_VERSION = 1
-PARTS, MANIFEST = ".parts", "parts.json"
-_CHUNK = 1 << 20
+PARTS = ".parts"
 _MANY = 1024
 """Pieces on a cluster at once: nobody knows how many there will be, and those without a free core wait."""
 _ENOUGH = 4
@@ -66,7 +65,7 @@ class Outcome:
 def predict_to_csv(
     bundle: Path,
     sources: Sequence[str],
-    out: Path,
+    out: str | Path,
     *,
     options: ReadOptions,
     probabilities: bool = False,
@@ -85,7 +84,7 @@ def predict_to_csv(
     Args:
         bundle: a bundle, or a run that has one.
         sources: what to read.
-        out: the file; with ``as_parts`` a folder for the parts, with a manifest that is written last.
+        out: the file; with ``as_parts`` a folder, or its URL, for the parts, with a manifest that is written last.
         options: how to read; shape and class names are the bundle's.
         probabilities: add a column for every class.
         as_parts: leave the parts, instead of joining them.
@@ -98,22 +97,25 @@ def predict_to_csv(
     Raises:
         DataError: an image or a table is not what it should be.
         IntegrityError: a worker finds another model than we do.
-        UsageError: ``out`` exists and ``force`` is false.
+        ResourceError: what ``out`` names cannot be written.
+        UsageError: ``out`` exists and ``force`` is false, or it is a URL without ``as_parts``.
         Stopped: everything so far is kept.
     """
     sources = expanded(sources)
-    existing = out / MANIFEST if as_parts else out
-    if existing.exists() and not force:
-        raise UsageError(f"{existing} exists; pass --force to replace it, or choose another name")
+    if is_url(out) and not as_parts:
+        raise UsageError(f"{printable(out)} is a URL: pass --parts, which writes a folder of parts and {MANIFEST} there")
+    folder = parts_folder(out if as_parts else f"{out}{PARTS}")
+    there = folder.names()
+    if not force and (MANIFEST in there if as_parts else Path(out).exists()):
+        existing = f"{folder.place}/{MANIFEST}" if as_parts else out
+        raise UsageError(f"{printable(existing)} exists; pass --force to replace it, or choose another name")
     model = Bundle.open(bundle, 1)
-    folder = out if as_parts else out.with_name(out.name + PARTS)
-    fresh = not folder.exists()
     shared: Json = {
         "bundle": str(bundle_folder(bundle).resolve()),
         "model": model.manifest.model.sha256,
         "options": asdict(options),
         "probabilities": probabilities,
-        "folder": str(make_directory(folder).resolve()),
+        "folder": folder.place,
         "threads": (threads or cores()) if executor == "local" else 1,
     }
     progress = _Progress(len(sources), on_progress)
@@ -129,17 +131,18 @@ def predict_to_csv(
     except Stopped as error:
         raise Stopped("stopped; what was computed is kept. Go on with the same command", error.exit_code) from None
     except (DataError, IntegrityError, UsageError):
-        if fresh:
-            _remove(folder)
+        if not there:
+            folder.clear()
         raise
     done.sort(key=lambda result: (result["source"], result["first"]))
     parts = [part for result in done for part in result["parts"]]
-    wait_for_files(folder / part["name"] for part in parts)
+    folder.wait(part["name"] for part in parts)
     if as_parts:
-        _write_manifest(folder, sources, model, parts, probabilities)
+        columns, named = _header(model, probabilities), list(map(printable, sources))
+        write_manifest(folder, parts, model_sha256=model.manifest.model.sha256, columns=columns, sources=named)
     else:
-        write_chunks(out, _joined(folder, parts, model, probabilities), overwrite=force)
-        _remove(folder)
+        write_chunks(Path(out), _joined(folder, parts, model, probabilities), overwrite=force)
+        folder.clear()
     warnings = tuple(_warnings(sources, done, model))
     rows, reused = sum(part["rows"] for part in parts), sum(result["reused"] for result in done)
     return Outcome(rows, reused, warnings, sum(result["core_seconds"] for result in done))
@@ -156,6 +159,7 @@ def predict_piece(
     folder: str,
     threads: int,
     piece: Json | None,
+    thumb: str | None = None,
 ) -> Json:
     """Write the parts of one piece of a source; a task for an executor.
 
@@ -167,17 +171,23 @@ def predict_piece(
         number: which of the sources it is.
         options: how to read it, as a JSON object.
         probabilities: add a column for every class.
-        folder: where to write.
+        folder: where to write, a path or URL.
         threads: that compute.
         piece: which piece, as a JSON object, or None for the whole source.
+        thumb: the :func:`thumbprint` that the source must have.
 
     Returns:
         The parts, how many images were found computed, the sum of all pixels, and what it cost.
 
     Raises:
-        IntegrityError: the bundle has another model.
+        IntegrityError: the bundle has another model, or the source is another file here.
     """
-    loaded = _opened(bundle, model, threads)
+    loaded, place = _opened(bundle, model, threads), parts_folder(folder)
+    if thumb is not None and thumbprint(source) != thumb:
+        raise IntegrityError(
+            f"{printable(source)} is another file on the machine {platform.node()} than where the prediction was started; "
+            "all machines must see the same"
+        )
     stretch = None if piece is None else Piece(**piece)
     first = stretch.first if stretch else 0
     began = time.process_time()
@@ -194,12 +204,12 @@ def predict_piece(
         digest.update("\0".join(map(str, data.ids.tolist())).encode())
         digest.update(np.ascontiguousarray(data.images).data)
         name = f"{number:04d}-{first // ROWS + index:07d}-{digest.hexdigest()[:32]}.csv"
-        if (Path(folder) / name).exists():
+        if sha256 := place.sha256(name):
             reused += len(data)
         else:
             made = Predictions(data.ids, loaded.predict_proba(data.images))
-            write_text(Path(folder) / name, csv_text(header, table_rows(made, loaded.class_names, probabilities)))
-        parts.append({"name": name, "rows": len(data), "source": number})
+            sha256 = place.write(name, csv_text(header, table_rows(made, loaded.class_names, probabilities)).encode())
+        parts.append({"name": name, "rows": len(data), "source": number, "sha256": sha256})
         pixels += float(data.images.sum(dtype=np.float64))
         context.emit({"share": block.share, "rows": len(data)})
     return {
@@ -236,6 +246,7 @@ def _tasks(
 ) -> Iterator[Json]:
     """A task for every piece, found while they are asked for."""
     for number, source in enumerate(sources):
+        thumb = thumbprint(source)
         for piece in [None] if whole else input_pieces(source, model, options, PIECE):
             progress.weights.append(piece.share if piece else 1.0)
             yield {
@@ -243,6 +254,7 @@ def _tasks(
                 "source": source,
                 "number": number,
                 "piece": None if piece is None else asdict(piece),
+                "thumb": thumb,
             }
 
 
@@ -270,54 +282,13 @@ class _Progress:
             self._tell(min(1.0, self._done), self._rows)
 
 
-def _joined(folder: Path, parts: Sequence[Json], model: Bundle, probabilities: bool) -> Iterator[bytes]:
+def _joined(folder: PartsFolder, parts: Sequence[Json], model: Bundle, probabilities: bool) -> Iterator[bytes]:
     header = csv_text(_header(model, probabilities), []).encode()
     yield header
     for part in parts:
-        with open(folder / part["name"], "rb") as file:
-            file.seek(len(header))
-            while chunk := file.read(_CHUNK):
-                yield chunk
-
-
-def _write_manifest(folder: Path, sources: Sequence[str], model: Bundle, parts: Sequence[Json], probabilities: bool) -> None:
-    names = {part["name"] for part in parts}
-    for old in folder.glob("*.csv"):
-        if old.name not in names:
-            old.unlink()
-    manifest = {
-        "format_version": FORMAT_VERSION,
-        "model_sha256": model.manifest.model.sha256,
-        "columns": _header(model, probabilities),
-        "sources": list(map(printable, sources)),
-        "rows": sum(part["rows"] for part in parts),
-        "parts": [{**part, "sha256": sha256_of(folder / part["name"])} for part in parts],
-    }
-    write_json(folder / MANIFEST, manifest)
-
-
-def read_parts(folder: Path) -> Json:
-    """The manifest of a folder of parts, after its parts were compared with it.
-
-    Raises:
-        IntegrityError: no manifest, or a part that is missing or differs.
-    """
-    manifest = read_json_object(folder / MANIFEST)
-    for part in manifest["parts"]:
-        path = folder / part["name"]
-        if not path.is_file() or sha256_of(path) != part["sha256"]:
-            raise IntegrityError(
-                f"{path} is missing or differs from {MANIFEST}; predict again, which computes only what is missing"
-            )
-    return manifest
-
-
-def _remove(folder: Path) -> None:
-    """Take away a folder of parts, and nothing that is not one."""
-    for path in [*folder.glob("*.csv"), *folder.glob(".*.tmp")]:
-        path.unlink()
-    if not any(folder.iterdir()):
-        folder.rmdir()
+        chunks = folder.read(part["name"])
+        yield next(chunks).removeprefix(header)
+        yield from chunks
 
 
 def _warnings(sources: Sequence[str], done: Sequence[Json], model: Bundle) -> Iterator[str]:

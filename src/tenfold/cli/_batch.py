@@ -14,7 +14,7 @@ from tenfold.cli import _console
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-Parts = Annotated[bool, typer.Option("--parts", help="With --out: leave a folder of parts and parts.json, not one file.")]
+Parts = Annotated[bool, typer.Option("--parts", help="With --out: leave a folder of parts and parts.json, here or at a URL.")]
 ExecutorName = Annotated[str, typer.Option("--executor", help="With --out, where blocks are computed: local, processes or ray.")]
 Workers = Annotated[int | None, typer.Option(help="Processes at once; default: one a core.", min=1)]
 

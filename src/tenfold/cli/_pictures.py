@@ -54,7 +54,7 @@ def are_pictures(sources: Sequence[str], model: Bundle) -> bool:
 
 
 def predict_pictures(
-    model: Bundle, sources: Sequence[str], *, out: Path | None, probabilities: bool, as_json: bool, force: bool
+    model: Bundle, sources: Sequence[str], *, out: str | None, probabilities: bool, as_json: bool, force: bool
 ) -> None:
     """Print, or write, what each picture shows."""
     from tenfold.reading.reader import Reader
@@ -68,8 +68,11 @@ def predict_pictures(
     if out is not None:
         from tenfold.atomic import write_text
         from tenfold.bundle.csv_table import csv_text
+        from tenfold.data.remote import is_url
 
-        write_text(out, csv_text(header, rows), overwrite=force)
+        if is_url(out):
+            raise UsageError(f"{printable(out)} is a URL, and what pictures show is one table here; give --out a path")
+        write_text(Path(out), csv_text(header, rows), overwrite=force)
         _console.say(f"{len(rows):,} predictions in {out}")
         return
     for row in (header, *rows):

@@ -29,9 +29,9 @@ def predict(
         ),
     ],
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="Write a CSV file, in constant memory; if interrupted, the same command goes on.",
+            help="Write a CSV file, in constant memory; if interrupted, the same command goes on. With --parts a folder or URL.",
             metavar="FILE.csv",
         ),
     ] = None,

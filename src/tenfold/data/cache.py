@@ -28,6 +28,8 @@ from tenfold.values.dataset import Dataset, Origin
 
 FORMAT_VERSION = 1
 META = "meta.json"
+DATASETS = "datasets"
+"""The folder below :func:`home` whose folders are named after the fingerprint of what they hold."""
 _NOTHING_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
 
 KEPT_TABLES = 16
@@ -77,7 +79,7 @@ def keep(key: str, dataset: Dataset) -> None:
 
 def stored_path(fingerprint: str) -> Path:
     """Where :func:`stored` puts the dataset with this fingerprint."""
-    return home() / "datasets" / fingerprint
+    return home() / DATASETS / fingerprint
 
 
 def stored(dataset: Dataset, folder: Path | None = None) -> Path:
@@ -125,8 +127,12 @@ def open_stored(path: Path, *, verify: bool = True, origin: tuple[Origin, ...] |
             origin=recorded if origin is None else origin,
             notes=tuple(meta["notes"]),
         )
-        if verify and dataset.fingerprint() != meta["fingerprint"]:
-            raise IntegrityError(f"{path}: the content does not have the fingerprint that {META} records; it is damaged")
+        known = [meta["fingerprint"], *([path.name] if path.parent.name == DATASETS else [])]
+        if verify and any(dataset.fingerprint() != each for each in known):
+            raise IntegrityError(
+                f"{path}: the content does not have the fingerprint that {META} or the folder's name records; it is damaged, or "
+                "not what the run began with"
+            )
     except OSError as error:
         if error.errno not in _NOTHING_THERE:
             raise refused(path, error, "read") from error

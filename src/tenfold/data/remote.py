@@ -2,7 +2,7 @@
 
 A file is copied block by block into the cache, under a name made of its address and of what its store says about it
 (size, time, version), and is read from there like any other; so memory does not depend on its size, and what the
-readers refuse in a local file they refuse here.
+readers refuse in a local file they refuse here. :mod:`tenfold.bundle.parts` writes to such places.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def local_path(source: str | Path) -> Path:
     if not is_url(source):
         return Path(source)
     url = str(source)
-    system, path = _opened(url)
-    with _explained(url):
+    system, path = store(url)
+    with explained(url):
         info = system.info(path)
         files = sorted(system.find(path)) if info["type"] == "directory" else [path]
         known = [info, *([system.info(file) for file in files] if info["type"] == "directory" else [])]
@@ -62,7 +62,7 @@ def local_path(source: str | Path) -> Path:
             if ".." in inside.parts:
                 raise DataError(Problem(printable(url), f"a file named {printable(str(inside))}", "names below the folder"))
             make_directory((folder / inside).parent)
-            with _explained(url):
+            with explained(url):
                 write_chunks(folder / inside, _content(system, file))
         if folder != entry:
             _publish(folder, entry / name)
@@ -83,8 +83,8 @@ def expanded(sources: Sequence[str]) -> list[str]:
             found.append(source)
             continue
         if is_url(source):
-            system, path = _opened(source)
-            with _explained(source):
+            system, path = store(source)
+            with explained(source):
                 matches = sorted(map(system.unstrip_protocol, system.glob(path)))
         else:
             matches = sorted(glob.glob(source, recursive=True))  # noqa: PTH207 - the pattern may be absolute
@@ -94,34 +94,41 @@ def expanded(sources: Sequence[str]) -> list[str]:
     return found
 
 
-def _opened(url: str) -> tuple[Any, str]:
-    """The file system that ``url`` names, and the path there."""
+def store(url: str, doing: str = "read") -> tuple[Any, str]:
+    """The file system of fsspec that ``url`` names, and the path there.
+
+    Raises:
+        DataError: fsspec does not know the URL.
+        ResourceError: a package is missing.
+    """
     try:
         import fsspec
     except ImportError:
-        raise missing_extra("fsspec", "remote", f"reading {printable(url)}") from None
+        raise missing_extra("fsspec", "remote", f"to {doing} {printable(url)}") from None
     try:
         system, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
-        raise ResourceError(f"reading {printable(url)} needs another package: {error}") from None
+        raise ResourceError(f"to {doing} {printable(url)} needs another package: {error}") from None
     except ValueError as error:
         raise DataError(Problem(printable(url), str(error), "a URL that fsspec knows, or a path")) from None
     return system, path
 
 
 @contextmanager
-def _explained(url: str) -> Iterator[None]:
+def explained(url: str, doing: str = "read") -> Iterator[None]:
     """What a store raises, as errors of ours."""
     try:
         yield
     except (ResourceError, DataError):
         raise
-    except FileNotFoundError:
-        raise DataError(Problem(printable(url), "nothing there", "a file or a folder")) from None
+    except NotImplementedError:
+        raise ResourceError(f"cannot {doing} {printable(url)}: fsspec can't do that with this kind of store") from None
     except Exception as error:  # every store has its own
+        if isinstance(error, FileNotFoundError) and doing == "read":
+            raise DataError(Problem(printable(url), "nothing there", "a file or a folder")) from None
         said = printable(" ".join(str(error).split()) or type(error).__name__)[:300]
         raise ResourceError(
-            f"cannot read {printable(url)}: {said}; check the address, the credentials and the network"
+            f"cannot {doing} {printable(url)}: {said}; check the address, the credentials and the network"
         ) from error
 
 

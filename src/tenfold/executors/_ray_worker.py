@@ -66,6 +66,9 @@ def run_task(mailbox: Any, attempt: str, request: str) -> str:
             try:
                 if ray.get(mailbox.exchange.remote(attempt, events)):
                     stop.set()
+            except ray.exceptions.ActorUnavailableError:  # it is being started again
+                with lock:
+                    outbox[:0] = events
             except Exception:  # the driver is gone, and with it whoever would want a result
                 stop.set()
                 return

@@ -90,7 +90,7 @@ class Ray(Executor):
         work = _Work()
         failure: TenfoldError | None = None
         with connected(self.workers * self.cores, self.address, insecure=self.insecure) as ray, stop_flag() as flag:
-            mailbox = ray.remote(num_cpus=0, scheduling_strategy=_here(ray))(Mailbox).remote()
+            mailbox = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=_here(ray))(Mailbox).remote()
             task = ray.remote(num_cpus=self.cores, max_retries=RETRIES, runtime_env={"env_vars": self._environment()})(run_task)
             try:
                 while failure is None or (keep_going and not concerns_all(failure)):
@@ -168,7 +168,11 @@ def _let_go(ray: Any, mailbox: Any, work: _Work, index: int) -> None:
 
 
 def _hear(ray: Any, mailbox: Any, work: _Work, on_event: OnEvent) -> None:
-    for name, event in ray.get(mailbox.fetch.remote()):
+    try:
+        events = ray.get(mailbox.fetch.remote())
+    except ray.exceptions.ActorUnavailableError:
+        return  # Ray starts the mailbox again; what lay in it is lost, and is for people only
+    for name, event in events:
         if (attempt := work.named(name)) is not None:
             _tell(work, attempt, event, on_event)
 
@@ -188,10 +192,13 @@ def _place(event: Json) -> Place:
 
 
 def _here(ray: Any) -> Any:
-    """A place on the driver's own machine: others may be lost, and with them whatever runs there."""
+    """A place on the driver's own machine: others may be lost, and with them whatever runs there.
+
+    A soft wish is not enough: Ray hands it on to other machines when this one has no cores to give.
+    """
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
 
 
 def _answer(ray: Any, attempt: _Attempt) -> Json:

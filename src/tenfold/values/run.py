@@ -195,7 +195,7 @@ class Run:
             path = self.checkpoint_path(member) / "history.jsonl"
         if not path.is_file():
             return []
-        return [_json_object(line, f"{path}:{row}") for row, line in enumerate(_read_text(path).splitlines(), 1)]
+        return [json_object(line, f"{path}:{row}") for row, line in enumerate(_read_text(path).splitlines(), 1)]
 
     def predictions(self, name: str) -> Predictions:
         """The stored predictions called ``name``: "validation" or "test"; "oof" or "train" of a cross-validation."""
@@ -294,7 +294,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
     Raises:
         IntegrityError: missing, larger than 64 MiB, nested too deep, or not a JSON object.
     """
-    return _json_object(_read_text(path), str(path))
+    return json_object(_read_text(path), str(path))
 
 
 def _read_text(path: Path) -> str:
@@ -306,7 +306,12 @@ def _read_text(path: Path) -> str:
         raise IntegrityError(f"{path} is not readable JSON: {error}") from error
 
 
-def _json_object(text: str, where: str) -> dict[str, Any]:
+def json_object(text: str | bytes, where: str) -> dict[str, Any]:
+    """The JSON object that ``text`` is; ``where`` it was found is for the message.
+
+    Raises:
+        IntegrityError: it is none.
+    """
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
