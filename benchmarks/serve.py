@@ -1,7 +1,7 @@
 """How much `tenfold serve` bears: requests a second, latency, what HTTP adds, memory over many requests, and a soak.
 
     python benchmarks/serve.py [--seconds 30] [--requests 100000] [--workers 0]
-    python benchmarks/serve.py --soak 900
+    python benchmarks/serve.py --soak 15m
 
 The first starts the service with the recogniser that comes along and measures, in this order: what HTTP adds to one request
 when nobody else asks; capacity, by a ladder of rates (each 1.25 times the last) until the 99th percentile passes 100 ms or
@@ -9,8 +9,8 @@ an answer is missing; latencies and processor time at 60 % of capacity; and memo
 bad. Load is an open loop (see open_loop.py) on the same machine, so the generator's own work is part of every figure. Each
 request is a PNG file of one of MNIST's test images, and asks for one answer.
 
-The second mixes good requests, bad ones and clients that vanish for as many seconds, and says whether memory grows and whether
-any answer was wrong.
+The second mixes good requests, bad ones and clients that vanish for as long, prints a line every 2,000 requests, and says
+whether memory grows and whether any answer was wrong.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=100_000, help="over which memory is looked at; 0 leaves it out")
     parser.add_argument("--workers", type=int, default=0, help="as for tenfold serve")
     parser.add_argument("--start", type=float, default=200, help="the first rate of the ladder")
-    parser.add_argument("--soak", type=float, help="seconds; only this")
+    parser.add_argument("--soak", type=duration, metavar="15m", help="only this, for so many seconds, minutes (m) or hours (h)")
     arguments = parser.parse_args()
     pictures = tenfold.load("mnist", "test").images[:200, 0]
     files = [png(picture) for picture in pictures]
@@ -70,6 +70,12 @@ def main() -> None:
         if arguments.requests:
             memory(port, process, good, arguments.requests)
     print(f"load average {os.getloadavg()[0]:.1f} after")
+
+
+def duration(text: str) -> float:
+    """Seconds: "90", "90s", "15m" or "7h"."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    return float(text.rstrip("smh")) * units.get(text[-1:], 1)
 
 
 @contextlib.contextmanager

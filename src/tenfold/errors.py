@@ -78,6 +78,10 @@ class Stopped(TenfoldError):
         self.exit_code = exit_code
 
 
+class Drained(Stopped):
+    """A service ended in order, as it was asked to: nothing that is to be called an error."""
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM, wherever it came: as Ctrl-C it is no Exception, so that nobody takes it for a failure and goes on."""
 

@@ -146,6 +146,15 @@ def test_v14_a_second_signal_ends_it_at_once(bundle: Path) -> None:
         assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_v14_it_says_that_it_drained_and_no_error(bundle: Path, number: signal.Signals, code: int) -> None:
+    with Served(bundle, "--no-log", "--drain-delay", "0.1") as web:
+        web.process.send_signal(number)
+        assert web.process.wait(10) == code
+        said = web.log
+    assert said == f"{number.name}: drained and stopped\n"
+
+
 def test_v15_a_damaged_model_is_refused_before_the_port_opens(bundle: Path, tmp_path: Path) -> None:
     copy = tmp_path / "bundle"
     shutil.copytree(bundle, copy)

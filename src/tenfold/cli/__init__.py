@@ -24,7 +24,7 @@ import typer
 
 from tenfold import __version__
 from tenfold.cli import _console
-from tenfold.errors import ResourceError, Stopped, TenfoldError, Terminated, UsageError, out_of_memory
+from tenfold.errors import Drained, ResourceError, Stopped, TenfoldError, Terminated, UsageError, out_of_memory
 
 
 def build_app() -> typer.Typer:
@@ -157,6 +157,8 @@ def _is_click_error(error: Exception) -> bool:
 def _report(error: TenfoldError) -> int:
     if _console.settings.errors == "json":
         print(json.dumps({"error": error.as_json()}), file=sys.stderr)
+    elif isinstance(error, Drained):
+        print(error, file=sys.stderr)
     else:
         for line in error.lines():
             print(f"error: {line}" if not line.startswith("... and") else line, file=sys.stderr)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tenfold.cli import _console
-from tenfold.errors import Stopped, UsageError, missing_extra, printable
+from tenfold.errors import UsageError, missing_extra, printable
 
 TOKEN = "TENFOLD_TOKEN"
 SHORTEST_TOKEN = 16
@@ -69,10 +69,7 @@ def serve(
         times=Times(drain_delay=drain_delay),
     )
     check_exposure(settings, insecure)
-    try:
-        serve(settings, log_to=sys.stderr if log else None, on_listening=lambda at: _console.say(f"listening on {at}"))
-    except Stopped as end:
-        raise typer.Exit(end.exit_code) from None
+    serve(settings, log_to=sys.stderr if log else None, on_listening=lambda at: _console.say(f"listening on {at}"))
 
 
 def _named(bundles: list[str]) -> dict[str, str]:

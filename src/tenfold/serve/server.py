@@ -23,7 +23,7 @@ from typing import Any
 import uvicorn
 
 from tenfold.bundle.files import bundle_folder, check_hash
-from tenfold.errors import ResourceError, Stopped, TenfoldError, UsageError
+from tenfold.errors import Drained, ResourceError, Stopped, TenfoldError, UsageError
 from tenfold.serve.app import build_app
 from tenfold.serve.auth import Auth
 from tenfold.serve.gate import Gate
@@ -56,7 +56,8 @@ def serve(
         IntegrityError: a bundle is not what its manifest says.
         ResourceError: the address cannot be bound, or no worker starts.
         UsageError: the certificate cannot be used.
-        Stopped: the normal end, after SIGINT (130) or SIGTERM (143).
+        Drained: the normal end, after SIGINT (130) or SIGTERM (143).
+        Stopped: a second signal came before all was answered.
     """
     for folder in settings.models.values():
         check_hash(bundle_folder(folder))
@@ -121,7 +122,7 @@ async def _run(
     await serving
     settled.cancel()
     await pool.close()
-    ended = pool.failed or Stopped("stopped", 128 + (server.signal or signal.SIGINT))
+    ended = pool.failed or server.end()
     log("ended", reason=str(ended))
     log.close()
     return ended
@@ -154,6 +155,13 @@ class _Server(uvicorn.Server):
             return
         self.signal = sig
         self._loop.call_soon_threadsafe(self._drain)  # a handler can interrupt anything, so it does nothing itself
+
+    def end(self) -> Stopped:
+        """How it ended, after a signal."""
+        number = signal.Signals(self.signal or signal.SIGINT)
+        if self.force_exit:
+            return Stopped(f"a second {number.name}: stopped at once, without waiting for answers", 128 + number)
+        return Drained(f"{number.name}: drained and stopped", 128 + number)
 
     def _drain(self) -> None:
         self._service.draining = self._gate.draining = True
