@@ -121,6 +121,24 @@ def test_s02_harmless_oddities_are_named_and_pass(name, tmp_path):
     assert re.search(message, str(finding.problem))
 
 
+@pytest.mark.parametrize("name", [*FAULTS, *HARMLESS])
+def test_s02_the_command_says_the_same_and_writes_nothing(name, tmp_path, forked):
+    path = tmp_path / "submission.csv"
+    if name in FAULTS:
+        change, row, column, message = FAULTS[name]
+        path.write_bytes(("\n".join(change(good())) + "\n").encode())
+    else:
+        write, row, column, message = HARMLESS[name]
+        path.write_bytes(write(good()).encode())
+    done = forked("submit", "--check", path, "--rows", "50")
+    place = f":{row}:{column}" if row else ""
+    kind = "error" if name in FAULTS else "warning"
+    assert done.code == (3 if name in FAULTS else 0), done.stderr
+    assert re.search(rf"^{kind}: {re.escape(str(path))}{place}.*({message})", done.stderr, re.MULTILINE), done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.changed == []
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
