@@ -31,6 +31,7 @@ def run(
     workers: int | None = DEFAULTS.workers,
     device: str = DEFAULTS.device,
     explore: bool = False,
+    strict: bool = False,
     track: Sequence[str] = (),
     progress: bool | Listener = True,
 ) -> Run:
@@ -47,6 +48,7 @@ def run(
         workers: members trained at once; None is one a core, or on a cluster all.
         device: "auto", "cpu", "cuda" or "mps".
         explore: write ``explore.html`` about the data, too; see :func:`explore`.
+        strict: raise a DataError where the checks of the data have a warning, a leak for one, and train nothing.
         track: trackers to copy the run to, such as ``["tensorboard"]`` or ``["mlflow=http://127.0.0.1:5000"]``.
         progress: True shows it, False does not, a listener hears it.
 
@@ -63,7 +65,7 @@ def run(
         >>> finished.predictions("test").labels is None, (finished.path / "submission.csv").is_file()
         (True, True)
     """
-    settings = Settings(Path(out), options, executor, workers, device, explore=explore)
+    settings = Settings(Path(out), options, executor, workers, device, explore=explore, strict=strict)
     return _start(recipe, "run", settings, train, test, overrides, track, progress)
 
 
@@ -77,6 +79,7 @@ def train(
     executor: str = DEFAULTS.executor,
     workers: int | None = DEFAULTS.workers,
     device: str = DEFAULTS.device,
+    strict: bool = False,
     track: Sequence[str] = (),
     progress: bool | Listener = True,
 ) -> Run:
@@ -88,7 +91,7 @@ def train(
         >>> finished.is_complete, finished.has_predictions("validation")
         (True, True)
     """
-    settings = Settings(Path(out), options, executor, workers, device)
+    settings = Settings(Path(out), options, executor, workers, device, strict=strict)
     return _start(recipe, "train", settings, train, None, overrides, track, progress)
 
 

@@ -31,6 +31,7 @@ Address = executors.Address
 Insecure = executors.Insecure
 PortableIsa = _portable.PortableIsa
 Explore = Annotated[bool, typer.Option("--explore", help="Write a page about the data, too; it takes a minute or more.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Train on nothing that the checks of the data warn of: exit code 3.")]
 Partial = Annotated[
     bool, typer.Option("--allow-partial", help="With --resume: do without members that are damaged, and say so everywhere.")
 ]
@@ -56,6 +57,7 @@ def execute(
     inexact: bool,
     partial: bool,
     explore: bool = False,
+    strict: bool = False,
     track: list[str] | None = None,
     reading: ReadOptions,
 ) -> None:
@@ -68,8 +70,8 @@ def execute(
     how["track"] = track or []
     progress = not _console.settings.quiet
     if resume is not None:
-        if train or test or overrides:
-            raise UsageError("--resume goes on with a run as it was begun; leave out --train, --test and --set")
+        if train or test or overrides or strict:
+            raise UsageError("--resume goes on with a run as it was begun; leave out --train, --test, --set and --strict")
         check_command(resume, "run")
         finished = api.resume(
             resume, stages, allow_inexact=inexact, allow_partial=partial, explore=explore, progress=progress, **how
@@ -78,9 +80,10 @@ def execute(
         loaded = api.load_recipe(recipe, overrides)
         fetch_missing(train or loaded.data.train, test or (None if train else loaded.data.test))
         if stages == "train":
-            finished = api.train(loaded, train=train, out=out, progress=progress, **how)
+            finished = api.train(loaded, train=train, out=out, strict=strict, progress=progress, **how)
         else:
-            finished = api.run(loaded, train=train, test=test, out=out, explore=explore, progress=progress, **how)
+            how |= {"explore": explore, "strict": strict}
+            finished = api.run(loaded, train=train, test=test, out=out, progress=progress, **how)
     print_result(finished, time.monotonic() - began)
 
 

@@ -22,6 +22,7 @@ def run(
     insecure: options.Insecure = False,
     portable_isa: options.PortableIsa = None,
     explore: options.Explore = False,
+    strict: options.Strict = False,
     track: options.Track = None,
     allow_inexact_resume: options.Inexact = False,
     allow_partial: options.Partial = False,
@@ -48,6 +49,7 @@ def run(
         executor=executor,
         inexact=allow_inexact_resume,
         partial=allow_partial,
+        strict=strict,
         track=track,
         explore=explore,
         reading=read.read_options(

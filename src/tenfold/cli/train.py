@@ -20,6 +20,7 @@ def train(
     address: options.Address = None,
     insecure: options.Insecure = False,
     portable_isa: options.PortableIsa = None,
+    strict: options.Strict = False,
     track: options.Track = None,
     allow_inexact_resume: options.Inexact = False,
     allow_partial: options.Partial = False,
@@ -46,6 +47,7 @@ def train(
         executor=executor,
         inexact=allow_inexact_resume,
         partial=allow_partial,
+        strict=strict,
         track=track,
         reading=read.read_options(
             no_header=no_header,

@@ -24,6 +24,7 @@ class Settings:
         allow_inexact_resume: go on where the bits cannot be the same.
         allow_partial: on resume, do without members that are damaged.
         explore: write a page about the data, too.
+        strict: refuse data that the checks warn of.
         scratch: a folder for the copy of the data that members read; None is the cache.
     """
 
@@ -35,6 +36,7 @@ class Settings:
     allow_inexact_resume: bool = False
     allow_partial: bool = False
     explore: bool = False
+    strict: bool = False
     scratch: Path | None = None
 
 

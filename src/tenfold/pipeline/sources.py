@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tenfold.data.cache import open_stored, stored_path
+from tenfold.data.checks import Finding
 from tenfold.data.load import load
 from tenfold.data.options import Role
-from tenfold.errors import IntegrityError
+from tenfold.errors import DataError, IntegrityError, Problem
 from tenfold.pipeline.listener import Listener
 from tenfold.pipeline.settings import Settings
 from tenfold.values.dataset import Dataset
@@ -63,6 +65,18 @@ def check_same_kind(train: Dataset, test: Dataset) -> None:
         )
     if test.labels is not None and train.class_names != test.class_names:
         raise IntegrityError(f"the classes differ: train has {list(train.class_names)}, test has {list(test.class_names)}")
+
+
+def check_spotless(findings: Sequence[Finding], source: str) -> None:
+    """Refuse data that a check warns of, leaks and label conflicts among them.
+
+    Raises:
+        DataError: a line for each warning.
+    """
+    worth_a_look = [finding for finding in findings if finding.severity != "note"]
+    expected = "nothing that the checks warn of, as --strict asks"
+    if worth_a_look:
+        raise DataError(*(Problem(source, f"{finding.name}: {finding.message}", expected) for finding in worth_a_look))
 
 
 def describe_source(data: Dataset, source: str) -> dict[str, Any]:

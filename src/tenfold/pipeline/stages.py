@@ -16,7 +16,16 @@ from tenfold.pipeline.listener import SILENT, Listener
 from tenfold.pipeline.results import explain_hardest, explore, export, submit, summarise
 from tenfold.pipeline.session import announced, check_resumable, environment_of, first_line, resumable, timed
 from tenfold.pipeline.settings import DEFAULTS, Settings, Stages
-from tenfold.pipeline.sources import check_same_kind, describe_source, images_behind, load_again, load_source, load_test, say_data
+from tenfold.pipeline.sources import (
+    check_same_kind,
+    check_spotless,
+    describe_source,
+    images_behind,
+    load_again,
+    load_source,
+    load_test,
+    say_data,
+)
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
@@ -65,6 +74,8 @@ def start(
     if test is not None:
         check_same_kind(train, test)
     findings = check(train, test)
+    if settings.strict:
+        check_spotless(findings, train.origin[0].path if train.origin else recipe.data.train)
     listener.findings(findings)
     check_recipe(recipe, train)
     run = Run.create(settings.out, recipe)
