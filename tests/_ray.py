@@ -21,7 +21,7 @@ from _small_training import recipe, table
 from tenfold.pipeline import Listener
 
 TESTS = Path(__file__).parent
-EPOCH_SECONDS = 2.0
+EPOCH_SECONDS = 3.0
 """An epoch of ``tasks:train_at_a_pace`` lasts so long, and some milliseconds."""
 
 
@@ -45,7 +45,7 @@ class Hunter(Listener):
         place = (member, event["history"]["epoch"]) if "history" in event else (member, 0)
         if place[1] in self.epochs and place not in self.killed:
             self.killed.add(place)
-            for pid in ray_processes("ray::task"):
+            for pid in ray_processes("ray::task", os.getpid()):
                 os.kill(pid, signal.SIGKILL)
 
 

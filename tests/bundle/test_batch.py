@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from _bundles import TRAINING_ROWS, digits, digits_run
 from _command_line import tenfold
@@ -98,6 +99,25 @@ def test_many_files_by_a_pattern_and_a_url(run, tmp_path, small_parts, monkeypat
     manifest = read_parts(parts)
     assert [part["source"] for part in manifest["parts"]] == [number for number in range(4) for _ in range(10)]
     assert [Path(source).name for source in manifest["sources"]] == names
+
+
+def test_idx_files_and_folders_in_pieces_are_as_in_one(run, tmp_path, small_parts):
+    images = digits().take(range(TRAINING_ROWS, 1797)).images[:, 0]
+    header = b"\0\0\x08\x03" + b"".join(size.to_bytes(4, "big") for size in images.shape)
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(header + images.tobytes())
+    (tmp_path / "scans").mkdir()
+    for number, image in enumerate(images[:200]):
+        Image.fromarray(image).save(tmp_path / "scans" / f"{number:03d}.png")
+    answers = {}
+    for source in ("t10k-images-idx3-ubyte", "scans"):
+        for executor in ("local", "processes"):
+            out = tmp_path / f"{source}.{executor}.csv"
+            done = tenfold("predict", run.path, tmp_path / source, "--out", out, "--executor", executor)
+            assert done.code == 0, done.err
+            answers[source, executor] = [line.split(",")[1:] for line in out.read_text().splitlines()]
+        assert answers[source, "processes"] == answers[source, "local"]
+    assert answers["scans", "local"] == answers["t10k-images-idx3-ubyte", "local"][:201]
+    assert len(answers["t10k-images-idx3-ubyte", "local"]) == 598
 
 
 @pytest.mark.parametrize("executor", ["local", "processes"])

@@ -131,7 +131,7 @@ class Killer(Watcher):
             threading.Timer(self.dice.uniform(0.0, 0.5), self.kill).start()
 
     def kill(self) -> None:
-        if victims := ray_processes("ray::task"):
+        if victims := ray_processes("ray::task", os.getpid()):
             self.killed.append(self.dice.choice(victims))
             os.kill(self.killed[-1], signal.SIGKILL)
 

@@ -37,10 +37,19 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def own_device(device: torch.device, rank: int) -> torch.device:
-    """The device of replica ``rank``: GPUs are dealt out, by torchrun's number on this machine if it started us."""
+    """The device of replica ``rank``: GPUs are dealt out, by torchrun's number on this machine if it started us.
+
+    Raises:
+        UsageError: there are fewer GPUs than replicas; NCCL takes one each.
+    """
     if device.type != "cuda":
         return device
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", rank)) % torch.cuda.device_count())
+    number, there = int(os.environ.get("LOCAL_RANK", rank)), torch.cuda.device_count()
+    if number >= there:
+        raise UsageError(
+            f"every replica takes a GPU of its own, and this machine has {there}; set train.replicas to {there} or fewer"
+        )
+    return torch.device("cuda", number)
 
 
 def prepare(device: torch.device) -> None:
