@@ -58,6 +58,18 @@ def test_gradients_are_features_that_a_network_can_begin_with() -> None:
     assert np.abs(session.run(None, {"images": images})[0] - torch_probabilities([network], images)).max() < 1e-5
 
 
+@pytest.mark.parametrize(
+    ("token", "size", "sigma"), [("GRADIENTS", 7, 2), ("GRADIENTS4", 7, 2), ("GRADIENTS2", 14, 1), ("GRADIENTS1", 28, 0.5)]
+)
+def test_gradients_can_stand_closer_so_that_convolutions_follow(token: str, size: int, sigma: float) -> None:
+    network = parse(f"{token} 8C3 FLAT SOFTMAX", DIGIT, 3).eval()
+    assert network[0].sigma == sigma
+    assert network[0](torch.rand(2, *DIGIT)).shape == (2, 8, size, size)
+    images = np.random.Generator(np.random.PCG64(1)).integers(0, 256, (5, 1, 28, 28), np.uint8)
+    session = open_session(export_onnx([network], DIGIT, 3, "mean"), 1)
+    assert np.abs(session.run(None, {"images": images})[0] - torch_probabilities([network], images)).max() < 1e-5
+
+
 @pytest.mark.parametrize("pool", ["GAP", "GMP"])
 def test_global_pools_flatten(pool: str) -> None:
     assert parse(f"8C3 {pool} SOFTMAX", (3, 9, 7), 4)(torch.zeros(2, 3, 9, 7)).shape == (2, 4)

@@ -8,7 +8,7 @@ Tokens are read left to right:
 ``BN``          batch norm
 ``CROP2``       2 pixels cut off on each side, such as the border that digits leave empty
 ``DESKEW``      each image sheared until its ink no longer slants
-``GRADIENTS``   how strongly brightness rises in 8 directions, around points 4 pixels apart
+``GRADIENTS``   how strongly brightness rises in 8 directions, around points 4 pixels apart (``GRADIENTS2``: 2)
 ``RELU`` ...    separate activation: ``RELU``, ``ELU``, ``LRELU``, ``SILU``
 ``MP2``         max-pool 2x2, stride 2 (``MP2S1``: stride 1); ``AP2`` average pool
 ``GAP`` ``GMP`` global average or max pool
@@ -121,7 +121,8 @@ def _deskew(match: re.Match[str], shape: _Shape, classes: int) -> list[nn.Module
 
 
 def _gradients(match: re.Match[str], shape: _Shape, classes: int) -> list[nn.Module]:
-    layer = Gradients(shape.channels)
+    step = int(match["step"] or 4)
+    layer = Gradients(shape.channels, step, sigma=step / 2)
     height, width = shape.spatial()
     _, shape.channels, *points = layer(torch.zeros(1, shape.channels, height, width)).shape
     shape.size = (points[0], points[1])
@@ -183,7 +184,7 @@ _TOKENS: dict[str, Callable[[re.Match[str], _Shape, int], list[nn.Module]]] = {
     r"BN": _batch_norm,
     r"CROP(?P<pixels>[1-9])": _crop,
     r"DESKEW": _deskew,
-    r"GRADIENTS": _gradients,
+    r"GRADIENTS(?P<step>[1-8])?": _gradients,
     r"RELU|ELU|LRELU|SILU": _activation,
     r"D(?P<percent>[1-9]?\d)": _dropout,
     r"FLAT": _flatten,
