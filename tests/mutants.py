@@ -34,7 +34,7 @@ TESTS = {
     "atomic": ["tests/crash/test_unsynced.py", "tests/test_atomic.py"],
     "bundle.inspection": ["tests/bundle/test_inspection.py"],
     "bundle.manifest": ["tests/bundle/test_manifest.py"],
-    "data.files": ["tests/data/test_files.py", "tests/data/test_messages.py", "tests/data/test_idx.py"],
+    "data.files": ["tests/data/test_files.py", "tests/data/test_messages.py", "tests/data/test_idx.py", "-k", "not command"],
     "data.sources._csv_fault": TABLES,
     "data.sources._csv_header": TABLES,
 }

@@ -220,7 +220,12 @@ def disk(**found: int) -> Callable[[Path], os.statvfs_result]:
     """``os.statvfs`` of a disk with 1,000 files that holds 2 MB more, unless told otherwise."""
     names = ("bsize", "frsize", "blocks", "bfree", "bavail", "files", "ffree", "favail", "flag", "namemax")
     usual = {"bsize": 1 << 20, "frsize": 1000, "bavail": 2050, "files": 1000, "favail": 7}
-    return lambda path: os.statvfs_result([{**usual, **found}.get(name, 0) for name in names])
+
+    def statvfs(path: Path) -> os.statvfs_result:
+        assert path.is_dir()
+        return os.statvfs_result([{**usual, **found}.get(name, 0) for name in names])
+
+    return statvfs
 
 
 @pytest.mark.parametrize(
@@ -243,7 +248,7 @@ def test_k09_a_full_disk_says_how_much_is_needed(
 
     monkeypatch.setattr(atomic, "os", Full(1000, short_write))
     with pytest.raises(ResourceError) as caught:
-        atomic.write_chunks(tmp_path / "file", [bytes(3_000_000), memoryview(np.zeros(1000, np.float32)), bytes(90_000)])
+        atomic.write_chunks(tmp_path / "file", [bytes(3_000_000), memoryview(np.zeros(1000, np.float32)), bytes(96_000)])
     end = "; free some space or choose another folder with --out"
     assert str(caught.value) == f"cannot write {tmp_path / 'file'}: {os.strerror(code)} - {words}{end}"
 

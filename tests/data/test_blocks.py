@@ -18,6 +18,8 @@ from tenfold.data.sources._blocks import regrouped
 from tenfold.errors import DataError
 from tenfold.values.dataset import Dataset
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 N, SIDE = 103, 6
 GROUP = 10
 OPTIONS = ReadOptions(shape=(1, SIDE, SIDE), class_names=tuple("0123456789"))

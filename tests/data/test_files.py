@@ -18,6 +18,8 @@ from tenfold.data import files
 from tenfold.data.load import load
 from tenfold.errors import DataError, Problem, ResourceError
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 LIMIT = 1 << 30
 
 
@@ -91,6 +93,18 @@ def test_a_member_of_an_archive_that_cannot_be_found(
     monkeypatch.setattr(zipfile.ZipFile, "open", failing(code))
     with pytest.raises(error, match=rf"{re.escape(str(tmp_path / 'a.zip'))}.*{os.strerror(code)}"):
         load(tmp_path / "a.zip")
+
+
+def test_a_member_under_a_password_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("train.csv", "label,pixel0\n1,2\n0,1\n")
+    content = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        content[content.index(signature) + offset] |= 1  # the flag that says: encrypted
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.zip: found a compressed file damaged or cut off \(.*encrypted"):
+        load(path)
 
 
 def table(rows: bytes, head: bytes = b"label,pixel0,pixel1,pixel2,pixel3\n") -> bytes:

@@ -18,6 +18,8 @@ from tenfold.data.options import ReadOptions
 from tenfold.errors import DataError
 from tenfold.values.dataset import Dataset
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 PIXELS = np.arange(3 * 2 * 4, dtype=np.uint8).reshape(3, 2, 4)
 IMAGES = struct.pack(">4B3I", 0, 0, 8, 3, 3, 2, 4) + PIXELS.tobytes()
 LABELS = struct.pack(">4BI", 0, 0, 8, 1, 3) + bytes([5, 0, 9])

@@ -18,6 +18,8 @@ from tenfold.data.options import ReadOptions
 from tenfold.data.sources import image_folder
 from tenfold.errors import DataError, IntegrityError
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 RANDOM = np.random.default_rng(0)
 
 

@@ -13,6 +13,8 @@ from tenfold.data.load import load
 from tenfold.data.options import ReadOptions
 from tenfold.errors import DataError
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 PIXELS = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
 TARGETS = np.array([1, 0, 2])
 COLOUR = np.arange(3 * 4 * 5 * 3, dtype=np.uint8).reshape(3, 4, 5, 3)

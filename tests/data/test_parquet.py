@@ -14,6 +14,8 @@ from tenfold.data.load import load
 from tenfold.data.options import ReadOptions
 from tenfold.errors import DataError
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 COLUMNS: dict[str, Any] = {"label": [1, 0], "pixel0": [2, 6], "pixel1": [3, 7], "pixel2": [4, 8], "pixel3": [5, 9]}
 
 
