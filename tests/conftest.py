@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,9 @@ from _forks import CommandServer
 __all__ = ["pytest_runtest_logreport", "pytest_terminal_summary"]  # pytest looks for hooks here
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # a test may load ONNX Runtime before tenfold does this
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell has it for what it starts in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # children inherit it, and tests send it
 
 # The machines that run the tests are busy: a slow example is no failure. The same examples every time.
 settings.register_profile("tenfold", deadline=None, derandomize=True)
