@@ -6,9 +6,10 @@ import pytest
 from _handwriting import digits
 from tenfold.reading.normalise import frame
 from tenfold.reading.reader import Reader
-from tenfold.reading.synthesis.allographs import SHAPES, allograph
+from tenfold.reading.synthesis.allographs import QUICK, SHAPES, allograph
 from tenfold.reading.synthesis.glyphs import LETTERS, cloth, curl, letter, noise, non_digit, scribble
 from tenfold.reading.synthesis.lessons import NOTHING, Amounts, lessons
+from tenfold.reading.synthesis.noughts import chain
 from tenfold.reading.synthesis.pens import Hand, written
 from tenfold.reading.synthesis.prints import ALIKE, printed
 from tenfold.reading.synthesis.scans import scanned
@@ -47,6 +48,20 @@ def test_the_digits_of_lessons_are_what_their_labels_say() -> None:
     known = made.labels < 10
     found = Reader().bundle.predict_proba(made.images[known]).argmax(axis=1)
     assert (found == made.labels[known]).mean() > 0.85
+
+
+def test_noughts_in_one_go_stand_side_by_side_and_belong_each_to_itself() -> None:
+    for seed in range(20):
+        links = chain(4, 40, np.random.default_rng(seed))
+        middles = [left + ink.shape[1] / 2 for ink, left, _ in links]
+        assert len(links) == 4
+        assert middles == sorted(middles)
+        assert all(ink.max() > 0.5 for ink, _, _ in links)
+    labels = np.array([7, 0, 0, 3, 0, 0, 0])
+    images = np.stack([IMAGES[np.flatnonzero(LABELS == label)[0]] for label in labels])
+    line = write_string(images, labels, np.random.default_rng(1), marks=0, chained=1.0)
+    assert line.text == "7003000"
+    assert set(np.unique(line.owners).tolist()) >= set(range(8))
 
 
 @pytest.mark.parametrize("kind", [scribble, cloth, noise, curl, letter, printed, non_digit])
@@ -101,6 +116,15 @@ def test_every_shape_of_a_digit_can_be_drawn_and_most_are_read() -> None:
     labels = [label for label in SHAPES for _ in range(12)]
     images = np.stack([allograph(rng, label) for label in labels])
     assert images.shape == (120, 28, 28)
+    assert (images.max(axis=(1, 2)) >= 250).all()
+    assert (Reader().bundle.predict_proba(images[:, None]).argmax(axis=1) == labels).mean() > 0.7
+
+
+def test_quick_shapes_are_drawn_where_they_are_asked_for() -> None:
+    assert set(QUICK) == set(SHAPES)
+    rng = np.random.default_rng(0)
+    images = np.stack([allograph(rng, label, quick=1.0) for label in QUICK for _ in range(12)])
+    labels = np.repeat(list(QUICK), 12)
     assert (images.max(axis=(1, 2)) >= 250).all()
     assert (Reader().bundle.predict_proba(images[:, None]).argmax(axis=1) == labels).mean() > 0.7
 

@@ -1,12 +1,14 @@
 """Where a line of digits may be cut: paths from its top to its bottom that cross as little ink as possible.
 
 Such seams (Avidan & Shamir 2007) run around overlapping digits and through the thinnest place of touching ones.
-There are too many of them on purpose: the recogniser decides which ones part digits (over-segmentation,
-Casey & Lecolinet 1996).
+Noughts side by side often share a wall, along which no seam would run by itself: another seam runs down each upright
+stroke between two that cross ink, and the stroke belongs to both sides. There are too many seams on purpose: the
+recogniser decides which ones part digits (over-segmentation, Casey & Lecolinet 1996).
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +22,12 @@ DEAREST = 16.0
 """The most ink that a seam may cross, in pixels of lines 48 pixels tall."""
 APART = 4
 """Pixels between two seams."""
+THICKEST = 16
+"""Pixels of ink in a row of a stroke that two digits may share."""
+SHORTEST = 8
+"""Pixels of the shortest such stroke."""
+ALONG = 0.3
+"""What a pixel of a shared wall costs, as part of one that is cut across."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +37,12 @@ class Seams:
     Attributes:
         columns: (S, h) int64: in row y the seam lies before column ``columns[s, y]``.
         cost: (S,) pixels of ink that it cuts through.
+        wall: (S, h) int64: so many pixels to either side of it belong to both sides.
     """
 
     columns: NDArray[np.int64]
     cost: NDArray[np.float64]
+    wall: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.cost)
@@ -43,21 +53,87 @@ def find_seams(ink: Ink) -> Seams:
     height, width = ink.shape
     cost = np.pad(ink.astype(np.float64), ((0, 0), (1, 1)))
     down, from_above = _accumulated(cost)
-    up, from_below = (each[::-1] for each in _accumulated(cost[::-1]))
-    middle = height // 2
-    through = down[middle] + up[middle] - cost[middle]
-    chosen = _minima(through)
-    columns = np.empty((len(chosen), height), np.int64)
-    columns[:, middle] = chosen
-    for y in range(middle, 0, -1):
-        columns[:, y - 1] = columns[:, y] + from_above[y, columns[:, y]]
-    for y in range(middle, height - 1):
-        columns[:, y + 1] = columns[:, y] + from_below[y, columns[:, y]]
-    columns = np.maximum.accumulate(columns, axis=0)
-    border = np.stack([np.zeros(height, np.int64), np.full(height, width)])
-    crossed = cost[np.arange(height), columns].sum(axis=1)
-    inside = np.minimum(np.maximum(columns - 1, 0), width)
-    return Seams(np.concatenate([border[:1], inside, border[1:]]), np.concatenate([[0.0], crossed, [0.0]]))
+    up, from_below = _accumulated(cost[::-1])
+    up, from_below = up[::-1], from_below[::-1]
+    middle, none = height // 2, np.zeros(height, np.int64)
+    across = [
+        _traced(from_above, from_below, middle, np.array([place])) for place in _minima(down[middle] + up[middle] - cost[middle])
+    ]
+    seams = [(path, none) for path in across]
+    for left, right in itertools.pairwise(across):
+        stroke = _stroke_between(cost, left, right)
+        if stroke is not None:
+            begin, between, half = stroke
+            shared = none.copy()
+            shared[begin : begin + len(half)] = half
+            seams.append((_traced(from_above, from_below, begin, between), shared))
+    seams.sort(key=lambda seam: int(seam[0].sum()))
+    columns = np.maximum.accumulate(np.array([path for path, _ in seams], np.int64).reshape(-1, height), axis=0)
+    wall = np.array([half for _, half in seams], np.int64).reshape(-1, height)
+    crossed = (np.where(wall > 0, ALONG, 1.0) * cost[np.arange(height), columns]).sum(axis=1)
+    border = np.stack([none, np.full(height, width)])
+    return Seams(
+        np.concatenate([border[:1], (columns - 1).clip(0, width), border[1:]]),
+        np.concatenate([[0.0], crossed, [0.0]]),
+        np.concatenate([none[None], wall, none[None]]),
+    )
+
+
+def _stroke_between(
+    cost: NDArray[np.float64], left: NDArray[np.int64], right: NDArray[np.int64]
+) -> tuple[int, NDArray[np.int64], NDArray[np.int64]] | None:
+    """The upright stroke between two seams (h,), if both cross ink: its first row, in each row its middle and half its width."""
+    y = np.arange(len(cost))
+    if min(cost[y, left].sum(), cost[y, right].sum()) < 1:
+        return None
+    x = np.arange(cost.shape[1])
+    dark = (cost > 0.5) & (x >= left[:, None]) & (x < right[:, None])
+    if dark.sum() < SHORTEST:
+        return None
+    rows, columns = np.nonzero(dark)
+    row = round(float(rows.mean()))
+    place = _run(dark[row], round(float(columns.mean())))
+    if place is None:
+        return None
+    found = {row: place}
+    for step in (-1, 1):
+        y_, last = row + step, place
+        while 0 <= y_ < len(cost):
+            here = _run(dark[y_], (last[0] + last[1]) // 2)
+            if here is None:
+                break
+            found[y_] = last = here
+            y_ += step
+    if len(found) < SHORTEST:
+        return None
+    runs = np.array([found[each] for each in sorted(found)])
+    between = (runs[:, 0] + runs[:, 1] + 1) // 2
+    return min(found), between, np.maximum(runs[:, 1] - between, between - runs[:, 0])
+
+
+def _run(dark: NDArray[np.bool_], near: int) -> tuple[int, int] | None:
+    """Begin and end of the run of ink at column ``near``, or beside it; None if there is none, or if it is too wide."""
+    for x in (near, near - 1, near + 1):
+        if 0 <= x < len(dark) and dark[x]:
+            gaps = np.flatnonzero(~dark)
+            end = int(gaps[gaps > x].min(initial=len(dark)))
+            begin = int(gaps[gaps < x].max(initial=-1)) + 1
+            return (begin, end) if end - begin <= THICKEST else None
+    return None
+
+
+def _traced(
+    from_above: NDArray[np.int64], from_below: NDArray[np.int64], begin: int, given: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """(h,) the cheapest way from top to bottom that passes the columns ``given`` from row ``begin`` on."""
+    height, end = len(from_above), begin + len(given)
+    path = np.empty(height, np.int64)
+    path[begin:end] = given
+    for y in range(begin, 0, -1):
+        path[y - 1] = path[y] + from_above[y, path[y]]
+    for y in range(end - 1, height - 1):
+        path[y + 1] = path[y] + from_below[y, path[y]]
+    return path
 
 
 def _accumulated(cost: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

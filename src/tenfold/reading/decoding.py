@@ -21,18 +21,20 @@ class Costs:
         each: for every digit, so that a one is not two bars.
         width: how much a segment's doubt counts per height of width, beside 1 for itself.
         cut: for each pixel of ink that a seam crosses.
+        gap: for the widest white inside a segment, per height of width.
         size: for a segment's height, squared logarithm of its ratio to the line's.
         mark: for leaving out ink as a mark that is no digit.
-        mass: for leaving out each pixel of it.
+        mass: for leaving out each pixel of it, if it is as tall as the line; the lower, the less.
         tallest: of what may be left out as a mark, as a share of the line's height.
     """
 
     each: float = 0.05
-    width: float = 1.0
-    cut: float = 0.03
+    width: float = 0.5
+    cut: float = 0.042
+    gap: float = 2.0
     size: float = 1.5
-    mark: float = 0.4
-    mass: float = 0.012
+    mark: float = 0.8
+    mass: float = 0.024
     tallest: float = 0.868
 
 
@@ -76,9 +78,12 @@ def _prices(
     height = np.array([s.bottom - s.top for s in segments], np.float64) / HEIGHT
     width = np.array([s.right - s.left for s in segments], np.float64) / HEIGHT
     mass = np.array([s.mass for s in segments], np.float64)
+    gap = np.array([s.gap for s in segments], np.float64) / HEIGHT
     empty = mass == 0
     confidence = (probabilities.max(axis=1, initial=0) - 1 / classes) / (1 - 1 / classes)
     doubt = -np.log(confidence.clip(1e-3, 1))
-    as_digit = costs.each + doubt * (1 + costs.width * width) + costs.size * np.log(np.where(empty, 1, height)) ** 2
-    as_mark = np.where(height < costs.tallest, costs.mark + costs.mass * mass, np.inf)
+    as_digit = (
+        costs.each + doubt * (1 + costs.width * width) + costs.gap * gap + costs.size * np.log(np.where(empty, 1, height)) ** 2
+    )
+    as_mark = np.where(height < costs.tallest, costs.mark + costs.mass * mass * height, np.inf)
     return np.where(empty, 0, np.minimum(as_digit, as_mark)), ~empty & (as_digit <= as_mark)

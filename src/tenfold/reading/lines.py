@@ -23,7 +23,11 @@ MAJOR = 0.5
 BOWLS = 1.4
 """A column of a dash is crossed once from top to bottom, one of joined noughts about twice."""
 STEEPEST = 0.7
-"""Slants are looked for up to this many pixels across for one down: 35 degrees."""
+"""The largest shear, pixels across for one down: 35 degrees."""
+LEANING = 1.2
+"""Strokes lean this much more than the mean of their edges, among which are those of bows."""
+HARMLESS = 0.2
+"""Writing that leans less is read as well as it stands."""
 
 
 @dataclass(frozen=True)
@@ -140,24 +144,29 @@ def _line(ink: Ink, labels: NDArray[np.int32], found: Boxes, chain: list[int], m
 
 
 def slant(ink: Ink) -> float:
-    """Pixels that upright strokes lean to the right for one down (negative: they lean like italics).
+    """Pixels that upright strokes lean to the right for one down (negative: they lean like italics), less what needs no shear.
 
-    Of all shears the one whose column sums are most uneven: upright strokes fall into few columns.
+    From the directions of edges that are nearer to upright than to level (Bozinovic & Srihari 1989 estimate it so): unlike
+    sums along columns they are not fooled by noughts in a row, of which one's left wall lies over the next one's right.
     """
-    y, x = np.nonzero(ink > 0.5)
-    if len(y) < 2:
+    smooth = _smoothed(ink)
+    if min(smooth.shape) < 2:
         return 0.0
-    middle = (len(ink) - 1) / 2
-    slopes = np.linspace(-STEEPEST, STEEPEST, 29)
-    weights = ink[y, x]
+    down, across = (np.asarray(each, np.float64) for each in np.gradient(smooth))
+    steep = np.abs(across) > np.abs(down)
+    down, across = down[steep], across[steep]
+    strength = across**2 + down**2
+    if not strength.any():
+        return 0.0
+    lean = LEANING * float((strength * -down / across).sum() / strength.sum())
+    return float(np.clip(np.sign(lean) * max(0.0, abs(lean) - HARMLESS), -STEEPEST, STEEPEST))
 
-    def unevenness(slope: float) -> float:
-        columns = np.rint(x - slope * (y - middle)).astype(np.int64)
-        sums = np.bincount(columns - columns.min(), weights)
-        return float((sums**2).sum())
 
-    scores = np.array([unevenness(s) for s in slopes]) * (1 - 0.1 * np.abs(slopes))
-    return float(slopes[scores.argmax()])
+def _smoothed(ink: Ink) -> Ink:
+    """(H, W) averaged over 3 x 3 pixels, the middle ones counting more."""
+    framed = np.pad(ink, 1)
+    rows = (framed[:-2] + 2 * framed[1:-1] + framed[2:]) / 4
+    return ((rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 4).astype(np.float32)
 
 
 def _scaled(ink: Ink, scale: float) -> Ink:

@@ -14,7 +14,9 @@ from tenfold.reading.normalise import FAINT, frame
 
 WIDEST = 1.7
 """No digit is wider than this many heights of a line."""
-MOST_PIECES = 8
+MOST_PIECES = 10
+SHARED = 0.6
+"""Share of a digit's ink that its neighbours may have, too."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Segment:
         image: uint8 (28, 28), as the recogniser sees it.
         left, top, right, bottom: bounding box in pixels of the line's ink; right and bottom are exclusive.
         mass: pixels of ink.
+        gap: pixels of the widest white between its parts, from side to side.
     """
 
     first: int
@@ -36,6 +39,7 @@ class Segment:
     right: int
     bottom: int
     mass: float
+    gap: int = 0
 
     @property
     def empty(self) -> bool:
@@ -46,12 +50,26 @@ class Segment:
 def find_segments(ink: Ink, seams: Seams) -> list[Segment]:
     """Everything between two seams of a line (h, w) that is no wider than a digit may be."""
     found: list[Segment] = []
+    shared = _in_walls(ink, seams)
     for first in range(len(seams) - 1):
         for last in range(first + 1, min(first + 1 + MOST_PIECES, len(seams))):
-            segment = _between(ink, seams.columns[first], seams.columns[last], first, last)
+            begin, end = seams.columns[first] - seams.wall[first], seams.columns[last] + seams.wall[last]
+            segment = _between(ink, begin, end, first, last)
+            if segment.mass * SHARED < shared[first] + shared[last]:
+                continue  # hardly more than a stroke that its neighbours have, too
             if segment.right - segment.left > WIDEST * HEIGHT and last > first + 1:
                 break
             found.append(segment)
+    return found
+
+
+def _in_walls(ink: Ink, seams: Seams) -> NDArray[np.float64]:
+    """(len(seams),) ink of the stroke that a seam runs down; 0 for the others."""
+    found = np.zeros(len(seams))
+    x = np.arange(ink.shape[1])
+    for k in np.flatnonzero(seams.wall.any(axis=1)):
+        near = np.abs(x + 0.5 - seams.columns[k][:, None]) < seams.wall[k][:, None]
+        found[k] = ink[near].sum()
     return found
 
 
@@ -63,11 +81,12 @@ def masses(values: Ink, seams: Seams) -> NDArray[np.float64]:
 
 
 def _between(ink: Ink, start: NDArray[np.int64], end: NDArray[np.int64], first: int, last: int) -> Segment:
-    left, right = int(start.min()), int(end.max())
+    left, right = max(0, int(start.min())), min(ink.shape[1], int(end.max()))
     x = left + np.arange(right - left)
     part = np.where((x >= start[:, None]) & (x < end[:, None]), ink[:, left:right], 0).astype(np.float32)
     rows, columns = np.flatnonzero((part > FAINT).any(axis=1)), np.flatnonzero((part > FAINT).any(axis=0))
     if not len(rows):
         return Segment(first, last, np.zeros((28, 28), np.uint8), left, 0, left, 0, 0.0)
     box = (left + int(columns[0]), int(rows[0]), left + int(columns[-1]) + 1, int(rows[-1]) + 1)
-    return Segment(first, last, frame(part), *box, float(part.sum()))
+    gap = int(np.diff(columns).max(initial=1)) - 1
+    return Segment(first, last, frame(part), *box, float(part.sum()), gap)

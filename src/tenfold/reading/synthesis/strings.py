@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.reading.ink import Ink
+from tenfold.reading.synthesis.noughts import chain
 from tenfold.reading.synthesis.pens import Hand, written
 
 
@@ -35,6 +36,7 @@ def write_string(
     hand: Hand | None = None,
     marks: float = 0.3,
     closeness: tuple[float, float] = (-0.12, 0.35),
+    chained: float = 0.0,
 ) -> Written:
     """The digits ``images`` (N, 28, 28) with ``labels`` (N,) as one line.
 
@@ -46,17 +48,31 @@ def write_string(
         hand: who writes; None draws one.
         marks: probability of dots, commas and dashes.
         closeness: bounds of the usual gap between neighbours, in heights; where it is negative they touch.
+        chained: probability that neighbouring noughts are written in one go (:mod:`~tenfold.reading.synthesis.noughts`).
     """
     hand = hand or Hand.draw(rng)
     gap = rng.uniform(*closeness)
     placed: list[tuple[Ink, float, float]] = []  # ink, left, top
-    x, owners = 0.0, []
+    x, owners = 0.0, list[int]()
     wobble, drift, uneven = rng.uniform(0, 0.08), rng.normal(0, 0.03), rng.uniform(0.03, 0.15)
     small = rng.uniform(0.5, 1) if rng.random() < 0.3 else 1.0  # noughts
     raised = rng.uniform(0, 1) if small < 1 else 1.0
     joined = rng.uniform(0.2, 0.9) if rng.random() < 0.15 else 0.0
     dotted = _separators(len(images), rng) if rng.random() < marks else set()
+    chains = _runs_of_noughts(labels) if chained and rng.random() < chained else {}
+    skipped = {i + k for i, count in chains.items() for k in range(1, count)}
     for i, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
+        if i in skipped:
+            continue
+        if i in chains:
+            top = (height * (1 - small)) * raised + height * rng.normal(0, wobble)
+            links = chain(chains[i], height * small, rng)
+            x = max(left + ink.shape[1] for ink, left, _ in placed) if placed else 0.0
+            x += max(gap + rng.normal(0, 0.08), -0.05) * height if placed else 0.0
+            x -= links[0][1]
+            placed += [(ink, x + left, top + above) for ink, left, above in links]
+            owners += range(i + 1, i + 1 + chains[i])
+            continue
         tall = height * float(np.exp(rng.normal(0, uneven))) * (small if label == 0 else 1.0)
         ink = written(image, int(label), hand, rng, max(8, round(tall)))
         top = (height - ink.shape[0]) * raised + height * (rng.normal(0, wobble) + drift * i)
@@ -86,6 +102,18 @@ def write_string(
         placed.append((mark, begin - mark.shape[1] - rng.uniform(0.1, 0.3) * height, height * rng.uniform(0.3, 0.65)))
         owners.append(0)
     return _composed(placed, owners, "".join(map(str, labels.tolist())))
+
+
+def _runs_of_noughts(labels: NDArray[np.int64]) -> dict[int, int]:
+    """Where two or more noughts stand side by side: the first's place -> how many."""
+    runs: dict[int, int] = {}
+    begin = 0
+    for i, label in enumerate([*labels.tolist(), -1]):
+        if label != 0:
+            if i - begin > 1:
+                runs[begin] = i - begin
+            begin = i + 1
+    return runs
 
 
 def _advance(last: tuple[Ink, float, float], ink: Ink, top: float, x: float, gap: float) -> float:
