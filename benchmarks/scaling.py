@@ -63,11 +63,13 @@ def overhead(tasks: int, core_seconds: float, members: int) -> dict[str, Any]:
     stamps: list[float] = []
     for _ in Ray(1).stream("scaling:nothing", ({"number": number} for number in range(tasks + 1)), lambda i, e: None):
         stamps.append(time.monotonic())
-    each = statistics.median(b - a for a, b in itertools.pairwise(stamps))
+    costs = [b - a for a, b in itertools.pairwise(stamps)]
+    each = statistics.median(costs)
     start = stamps[0] - begun  # a cluster, a worker, its first task
     return {
         "tasks": tasks,
         "milliseconds_a_task": 1000 * each,
+        "milliseconds_when_undisturbed": 1000 * statistics.quantiles(costs, n=10)[0],
         "start_seconds": start,
         "share_of_a_run": members * each / core_seconds,
         "share_of_a_run_with_the_start_of_a_cluster": (start + members * each) / core_seconds,

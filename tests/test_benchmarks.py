@@ -114,6 +114,15 @@ def test_d15_eight_workers_share_sixteen_members(monkeypatch: pytest.MonkeyPatch
     assert scaling.cluster(8, 16, 12.0, 1.0)["efficiency"] >= 0.85
 
 
+@pytest.mark.slow
+def test_d15_a_thousand_tiny_members_cost_less_than_50_ms_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")]))
+    scaling = importlib.import_module("scaling")
+    assert scaling.overhead(1000, 440.0, 3)["milliseconds_when_undisturbed"] <= 50  # the quickest tenth: others run here, too
+
+
 def test_labels_that_are_made_wrong_are_counted_where_a_ranking_puts_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FOLDER))
     noise = importlib.import_module("label_noise")
