@@ -104,7 +104,7 @@ def predict_to_csv(
     sources = expanded(sources)
     if is_url(out) and not as_parts:
         raise UsageError(f"{printable(out)} is a URL: pass --parts, which writes a folder of parts and {MANIFEST} there")
-    folder = parts_folder(out if as_parts else f"{out}{PARTS}")
+    folder = parts_folder(out if as_parts else f"{Path(out)}{PARTS}")
     there = folder.names()
     if not force and (MANIFEST in there if as_parts else Path(out).exists()):
         existing = f"{folder.place}/{MANIFEST}" if as_parts else out
