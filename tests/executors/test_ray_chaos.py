@@ -86,7 +86,7 @@ def test_d03_machines_that_come_and_go_change_no_bit(machines: Any, tmp_path: Pa
     """Every 30 seconds a machine dies with all that runs on it, and another one comes; members mostly rest."""
     seconds = float(os.environ.get("TENFOLD_CHAOS_SECONDS", "60"))
     members, workers = 4, 2
-    size = {"members": members, "epochs": math.ceil(seconds * workers / members / EPOCH_SECONDS)}
+    size = {"members": members, "epochs": math.ceil(seconds * workers / members / EPOCH_SECONDS) + 2}
     expected = weights(train(tmp_path, "processes", "here", **size))
     there, watcher, over = tmp_path / "there", Watcher(), threading.Event()
     there.mkdir()
@@ -94,6 +94,8 @@ def test_d03_machines_that_come_and_go_change_no_bit(machines: Any, tmp_path: Pa
     deaths = int(seconds // MACHINE_SECONDS)
 
     def come_and_go() -> None:
+        while len(watcher.epochs) < workers and not over.wait(0.1):
+            pass  # on a busy machine it takes a while until the first epochs
         dice, begun = random.Random(3), time.monotonic()
         for number in range(1, deaths + 1):
             if over.wait(max(0.0, begun + number * MACHINE_SECONDS - time.monotonic())):
