@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -218,19 +219,34 @@ def test_v10_memory_stays_level_over_many_requests(web: Served) -> None:
 
 
 def test_v13_random_bytes_never_crash_it(web: Served) -> None:
-    rng = np.random.default_rng(13)
+    random_bytes(web, 300, 1)
+
+
+@pytest.mark.slow
+def test_v13_random_bytes_never_crash_it_in_twenty_thousand_requests(web: Served) -> None:
+    random_bytes(web, 20_000, 16)
+
+
+def random_bytes(web: Served, count: int, at_once: int) -> None:
+    """``count`` damaged requests, ``at_once`` connections beside each other: it lives, and has nothing to report."""
     seeds = [
         *GOOD[:2],
         *BAD,
         b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
     ]
     workers = web.workers()
-    for k in range(300):
+
+    def send(k: int) -> None:
+        rng = np.random.default_rng([13, k])
         content = bytearray(seeds[k % len(seeds)] if k % 10 else rng.bytes(int(rng.integers(1, 3000))))
         for place in rng.integers(0, len(content), int(rng.integers(1, 12))).tolist():
             content[place] = int(rng.integers(256))
         answer = web.raw(bytes(content[: int(rng.integers(1, len(content) + 1))]) + b"\r\n\r\n", wait=0.03)
         assert not answer.startswith(b"HTTP/1.1 5"), bytes(content)
+
+    with ThreadPoolExecutor(at_once) as threads:
+        for _ in threads.map(send, range(count)):
+            pass
     assert web.process.poll() is None
     assert web.workers() == workers
     assert '"event": "error"' not in web.log
