@@ -66,10 +66,12 @@ lock: $(DEV_STAMP) ## write requirements.lock anew: constraints.txt with the has
 	$(VENV)/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11.5 -c constraints.txt \
 	  --generate-hashes --no-annotate --no-header --quiet -o requirements.lock
 
-audit: $(DEV_STAMP) ## ask the index for known holes in what requirements.lock pins, and write a list of parts: build/sbom.json
-	@$(PIP) install $(PIP_ARGS) pip-audit
+# --strict: an index that knows nothing of a part must not pass for one that knows of no hole in it.
+audit: $(DEV_STAMP) ## write a list of what requirements.lock pins, build/sbom.json, and ask the index for known holes in it
+	@$(PIP) install $(PIP_ARGS) pip-audit cyclonedx-bom
 	@mkdir -p build
-	$(VENV)/bin/pip-audit --disable-pip --require-hashes -r requirements.lock --format cyclonedx-json --output build/sbom.json
+	$(VENV)/bin/cyclonedx-py requirements requirements.lock --output-format JSON --output-file build/sbom.json
+	$(VENV)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 
 clean: ## remove .venv and every cache; runs stay
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
