@@ -1,13 +1,15 @@
 """The options of every command that reads images, and how they become :class:`ReadOptions`.
 
-A command names the parameters it takes, each with its type from here, and hands them to
-:func:`read_options`.
+What :func:`read_options` takes is what the command line offers; :func:`options` hands it to a command as one value.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
-from typing import Annotated
+from collections.abc import Callable, Set
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -38,14 +40,14 @@ _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 def read_options(
     *,
-    no_header: bool = False,
-    scale: float | None = None,
-    shape: str | None = None,
-    allow_float_integers: bool = False,
-    max_input_bytes: str | None = None,
-    skip_bad: bool = False,
-    follow_links: bool = False,
-    allow_empty_classes: bool = False,
+    no_header: NoHeader = False,
+    scale: Scale = None,
+    shape: Shape = None,
+    allow_float_integers: AllowFloatIntegers = False,
+    max_input_bytes: MaxInputBytes = None,
+    skip_bad: SkipBad = False,
+    follow_links: FollowLinks = False,
+    allow_empty_classes: AllowEmptyClasses = False,
 ) -> ReadOptions:
     """What the user typed, as the readers take it.
 
@@ -65,6 +67,32 @@ def read_options(
         follow_links=follow_links,
         allow_empty_classes=allow_empty_classes,
     )
+
+
+def options(without: Set[str] = frozenset()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator that puts the parameters of :func:`read_options` in the place of a command's parameter ``reading``.
+
+    Args:
+        without: parameters that mean nothing to the command.
+    """
+    offered = {name: p for name, p in inspect.signature(read_options, eval_str=True).parameters.items() if name not in without}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def with_options(**typed: Any) -> None:
+            chosen = {name: typed.pop(name) for name in offered}
+            command(**typed, reading=read_options(**chosen))
+
+        hints = get_type_hints(command, include_extras=True)
+        own = [
+            p.replace(annotation=hints[name]) for name, p in inspect.signature(command).parameters.items() if name != "reading"
+        ]
+        parameters = [*own, *offered.values()]
+        with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        with_options.__annotations__ = {p.name: p.annotation for p in parameters}
+        return with_options
+
+    return decorate
 
 
 def role(text: str) -> Role:

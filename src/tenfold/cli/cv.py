@@ -11,11 +11,13 @@ import typer
 from tenfold.cli import _console
 from tenfold.cli import _read_options as read
 from tenfold.cli import _training as options
+from tenfold.data.options import ReadOptions
 from tenfold.errors import UsageError
 
 Folds = Annotated[int | None, typer.Option(help="Number of folds; default: 5.", min=2)]
 
 
+@read.options()
 def cv(
     recipe: options.Recipe = "quick",
     folds: Folds = None,
@@ -31,29 +33,13 @@ def cv(
     portable_isa: options.PortableIsa = None,
     track: options.Track = None,
     allow_inexact_resume: options.Inexact = False,
-    no_header: read.NoHeader = False,
-    scale: read.Scale = None,
-    shape: read.Shape = None,
-    allow_float_integers: read.AllowFloatIntegers = False,
-    max_input_bytes: read.MaxInputBytes = None,
-    skip_bad: read.SkipBad = False,
-    follow_links: read.FollowLinks = False,
-    allow_empty_classes: read.AllowEmptyClasses = False,
+    *,
+    reading: ReadOptions,
 ) -> None:
     """Cross-validate a recipe: predict every training row by members that never saw it."""
     from tenfold import api
     from tenfold.cli._fetching import fetch_missing
 
-    reading = read.read_options(
-        no_header=no_header,
-        scale=scale,
-        shape=shape,
-        allow_float_integers=allow_float_integers,
-        max_input_bytes=max_input_bytes,
-        skip_bad=skip_bad,
-        follow_links=follow_links,
-        allow_empty_classes=allow_empty_classes,
-    )
     began = time.monotonic()
     progress = not _console.settings.quiet
     how: dict[str, Any] = {"options": reading, "executor": executor, "workers": workers, "device": device, "progress": progress}

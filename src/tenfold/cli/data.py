@@ -11,6 +11,7 @@ import typer
 
 from tenfold.cli import _console
 from tenfold.cli import _read_options as read
+from tenfold.data.options import ReadOptions
 from tenfold.errors import UsageError, printable
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def fetch(
 
 
 @app.command()
+@read.options()
 def check(
     source: Source,
     test: Annotated[str | None, typer.Option(help="Look for these images among the others.", metavar="SOURCE")] = None,
@@ -81,14 +83,8 @@ def check(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE.csv if it exists.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes longer than a moment.")] = False,
-    no_header: read.NoHeader = False,
-    scale: read.Scale = None,
-    shape: read.Shape = None,
-    allow_float_integers: read.AllowFloatIntegers = False,
-    max_input_bytes: read.MaxInputBytes = None,
-    skip_bad: read.SkipBad = False,
-    follow_links: read.FollowLinks = False,
-    allow_empty_classes: read.AllowEmptyClasses = False,
+    *,
+    reading: ReadOptions,
 ) -> None:
     """Say what is in a source: shape, classes, duplicates near and exact, conflicts, outliers, leakage, drift."""
     from dataclasses import replace
@@ -102,19 +98,9 @@ def check(
 
     if as_csv is not None and as_csv.exists() and not force:
         raise UsageError(f"{as_csv} exists; pass --force to replace it, or choose another name")
-    options = read.read_options(
-        no_header=no_header,
-        scale=scale,
-        shape=shape,
-        allow_float_integers=allow_float_integers,
-        max_input_bytes=max_input_bytes,
-        skip_bad=skip_bad,
-        follow_links=follow_links,
-        allow_empty_classes=allow_empty_classes,
-    )
     fetch_missing(source, test)
-    data = load(source, read.role(role), options)
-    tested = None if test is None else load(test, "test", replace(options, class_names=data.class_names or None))
+    data = load(source, read.role(role), reading)
+    tested = None if test is None else load(test, "test", replace(reading, class_names=data.class_names or None))
     findings = check(data, tested) + ([] if quick else check_closely(data, tested))
     if oof is not None:
         from tenfold.studies.labels import review_labels
@@ -140,6 +126,7 @@ def _images_behind(findings: Sequence[Finding]) -> Iterator[tuple[object, ...]]:
 
 
 @app.command()
+@read.options()
 def review(
     source: Source,
     oof: read.OutOfFoldNeeded,
@@ -148,34 +135,18 @@ def review(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and write no page.")] = False,
     role: read.RoleName = "train",
     force: Annotated[bool, typer.Option("--force", help="Replace FILE.html if it exists.")] = False,
-    no_header: read.NoHeader = False,
-    scale: read.Scale = None,
-    shape: read.Shape = None,
-    allow_float_integers: read.AllowFloatIntegers = False,
-    max_input_bytes: read.MaxInputBytes = None,
-    skip_bad: read.SkipBad = False,
-    follow_links: read.FollowLinks = False,
-    allow_empty_classes: read.AllowEmptyClasses = False,
+    *,
+    reading: ReadOptions,
 ) -> None:
     """Rank labels that are probably wrong, on a page where a person keeps, changes or doubts each."""
     from tenfold.cli._fetching import fetch_missing
     from tenfold.studies.labels import review_labels
 
-    options = read.read_options(
-        no_header=no_header,
-        scale=scale,
-        shape=shape,
-        allow_float_integers=allow_float_integers,
-        max_input_bytes=max_input_bytes,
-        skip_bad=skip_bad,
-        follow_links=follow_links,
-        allow_empty_classes=allow_empty_classes,
-    )
     if out.exists() and not force and not as_json:
         raise UsageError(f"{out} exists; pass --force to replace it, or choose another name with --out")
     fetch_missing(source)
     page = None if as_json else out
-    found = review_labels(source, oof, out=page, role=read.role(role), most=most, options=options)
+    found = review_labels(source, oof, out=page, role=read.role(role), most=most, options=reading)
     if as_json:
         print(json.dumps(found.as_dict(), indent=2))
         return
@@ -187,6 +158,7 @@ def review(
 
 
 @app.command()
+@read.options()
 def convert(
     source: Source,
     out: Annotated[Path, typer.Argument(help="A name that ends in .npz, .csv, .csv.gz or .idx, or a new folder of images.")],
@@ -198,14 +170,8 @@ def convert(
         bool, typer.Option("--drop-unclear", help="With --labels: leave out images of which nobody can tell.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
-    no_header: read.NoHeader = False,
-    scale: read.Scale = None,
-    shape: read.Shape = None,
-    allow_float_integers: read.AllowFloatIntegers = False,
-    max_input_bytes: read.MaxInputBytes = None,
-    skip_bad: read.SkipBad = False,
-    follow_links: read.FollowLinks = False,
-    allow_empty_classes: read.AllowEmptyClasses = False,
+    *,
+    reading: ReadOptions,
 ) -> None:
     """Write a source in another format, with labels changed where a person said so."""
     from tenfold.cli._fetching import fetch_missing
@@ -216,18 +182,8 @@ def convert(
     if drop_unclear and labels is None:
         raise UsageError("--drop-unclear is about the decisions in a file; name it with --labels FILE.csv")
 
-    options = read.read_options(
-        no_header=no_header,
-        scale=scale,
-        shape=shape,
-        allow_float_integers=allow_float_integers,
-        max_input_bytes=max_input_bytes,
-        skip_bad=skip_bad,
-        follow_links=follow_links,
-        allow_empty_classes=allow_empty_classes,
-    )
     fetch_missing(source)
-    data = load(source, read.role(role), options)
+    data = load(source, read.role(role), reading)
     if labels is not None:
         data = relabelled(data, read_decisions(labels), labels, drop_unclear=drop_unclear)
     _print_notes(data)

@@ -10,6 +10,7 @@ import typer
 
 from tenfold.cli import _console
 from tenfold.cli import _read_options as read
+from tenfold.data.options import ReadOptions
 from tenfold.errors import UsageError, printable
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 PAIRS = 5
 
 
+@read.options(without={"shape"})
 def evaluate(
     model: Annotated[str, typer.Argument(help="A run, a bundle, or builtin.", metavar="RUN|BUNDLE")],
     data: Annotated[str, typer.Argument(help="Labelled images: a path, or a data set's name.", metavar="DATA")],
@@ -38,27 +40,13 @@ def evaluate(
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     threads: Annotated[int | None, typer.Option(help="Threads to compute with; default: one a core.", min=1)] = None,
     role: read.RoleName = "test",
-    no_header: read.NoHeader = False,
-    scale: read.Scale = None,
-    allow_float_integers: read.AllowFloatIntegers = False,
-    max_input_bytes: read.MaxInputBytes = None,
-    skip_bad: read.SkipBad = False,
-    follow_links: read.FollowLinks = False,
-    allow_empty_classes: read.AllowEmptyClasses = False,
+    *,
+    reading: ReadOptions,
 ) -> None:
     """Judge a model by labelled images: accuracy, calibration, confusions, every mistake, as one page."""
     from tenfold.cli._fetching import fetch_missing
     from tenfold.studies.evaluating import evaluate
 
-    options = read.read_options(
-        no_header=no_header,
-        scale=scale,
-        allow_float_integers=allow_float_integers,
-        max_input_bytes=max_input_bytes,
-        skip_bad=skip_bad,
-        follow_links=follow_links,
-        allow_empty_classes=allow_empty_classes,
-    )
     page = out or (None if as_json else Path("evaluation.html"))
     for path, option in ((page, "--out"), (csv, "--csv")):
         if path is not None and path.exists() and not force:
@@ -73,7 +61,7 @@ def evaluate(
         role=read.role(role),
         out=page,
         csv=csv,
-        options=options,
+        options=reading,
         robustness=robustness,
         robustness_images=robustness_images or None,
         threads=threads,

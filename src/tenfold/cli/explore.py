@@ -10,6 +10,7 @@ import typer
 
 from tenfold.cli import _console
 from tenfold.cli import _read_options as read
+from tenfold.data.options import ReadOptions
 from tenfold.errors import UsageError, printable
 
 
@@ -21,6 +22,7 @@ class MapChoice(StrEnum):
     PACMAP = "pacmap"
 
 
+@read.options()
 def explore(
     source: Annotated[str, typer.Argument(help="A path, or a data set's name.", metavar="SOURCE")],
     test: Annotated[
@@ -40,29 +42,13 @@ def explore(
     role: read.RoleName = "train",
     force: Annotated[bool, typer.Option("--force", help="Replace FILE.html if it exists.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Leave with exit code 3 on a warning or worse.")] = False,
-    no_header: read.NoHeader = False,
-    scale: read.Scale = None,
-    shape: read.Shape = None,
-    allow_float_integers: read.AllowFloatIntegers = False,
-    max_input_bytes: read.MaxInputBytes = None,
-    skip_bad: read.SkipBad = False,
-    follow_links: read.FollowLinks = False,
-    allow_empty_classes: read.AllowEmptyClasses = False,
+    *,
+    reading: ReadOptions,
 ) -> None:
     """Write a page about a data set: a map of every image, classes, components, and what is wrong with it."""
     from tenfold.cli._fetching import fetch_missing
     from tenfold.studies.exploring import explore
 
-    options = read.read_options(
-        no_header=no_header,
-        scale=scale,
-        shape=shape,
-        allow_float_integers=allow_float_integers,
-        max_input_bytes=max_input_bytes,
-        skip_bad=skip_bad,
-        follow_links=follow_links,
-        allow_empty_classes=allow_empty_classes,
-    )
     chosen = [some.value for some in maps] if maps else [] if no_tsne else ["tsne"]
     if no_tsne and "tsne" in chosen:
         raise UsageError("--map tsne makes a t-SNE map, and --no-tsne makes none; choose one of them")
@@ -83,7 +69,7 @@ def explore(
         as_notebook=as_notebook,
         oof=oof,
         role=read.role(role),
-        options=options,
+        options=reading,
         progress=not quiet,
     )
     worth_a_look = [finding for finding in found.findings if finding.severity != "note"]

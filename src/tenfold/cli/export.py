@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from tenfold.cli import _read_options as read
+from tenfold.data.options import ReadOptions
 from tenfold.errors import UsageError
 
 
+@read.options(without={"shape", "allow_float_integers", "skip_bad", "follow_links", "allow_empty_classes"})
 def export(
     run: Annotated[Path, typer.Argument(help="A run, or a bundle.", metavar="RUN")],
     to: Annotated[str, typer.Option(help="onnx, c, mlflow or hub.", metavar="onnx|c|mlflow|hub")],
@@ -20,9 +22,8 @@ def export(
         typer.Option(help="For onnx: labelled images; an int8 model is made too, and its loss measured.", metavar="SOURCE"),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
-    no_header: read.NoHeader = False,
-    scale: read.Scale = None,
-    max_input_bytes: read.MaxInputBytes = None,
+    *,
+    reading: ReadOptions,
 ) -> None:
     """Write a trained model in a form that others take: ONNX, C, an MLflow or a model hub's folder."""
     from tenfold.bundle.files import bundle_folder, model_bytes
@@ -43,8 +44,7 @@ def export(
     measured = None
     if data is not None:
         fetch_missing(data)
-        options = read.read_options(no_header=no_header, scale=scale, max_input_bytes=max_input_bytes)
-        measured = read_input(data, bundle, options)
+        measured = read_input(data, bundle, reading)
         bundle.check(measured)
     for line in target.write(Request(bundle, model, out, force, measured)):
         print(line)

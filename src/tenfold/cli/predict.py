@@ -14,12 +14,14 @@ from tenfold.cli import _batch as batch
 from tenfold.cli import _console
 from tenfold.cli import _executors as executors
 from tenfold.cli import _read_options as read
+from tenfold.data.options import ReadOptions
 from tenfold.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from tenfold.values.predictions import Predictions
 
 
+@read.options(without={"shape"})
 def predict(
     arguments: Annotated[
         list[str],
@@ -44,13 +46,8 @@ def predict(
     workers: batch.Workers = None,
     address: executors.Address = None,
     insecure: executors.Insecure = False,
-    no_header: read.NoHeader = False,
-    scale: read.Scale = None,
-    allow_float_integers: read.AllowFloatIntegers = False,
-    max_input_bytes: read.MaxInputBytes = None,
-    skip_bad: read.SkipBad = False,
-    follow_links: read.FollowLinks = False,
-    allow_empty_classes: read.AllowEmptyClasses = False,
+    *,
+    reading: ReadOptions,
 ) -> None:
     """Say what the images show: id, class and confidence of each."""
     from tenfold.bundle.batch import predict_to_csv, table_rows
@@ -61,15 +58,6 @@ def predict(
     from tenfold.cli._pictures import STANDARD_INPUT, are_pictures, bundle_and_sources, predict_pictures
     from tenfold.data.remote import expanded
 
-    options = read.read_options(
-        no_header=no_header,
-        scale=scale,
-        allow_float_integers=allow_float_integers,
-        max_input_bytes=max_input_bytes,
-        skip_bad=skip_bad,
-        follow_links=follow_links,
-        allow_empty_classes=allow_empty_classes,
-    )
     if out is not None and as_json:
         raise UsageError("--out writes CSV and --json prints; choose one of them")
     bundle, sources = bundle_and_sources(arguments)
@@ -86,7 +74,7 @@ def predict(
                 Path(bundle),
                 sources,
                 out,
-                options=options,
+                options=reading,
                 probabilities=probabilities,
                 as_parts=parts,
                 force=force,
@@ -105,7 +93,7 @@ def predict(
     model = Bundle.open(bundle, threads)
     made = []
     for source in sources:
-        data = read_input(source, model, options)
+        data = read_input(source, model, reading)
         if warning := polarity_warning(data, model):
             print(f"warning: {printable(source)}: {warning}", file=sys.stderr)
         made.append(model.predict(data))

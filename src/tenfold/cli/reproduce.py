@@ -10,11 +10,13 @@ import typer
 
 from tenfold.cli import _read_options as read
 from tenfold.cli import _training as options
+from tenfold.data.options import ReadOptions
 
 RunToRepeat = Annotated[Path, typer.Argument(help="The run directory.", metavar="RUN", show_default=False)]
 Inexact = Annotated[bool, typer.Option("--allow-inexact", help="Train even where the bits cannot be the same.")]
 
 
+@read.options()
 def reproduce(
     run: RunToRepeat,
     out: options.Out = Path("runs"),
@@ -25,14 +27,8 @@ def reproduce(
     insecure: options.Insecure = False,
     portable_isa: options.PortableIsa = None,
     allow_inexact: Inexact = False,
-    no_header: read.NoHeader = False,
-    scale: read.Scale = None,
-    shape: read.Shape = None,
-    allow_float_integers: read.AllowFloatIntegers = False,
-    max_input_bytes: read.MaxInputBytes = None,
-    skip_bad: read.SkipBad = False,
-    follow_links: read.FollowLinks = False,
-    allow_empty_classes: read.AllowEmptyClasses = False,
+    *,
+    reading: ReadOptions,
 ) -> None:
     """Train a run again from its own record, and compare weights, predictions, model and submission bit by bit.
 
@@ -46,16 +42,7 @@ def reproduce(
     made = api.reproduce(
         run,
         out=out,
-        options=read.read_options(
-            no_header=no_header,
-            scale=scale,
-            shape=shape,
-            allow_float_integers=allow_float_integers,
-            max_input_bytes=max_input_bytes,
-            skip_bad=skip_bad,
-            follow_links=follow_links,
-            allow_empty_classes=allow_empty_classes,
-        ),
+        options=reading,
         executor=executor,
         workers=workers,
         device=device,

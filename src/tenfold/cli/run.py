@@ -6,8 +6,10 @@ from pathlib import Path
 
 from tenfold.cli import _read_options as read
 from tenfold.cli import _training as options
+from tenfold.data.options import ReadOptions
 
 
+@read.options()
 def run(
     recipe: options.Recipe = "quick",
     train: options.Train = None,
@@ -26,14 +28,8 @@ def run(
     track: options.Track = None,
     allow_inexact_resume: options.Inexact = False,
     allow_partial: options.Partial = False,
-    no_header: read.NoHeader = False,
-    scale: read.Scale = None,
-    shape: read.Shape = None,
-    allow_float_integers: read.AllowFloatIntegers = False,
-    max_input_bytes: read.MaxInputBytes = None,
-    skip_bad: read.SkipBad = False,
-    follow_links: read.FollowLinks = False,
-    allow_empty_classes: read.AllowEmptyClasses = False,
+    *,
+    reading: ReadOptions,
 ) -> None:
     """Train, predict the test set, and write the report, the submission and the model bundle."""
     options.execute(
@@ -52,14 +48,5 @@ def run(
         strict=strict,
         track=track,
         explore=explore,
-        reading=read.read_options(
-            no_header=no_header,
-            scale=scale,
-            shape=shape,
-            allow_float_integers=allow_float_integers,
-            max_input_bytes=max_input_bytes,
-            skip_bad=skip_bad,
-            follow_links=follow_links,
-            allow_empty_classes=allow_empty_classes,
-        ),
+        reading=reading,
     )

@@ -13,9 +13,11 @@ from tenfold.bundle.kaggle import upload as upload_to_kaggle
 from tenfold.bundle.submission_check import KAGGLE_ROWS, check_submission
 from tenfold.cli import _console
 from tenfold.cli import _read_options as read
+from tenfold.data.options import ReadOptions
 from tenfold.errors import DataError, UsageError, printable
 
 
+@read.options(without={"shape", "skip_bad", "follow_links", "allow_empty_classes"})
 def submit(
     model: Annotated[Path | None, typer.Argument(help="A run, or a bundle.", metavar="[RUN_OR_BUNDLE]")] = None,
     test: Annotated[str | None, typer.Option(help="The images to predict.", metavar="SOURCE")] = None,
@@ -26,10 +28,8 @@ def submit(
     upload: Annotated[bool, typer.Option("--upload", help="Send it to Kaggle, through the kaggle command.")] = False,
     competition: Annotated[str, typer.Option(help="Where to send it.")] = DIGIT_RECOGNIZER,
     message: Annotated[str | None, typer.Option(help="What Kaggle shows beside it; default: recipe and key.")] = None,
-    no_header: read.NoHeader = False,
-    scale: read.Scale = None,
-    allow_float_integers: read.AllowFloatIntegers = False,
-    max_input_bytes: read.MaxInputBytes = None,
+    *,
+    reading: ReadOptions,
 ) -> None:
     """Predict a test set and write Kaggle's submission.csv, or check one."""
     if check is not None:
@@ -40,9 +40,6 @@ def submit(
         return
     if model is None or test is None:
         raise UsageError("expected: tenfold submit RUN_OR_BUNDLE --test SOURCE, or: tenfold submit --check FILE")
-    options = read.read_options(
-        no_header=no_header, scale=scale, allow_float_integers=allow_float_integers, max_input_bytes=max_input_bytes
-    )
     from tenfold.bundle.inputs import read_input
     from tenfold.bundle.leak_check import trained_on
     from tenfold.bundle.loaded import Bundle
@@ -51,7 +48,7 @@ def submit(
 
     bundle = Bundle.open(model)
     fetch_missing(test)
-    data = read_input(test, bundle, options)
+    data = read_input(test, bundle, reading)
     finding = trained_on(model, data)
     if finding is None:
         print("note: the training images are not at hand, so nobody looked for leakage", file=sys.stderr)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from tenfold.cli import _read_options as read
 from tenfold.cli import _training as options
+from tenfold.data.options import ReadOptions
 
 
+@read.options()
 def train(
     recipe: options.Recipe = "quick",
     train: options.Train = None,
@@ -24,14 +26,8 @@ def train(
     track: options.Track = None,
     allow_inexact_resume: options.Inexact = False,
     allow_partial: options.Partial = False,
-    no_header: read.NoHeader = False,
-    scale: read.Scale = None,
-    shape: read.Shape = None,
-    allow_float_integers: read.AllowFloatIntegers = False,
-    max_input_bytes: read.MaxInputBytes = None,
-    skip_bad: read.SkipBad = False,
-    follow_links: read.FollowLinks = False,
-    allow_empty_classes: read.AllowEmptyClasses = False,
+    *,
+    reading: ReadOptions,
 ) -> None:
     """Train a recipe's members and write the model bundle."""
     options.execute(
@@ -49,14 +45,5 @@ def train(
         partial=allow_partial,
         strict=strict,
         track=track,
-        reading=read.read_options(
-            no_header=no_header,
-            scale=scale,
-            shape=shape,
-            allow_float_integers=allow_float_integers,
-            max_input_bytes=max_input_bytes,
-            skip_bad=skip_bad,
-            follow_links=follow_links,
-            allow_empty_classes=allow_empty_classes,
-        ),
+        reading=reading,
     )

@@ -11,6 +11,7 @@ import typer
 from tenfold.cli import _console
 from tenfold.cli import _read_options as read
 from tenfold.cli import _training as options
+from tenfold.data.options import ReadOptions
 from tenfold.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ Tuned = Annotated[str, typer.Argument(help="A recipe file with a [tune] table.",
 Trials = Annotated[int | None, typer.Option(help="Trials in all; default: as the recipe says.", min=1)]
 
 
+@read.options()
 def tune(
     recipe: Tuned = "",
     trials: Trials = None,
@@ -34,30 +36,14 @@ def tune(
     insecure: options.Insecure = False,
     track: options.Track = None,
     allow_inexact_resume: options.Inexact = False,
-    no_header: read.NoHeader = False,
-    scale: read.Scale = None,
-    shape: read.Shape = None,
-    allow_float_integers: read.AllowFloatIntegers = False,
-    max_input_bytes: read.MaxInputBytes = None,
-    skip_bad: read.SkipBad = False,
-    follow_links: read.FollowLinks = False,
-    allow_empty_classes: read.AllowEmptyClasses = False,
+    *,
+    reading: ReadOptions,
 ) -> None:
     """Search through the ranges in a recipe's [tune] table; the best trial becomes a recipe file."""
     from tenfold import api
     from tenfold.cli._fetching import fetch_missing
     from tenfold.studies import tuning
 
-    reading = read.read_options(
-        no_header=no_header,
-        scale=scale,
-        shape=shape,
-        allow_float_integers=allow_float_integers,
-        max_input_bytes=max_input_bytes,
-        skip_bad=skip_bad,
-        follow_links=follow_links,
-        allow_empty_classes=allow_empty_classes,
-    )
     began = time.monotonic()
     progress = not _console.settings.quiet
     how: dict[str, Any] = {"options": reading, "executor": executor, "workers": workers, "device": device, "progress": progress}
