@@ -36,14 +36,16 @@ were tried, of 20 changes a module, drawn by chance (`make mutants MUTANTS="bund
 
 | module | changes | tried | noticed |
 |---|---|---|---|
-| `atomic` | 199 | 20 | 17 |
+| `atomic` | 236 | 20, others | 19 |
 | `bundle.inspection` | 134 | 20 | 20 |
 | `bundle.manifest` | 47 | 20 | 20 |
-| `data.files` | 347 | 20 | 14 |
+| `data.files` | 347 | 20, others | 19 |
 | `data.sources._csv_fault` | 479 | 20 | 19 |
 | `data.sources._csv_header` | 475 | 20 | 19 |
 
-That is 109 of 120. Those that nobody noticed led to tests, and to rules where nothing changes; nobody has counted since.
+That is 116 of 120, 97 %. A first draw (`--seed 0`) had found 109: 17 of `atomic` and 14 of `data.files`, which led to
+tests and to rules where nothing changes; those two were drawn anew (`--seed 1`). Of the two that nobody noticed in them
+one changes nothing, the other a message that another one replaces.
 """
 
 

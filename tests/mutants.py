@@ -43,7 +43,7 @@ TESTS = {
 EQUIVALENT = {
     r'"UTF-8"': "the encoding has two spellings",
     r"zip\(.*(strict=None|strict=False|, \))": "the lengths were compared before",
-    r"advice = .*, None\)": "nothing is said for both",
+    r"advice = .*, (None)?\)": "nothing is said for both",
     r"read\(2 << 20\)|read\(1 << 21\)": "the same bytes in larger pieces",
     r"time\.sleep\(1\.1\)": "it waits as long in larger steps",
 }
