@@ -26,11 +26,14 @@ def test_every_kind_of_work_is_found_and_all_time_is_told() -> None:
         took.append(time.perf_counter() - began)
 
     step()
-    found = stages(step, steps=3)
-    assert tuple(found) == STAGES
-    assert [stage for stage, seconds in found.items() if seconds <= 0] == []
-    assert sum(found.values()) == pytest.approx(sum(took[1:]) / 3, rel=0.5)
-    assert found["convolution, backward"] > found["loss"]
+    found = []
+    for _ in range(5):  # a busy machine may halt a step anywhere, but not everywhere
+        took.clear()
+        found.append(stages(step, steps=3))
+        assert tuple(found[-1]) == STAGES
+        assert [stage for stage, seconds in found[-1].items() if seconds <= 0] == []
+        assert sum(found[-1].values()) == pytest.approx(sum(took) / 3, rel=0.5)
+    assert min(each["convolution, backward"] for each in found) > min(each["loss"] for each in found)
 
 
 def test_within_the_augmentation_everything_is_augmentation() -> None:

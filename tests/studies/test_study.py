@@ -107,7 +107,7 @@ def test_ctrl_c_stops_at_a_safe_point_and_the_same_command_goes_on(recipes: Path
     out = tmp_path / "study"
     (recipes / "pooled.toml").unlink()
     command = [sys.executable, "-m", "tenfold", "study", recipes, "--seeds", "2", "--out", out, "--workers", "2"]
-    command += ["--train", data["train"], "--test", data["test"], "--set", "train.epochs=20000"]
+    command += ["--train", data["train"], "--test", data["test"], "--set", "train.epochs=300"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not list(out.glob("*/checkpoints/00/*.safetensors")) and time.monotonic() < deadline:
@@ -117,11 +117,8 @@ def test_ctrl_c_stops_at_a_safe_point_and_the_same_command_goes_on(recipes: Path
     assert child.returncode == 130
     assert "The same command goes on" in errors
     begun = {run.path.name for run in list_runs(out)}
-    for run in list_runs(out):  # so that going on takes no time
-        shorter = (run.path / "recipe.toml").read_text().replace("epochs = 20000", "epochs = 1")
-        (run.path / "recipe.toml").write_text(shorter)
-    again = [*command[:-1], "train.epochs=1"]
-    done = subprocess.run(again, capture_output=True, text=True, timeout=120, env={**os.environ, "NO_COLOR": "1"})
+    assert not all(run.is_complete for run in list_runs(out))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env={**os.environ, "NO_COLOR": "1"})
     assert done.returncode == 0, done.stderr
     assert {run.path.name for run in list_runs(out)} >= begun
     assert all(run.is_complete for run in list_runs(out))

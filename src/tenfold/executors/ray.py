@@ -188,7 +188,7 @@ def _tell(work: _Work, attempt: _Attempt, event: Json, on_event: OnEvent) -> Non
 def _place(event: Json) -> Place:
     if "history" in event:
         return int(event["history"]["epoch"]), 0
-    return (int(event["epoch"]), int(event["step"])) if "step" in event else NOWHERE
+    return (int(event["epoch"]), int(event["step"])) if {"epoch", "step"} <= event.keys() else NOWHERE
 
 
 def _here(ray: Any) -> Any:
