@@ -102,7 +102,8 @@ def _run(arguments: Sequence[str] | None) -> int:
             from tenfold.training.replicated import serve
 
             serve(train_as)  # torchrun started several of us, and the first is the one that runs the command
-            return 0
+            _let_go_of_output()
+            os._exit(0)  # nothing is left to do, and torch's threads, met while Python takes itself apart, may abort
         _insist_on_a_place()
         result = build_app()(args=arguments, standalone_mode=False)
         if sys.stdout is not None:  # it is None when it was closed before we began
