@@ -104,22 +104,23 @@ def test_efficiency_counts_what_workers_slept(monkeypatch: pytest.MonkeyPatch) -
     assert found["milliseconds_a_member"] == pytest.approx(100)
 
 
-@pytest.mark.slow
-def test_d15_eight_workers_share_sixteen_members(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Members that sleep, so that a machine of two cores has eight; the rest is what Ray takes, or whatever else runs."""
+@pytest.fixture
+def scaling(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """benchmarks/scaling.py, which Ray's workers find, too."""
     pytest.importorskip("ray")
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")]))
-    scaling = importlib.import_module("scaling")
+    return importlib.import_module("scaling")
+
+
+@pytest.mark.slow
+def test_d15_eight_workers_share_sixteen_members(scaling: ModuleType) -> None:
+    """Members that sleep, so that a machine of two cores has eight; the rest is what Ray takes, or whatever else runs."""
     assert scaling.cluster(8, 16, 12.0, 1.0)["efficiency"] >= 0.85
 
 
 @pytest.mark.slow
-def test_d15_a_thousand_tiny_members_cost_less_than_50_ms_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("ray")
-    monkeypatch.syspath_prepend(str(FOLDER))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")]))
-    scaling = importlib.import_module("scaling")
+def test_d15_a_thousand_tiny_members_cost_less_than_50_ms_each(scaling: ModuleType) -> None:
     assert scaling.overhead(1000, 440.0, 3)["milliseconds_when_undisturbed"] <= 50  # the quickest tenth: others run here, too
 
 
