@@ -3,7 +3,7 @@
     python benchmarks/ablation.py TRAIN.CSV [VARIANTS.toml] [--recipe fast] [--seeds 3] [--held 6000] [--set KEY=VALUE]
 
 VARIANTS.toml, by default ablation.toml beside this script, has a [[variant]] table with `name` and `set`, a list of
-overrides, for each. Seeds and held-out rows are those of speedrun.py, and the same for every variant, so that
+overrides, for each, or `recipe`, another recipe. Seeds and held-out rows are those of speedrun.py, and the same for every variant, so that
 variants are compared on the same rows from the same initial weights. --held sets more rows aside: there are more errors
 to compare then, and each training is shorter. What is done is in the log and is not done
 again; the table goes to standard output, as Markdown:
@@ -44,10 +44,10 @@ def main() -> None:
     parser.add_argument("--log", type=Path, help="default: logs/ablation-RECIPE.jsonl beside this script")
     arguments = parser.parse_args()
 
-    variants = {BASE: []} | {v["name"]: v["set"] for v in tomllib.loads(arguments.variants.read_text("utf-8"))["variant"]}
-    recipes = {
-        name: tenfold.load_recipe(arguments.recipe, [*arguments.overrides, *changes]) for name, changes in variants.items()
-    }
+    recipes = {BASE: tenfold.load_recipe(arguments.recipe, arguments.overrides)}
+    for variant in tomllib.loads(arguments.variants.read_text("utf-8"))["variant"]:
+        changes = [*arguments.overrides, *variant.get("set", [])]
+        recipes[variant["name"]] = tenfold.load_recipe(variant.get("recipe", arguments.recipe), changes)
     log = arguments.log or HERE / "logs" / f"ablation-{recipes[BASE].name}.jsonl"
     make_directory(log.parent)
     done = {(line["key"], line["seed"], line["set_aside"]): line for line in read(log)}

