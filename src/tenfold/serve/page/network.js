@@ -101,8 +101,8 @@ function globally([x], start, fold, end) {
 }
 
 function product(a, b, transA, transB, bias) {
-  const [m, inner] = transA ? [a.dims[1], a.dims[0]] : a.dims, n = transB ? b.dims[0] : b.dims[1];
-  const made = make([m, n]);
+  const inner = transA ? a.dims[0] : a.dims.at(-1), m = size(a.dims) / inner, n = transB ? b.dims[0] : b.dims[1];
+  const made = make(transA ? [m, n] : [...a.dims.slice(0, -1), n]); // rows of any number of dimensions times one matrix
   for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) {
     let sum = bias ? bias.data[bias.data.length === n ? j : (bias.data.length === 1 ? 0 : i * n + j)] : 0;
     for (let k = 0; k < inner; k++) sum += a.data[transA ? k * m + i : i * inner + k] * b.data[transB ? j * inner + k : k * n + j];
