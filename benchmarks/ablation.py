@@ -3,9 +3,9 @@
     python benchmarks/ablation.py TRAIN.CSV [VARIANTS.toml] [--recipe fast] [--seeds 3] [--held 6000] [--set KEY=VALUE]
 
 VARIANTS.toml, by default ablation.toml beside this script, has a [[variant]] table with `name` and `set`, a list of
-overrides, for each, or `recipe`, another recipe. Seeds and held-out rows are those of speedrun.py, and the same for every variant, so that
-variants are compared on the same rows from the same initial weights. --held sets more rows aside: there are more errors
-to compare then, and each training is shorter. What is done is in the log and is not done
+overrides, for each, or `recipe`, another recipe. Seeds and held-out rows are those of speedrun.py, and the same for
+every variant, so that variants are compared on the same rows from the same initial weights. --held sets more rows
+aside: there are more errors to compare then, and each training is shorter. What is done is in the log and is not done
 again; the table goes to standard output, as Markdown:
 
 * more errors: errors per 10,000 images beyond those of the recipe itself, on the ensemble's vote, over all seeds.

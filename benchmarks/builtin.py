@@ -2,14 +2,14 @@
 
     python benchmarks/builtin.py [--work FOLDER] [--publish]
 
-Three steps: the lessons (digits by other hands and in shapes that MNIST lacks, digits and wrong cuts from written lines,
-letters, scribbles, noise: tenfold.reading.synthesis; letters of ten scripts in the fonts that matplotlib brings), a
-training by the recipe `builtin` with eleven classes, and the bundle, in which the network looks at each image at three widths, and
-what it gives to "not a digit" is spread over the ten. Temperature and reject threshold are learnt from the rows that the training held out; the threshold
-keeps 99.2 % of clean digits. MNIST's test set is looked at once, at the end, for the figure on the card.
-Without --publish the bundle stays in the work folder. What is there already is not made again, and a training that was stopped
-goes on. Same seed, same bits, on one kind of processor. Lessons take up to 20
-minutes of one core, the training 10 to 40, the longer without bfloat16.
+Three steps: the lessons (digits by other hands and in shapes that MNIST lacks, digits and wrong cuts from written
+lines, letters, scribbles, noise: tenfold.reading.synthesis; letters of ten scripts in the fonts that matplotlib
+brings), a training by the recipe `builtin` with eleven classes, and the bundle, in which the network looks at each
+image at three widths, and what it gives to "not a digit" is spread over the ten. Temperature and reject threshold are
+learnt from the rows that the training held out; the threshold keeps 99.2 % of clean digits. MNIST's test set is looked
+at once, at the end, for the figure on the card. Without --publish the bundle stays in the work folder. What is there
+already is not made again, and a training that was stopped goes on. Same seed, same bits, on one kind of processor.
+Lessons take up to 20 minutes of one core, the training 10 to 40, the longer without bfloat16.
 """
 
 from __future__ import annotations
@@ -157,13 +157,14 @@ def probabilities(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.f
 NOTE = """
 ## How it was made
 
-`python benchmarks/builtin.py --publish` makes it from MNIST's 60,000 training images and from drawings, and no other data:
-MNIST's digits as they are, redrawn by other hands and pens, cut out of written lines, and stored in few pixels as by a
-coarse scanner; among those, one in four is drawn by a program in a shape that MNIST's writers hardly use (ones with a long
-upstroke, sevens with a bar, fours like lightning, nines with a curled tail). An eleventh class, "not a digit" - wrong cuts,
-drawn letters and signs, letters of ten scripts as the DejaVu fonts print them, curls, scribbles, clothes, blots and noise - was
-learnt with them; what the network gives to it is spread evenly over the ten classes, so that an image of no digit has a
-confidence below the threshold. It sees every image as it is, narrower and wider, and answers with the mean. `builtin.toml` is the recipe; `benchmarks/reading.py` measures how well it reads what is not
+`python benchmarks/builtin.py --publish` makes it from MNIST's 60,000 training images and from drawings, and no other
+data: MNIST's digits as they are, redrawn by other hands and pens, cut out of written lines, and stored in few pixels as
+by a coarse scanner; among those, one in four is drawn by a program in a shape that MNIST's writers hardly use (ones
+with a long upstroke, sevens with a bar, fours like lightning, nines with a curled tail). An eleventh class, "not a
+digit" - wrong cuts, drawn letters and signs, letters of ten scripts as the DejaVu fonts print them, curls, scribbles,
+clothes, blots and noise - was learnt with them; what the network gives to it is spread evenly over the ten classes, so
+that an image of no digit has a confidence below the threshold. It sees every image as it is, narrower and wider, and
+answers with the mean. `builtin.toml` is the recipe; `benchmarks/reading.py` measures how well it reads what is not
 MNIST's, and docs/reading.md has the figures.
 
 What looks like a digit out of its word - I, l, O, S, Z, digits of other scripts that are one bow or ring - is read as one; of
