@@ -117,11 +117,11 @@ def test_the_bundle_that_comes_along_is_small_and_whole() -> None:
 def test_what_is_no_digit_is_rejected() -> None:
     rng = np.random.default_rng(21)
     noise = rng.integers(0, 256, (100, 1, 28, 28), dtype=np.uint8)
-    assert (READER.bundle.predict_proba(noise).max(axis=1) < READER.threshold).mean() >= 0.95
+    assert (READER.bundle.predict_proba(noise).max(axis=1) < READER.threshold).mean() >= 0.97
     grains = np.stack([frame(kind(rng)) for kind in (glyphs.noise, glyphs.cloth) for _ in range(100)])[:, None]
-    assert (READER.bundle.predict_proba(grains).max(axis=1) < READER.threshold).mean() >= 0.95
+    assert (READER.bundle.predict_proba(grains).max(axis=1) < READER.threshold).mean() >= 0.97
     scribbles = np.stack([frame(glyphs.scribble(rng)) for _ in range(200)])[:, None]
-    assert (READER.bundle.predict_proba(scribbles).max(axis=1) < READER.threshold).mean() >= 0.85
+    assert (READER.bundle.predict_proba(scribbles).max(axis=1) < READER.threshold).mean() >= 0.93
     photos = [rng.normal(128, 60, (64, 64)).clip(0, 255).astype(np.uint8) for _ in range(20)]
     assert all(digit.rejected for digit in READER.recognise(*photos))
 
