@@ -43,6 +43,17 @@ def test_sizes_follow_padding_and_stride(layers: str, size: int) -> None:
     assert shapes == [(size, size)]
 
 
+def test_a_depthwise_convolution_has_one_filter_a_channel() -> None:
+    network = parse("6C3V BN DW3VL 10C1 BN DW5S2 BN FLAT SOFTMAX", DIGIT, 3).eval()
+    assert kinds(network)[:7] == ["Conv2d", "ReLU", "BatchNorm2d", "Conv2d", "Conv2d", "ReLU", "BatchNorm2d"]
+    assert [tuple(m.weight.shape) for m in network if isinstance(m, nn.Conv2d)] == [
+        *((6, 1, 3, 3), (6, 1, 3, 3), (10, 6, 1, 1), (10, 1, 5, 5)),
+    ]
+    images = np.random.Generator(np.random.PCG64(1)).integers(0, 256, (5, 1, 28, 28), np.uint8)
+    session = open_session(export_onnx([network], DIGIT, 3, "mean"), 1)
+    assert np.abs(session.run(None, {"images": images})[0] - torch_probabilities([network], images)).max() < 1e-5
+
+
 def test_images_can_be_set_upright_first() -> None:
     network = parse("DESKEW CROP2 FLAT SOFTMAX", (1, 12, 9), 3)
     assert kinds(network) == ["Deskew", "Crop", "Flatten", "Output"]

@@ -39,7 +39,7 @@ def test_no_gradient_no_direction() -> None:
 
 def network() -> nn.Sequential:
     torch.manual_seed(3)
-    return Network((1, 8, 8), 10, "8C3 BN 16C3 FLAT 12 SOFTMAX")
+    return Network((1, 8, 8), 10, "8C3 BN DW3L 16C3 FLAT 12 SOFTMAX")
 
 
 def step(net: nn.Sequential, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -57,7 +57,7 @@ def test_filters_and_hidden_weights_move_orthogonally_the_rest_as_with_adamw() -
     adamw = (net := network(), build_optimizer(net, TrainSettings(optimizer="adamw", **settings)))
     ours, adams = step(*muon), step(*adamw)
     orthogonal = {name for name in ours if not torch.allclose(ours[name], adams[name], atol=1e-7)}
-    assert orthogonal == {"0.weight", "3.weight", "6.weight"}  # two convolutions and the hidden dense layer
+    assert orthogonal == {"0.weight", "4.weight", "7.weight"}  # not the depthwise convolution between
     for name in orthogonal:
         values = torch.linalg.svdvals(ours[name].flatten(1)) / 0.01
         largest = 0.2 * max(ours[name].flatten(1).shape) ** 0.5

@@ -5,6 +5,8 @@ Tokens are read left to right:
 ==============  ===============================================================================
 ``32C3``        convolution, 32 filters 3x3, same padding, ReLU; suffixes ``S2`` stride 2,
                 ``V`` valid padding, ``L`` linear (no ReLU), in this order
+``DW3``         depthwise convolution: each channel has a 3x3 filter of its own; the same suffixes. With a
+                ``64C1`` behind it, 64 filters 1x1, it does the work of a ``64C3`` for far fewer parameters
 ``BN``          batch norm
 ``CROP2``       2 pixels cut off on each side, such as the border that digits leave empty
 ``DESKEW``      each image sheared until its ink no longer slants
@@ -37,8 +39,8 @@ from tenfold.models.layers.deskew import Deskew
 from tenfold.models.layers.gradients import Gradients
 
 HELP = (
-    "expected tokens such as 32C3 (S2 stride, V valid, L linear), BN, CROP2, DESKEW, GRADIENTS, RELU, ELU, LRELU, SILU, MP2, "
-    "AP2, GAP, GMP, D40, FLAT, 128, 128L, SOFTMAX10"
+    "expected tokens such as 32C3 (S2 stride, V valid, L linear), DW3, BN, CROP2, DESKEW, GRADIENTS, RELU, ELU, LRELU, SILU, "
+    "MP2, AP2, GAP, GMP, D40, FLAT, 128, 128L, SOFTMAX10"
 )
 
 
@@ -96,12 +98,14 @@ def _layer(word: str, shape: _Shape, classes: int) -> list[nn.Module]:
 
 
 def _convolution(match: re.Match[str], shape: _Shape, classes: int) -> list[nn.Module]:
-    filters, kernel, stride = int(match["filters"]), int(match["kernel"]), int(match["stride"] or 1)
+    depthwise = match["filters"] is None
+    filters = shape.channels if depthwise else int(match["filters"])
+    kernel, stride = int(match["kernel"]), int(match["stride"] or 1)
     padding = 0 if match["valid"] else kernel // 2
     height, width = shape.spatial()
     if min(height, width) + 2 * padding < kernel:
         raise ValueError(f"has a {kernel}x{kernel} kernel, but the image is only {height}x{width} here")
-    convolution = nn.Conv2d(shape.channels, filters, kernel, stride, padding)
+    convolution = nn.Conv2d(shape.channels, filters, kernel, stride, padding, groups=filters if depthwise else 1)
     shape.channels = filters
     shape.size = ((height + 2 * padding - kernel) // stride + 1, (width + 2 * padding - kernel) // stride + 1)
     return [convolution] if match["linear"] else [convolution, nn.ReLU()]
@@ -178,7 +182,7 @@ def _activation(match: re.Match[str], shape: _Shape, classes: int) -> list[nn.Mo
 
 
 _TOKENS: dict[str, Callable[[re.Match[str], _Shape, int], list[nn.Module]]] = {
-    r"(?P<filters>[1-9]\d{0,4})C(?P<kernel>[1-9]\d?)(S(?P<stride>[1-9]))?(?P<valid>V)?(?P<linear>L)?": _convolution,
+    r"(DW|(?P<filters>[1-9]\d{0,4})C)(?P<kernel>[1-9]\d?)(S(?P<stride>[1-9]))?(?P<valid>V)?(?P<linear>L)?": _convolution,
     r"(?P<kind>MP|AP)(?P<window>[1-9])(S(?P<stride>[1-9]))?": _pool,
     r"GAP|GMP": _global_pool,
     r"BN": _batch_norm,

@@ -20,6 +20,8 @@ HEIGHT = 48
 """Pixels from the top to the bottom of a digit in a line."""
 MAJOR = 0.5
 """Components of this share of the usual height, or taller, are digits or several of them; the others are parts or marks."""
+CARRIES = 0.25
+"""A part or mark of this share of a line's height, or taller, carries the line on to what lies beyond it."""
 BOWLS = 1.4
 """A column of a dash is crossed once from top to bottom, one of joined noughts about twice."""
 STEEPEST = 0.7
@@ -112,16 +114,30 @@ def _chains(found: Boxes, major: NDArray[np.bool_]) -> list[list[int]]:
 
 
 def _with_minors(found: Boxes, chains: list[list[int]], minors: NDArray[np.int64]) -> list[list[int]]:
-    """``chains`` with each small component in the chain it lies in or near; what is far from all is dropped."""
+    """``chains`` with each small component in the chain it lies in or near; what is far from all is dropped.
+
+    The larger ones carry a chain on, so that a row of small noughts behind large digits belongs to it to the last.
+    """
     bands = [(found.top[c].min(), found.bottom[c].max(), found.left[c].min(), found.right[c].max()) for c in chains]
     grown = [list(chain) for chain in chains]
-    for i in minors.tolist():
-        middle_x, middle_y = (found.left[i] + found.right[i]) / 2, (found.top[i] + found.bottom[i]) / 2
-        for chain, (top, bottom, left, right) in zip(grown, bands, strict=True):
-            height = bottom - top
-            if top - 0.2 * height <= middle_y <= bottom + 0.2 * height and left - height <= middle_x <= right + height:
-                chain.append(i)
-                break
+    middle_x, middle_y = (found.left + found.right) / 2, (found.top + found.bottom) / 2
+    remaining = minors.tolist()
+    while remaining:
+        far = []
+        for i in remaining:
+            for k, (top, bottom, left, right) in enumerate(bands):
+                height = bottom - top
+                level = top - 0.2 * height <= middle_y[i] <= bottom + 0.2 * height
+                if level and left - height <= middle_x[i] <= right + height:
+                    grown[k].append(i)
+                    if found.height[i] >= CARRIES * height:
+                        bands[k] = (top, bottom, min(left, found.left[i]), max(right, found.right[i]))
+                    break
+            else:
+                far.append(i)
+        if len(far) == len(remaining):
+            break
+        remaining = far
     return grown
 
 

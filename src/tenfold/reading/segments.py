@@ -12,7 +12,7 @@ from tenfold.reading.ink import Ink
 from tenfold.reading.lines import HEIGHT
 from tenfold.reading.normalise import FAINT, frame
 
-WIDEST = 1.7
+WIDEST = 2.2
 """No digit is wider than this many heights of a line."""
 MOST_PIECES = 10
 SHARED = 0.6

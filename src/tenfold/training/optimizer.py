@@ -25,7 +25,9 @@ def build_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.
         case "sgd":
             return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=settings.momentum > 0, fused=True)
         case "muon":
-            # the last weights are those of the output, whose rows are classes and not directions to balance
-            hidden = {"params": weights[:-1], "weight_decay": settings.weight_decay, "orthogonal": True}
-            groups[0]["params"] = weights[-1:]
-            return Muon([hidden, *groups] if weights[:-1] else groups, rate, settings.momentum)
+            # the output's rows are classes, and depthwise filters work each on a channel of its own: no directions to balance
+            depthwise = {id(m.weight) for m in network.modules() if isinstance(m, nn.Conv2d) and m.groups > 1}
+            hidden = [p for p in weights[:-1] if id(p) not in depthwise]
+            groups[0]["params"] = [p for p in weights[:-1] if id(p) in depthwise] + weights[-1:]
+            orthogonal = {"params": hidden, "weight_decay": settings.weight_decay, "orthogonal": True}
+            return Muon([orthogonal, *groups] if hidden else groups, rate, settings.momentum)

@@ -25,7 +25,7 @@ from tenfold.reading.synthesis.strings import Written, write_string
 from tenfold.values.dataset import Dataset
 
 NOTHING = "not a digit"
-WHOLE, FOREIGN = 0.93, 0.06
+WHOLE, FOREIGN = 0.93, 0.12
 """A segment with this share of a digit's ink and at most that of others is that digit ..."""
 PART, MIXED = 0.75, 0.2
 """... and one with less, or with more, is none; in between nobody is asked."""
@@ -41,9 +41,9 @@ class Amounts:
 
     written: int = 30_000
     """Digits by other hands."""
-    strings: int = 5_500
+    strings: int = 8_000
     """Lines from which the digits and ``wrong`` wrong cuts each are taken."""
-    wrong: int = 7
+    wrong: int = 6
     nothing: int = 60_000
     """Letters, signs, curls, scribbles, clothes and noise."""
     scanned: int = 30_000
@@ -52,7 +52,7 @@ class Amounts:
     """Digits in shapes that MNIST lacks; of those that are written, in lines too, or scanned, one in :data:`RARE` is of them."""
     quick: float = 0.4
     """The share of those that fast hands write."""
-    chained: float = 0.35
+    chained: float = 0.45
     """The share of lines that end with noughts, and of those with some side by side in which they are written in one go."""
 
 

@@ -21,7 +21,7 @@ def chain(count: int, height: float, rng: np.random.Generator) -> list[tuple[Ink
     Each begins near its top, runs round against the clock, a little too far or not quite, and goes on to the next with a dip,
     straight, or over the top; neighbours may share a wall. Half of each stroke between two belongs to each.
     """
-    wide, tall = rng.uniform(0.5, 1.25) * height / 2, height / 2
+    wide, tall = rng.uniform(0.5, 1.6) * height / 2, height / 2
     gap = rng.uniform(-0.12, 0.45) * height
     begin, over = -np.pi / 2 + rng.normal(0, 0.45), rng.normal(0.3, 0.5)
     dip, slant, uneven = rng.normal(0.08, 0.12) * height, rng.normal(0, 0.2), rng.uniform(0.02, 0.12)

@@ -55,7 +55,7 @@ def write_string(
     placed: list[tuple[Ink, float, float]] = []  # ink, left, top
     x, owners = 0.0, list[int]()
     wobble, drift, uneven = rng.uniform(0, 0.08), rng.normal(0, 0.03), rng.uniform(0.03, 0.15)
-    small = rng.uniform(0.5, 1) if rng.random() < 0.3 else 1.0  # noughts
+    small = rng.uniform(0.35, 1) if rng.random() < 0.3 else 1.0  # noughts
     raised = rng.uniform(0, 1) if small < 1 else 1.0
     joined = rng.uniform(0.2, 0.9) if rng.random() < 0.15 else 0.0
     dotted = _separators(len(images), rng) if rng.random() < marks else set()

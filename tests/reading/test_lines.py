@@ -1,0 +1,33 @@
+"""Which components make a line."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tenfold.reading.ink import InkMap
+from tenfold.reading.lines import HEIGHT, find_lines
+
+
+def page_with(*boxes: tuple[int, int, int, int]) -> InkMap:
+    """A page of 120 x 500 with the outlines of boxes, 4 pixels thick: (left, top, width, height)."""
+    mask = np.zeros((120, 500), bool)
+    for left, top, width, height in boxes:
+        mask[top : top + height, left : left + width] = True
+        mask[top + 4 : top + height - 4, left + 4 : left + width - 4] = False
+    return InkMap(mask.astype(np.float32), mask, bright=False)
+
+
+LARGE = [(20, 20, 40, 80), (70, 20, 40, 80)]
+
+
+def test_a_row_of_small_noughts_belongs_to_its_line_to_the_last() -> None:
+    small = [(130 + 60 * k, 76, 30, 24) for k in range(5)]
+    (line,) = find_lines(page_with(*LARGE, *small))
+    assert line.left + line.width >= 130 + 60 * 4 + 30
+    assert abs(80 * line.scale - HEIGHT) < 1  # the large digits decide how large the line is
+
+
+def test_specks_do_not_carry_a_line_on() -> None:
+    specks = [(130 + 60 * k, 92, 8, 8) for k in range(5)]
+    (line,) = find_lines(page_with(*LARGE, *specks))
+    assert line.left + line.width < 110 + 80 + 10
