@@ -159,7 +159,7 @@ NOTE = """
 
 `python benchmarks/builtin.py --publish` makes it from MNIST's 60,000 training images and from drawings, and no other
 data: MNIST's digits as they are, redrawn by other hands and pens, cut out of written lines, and stored in few pixels as
-by a coarse scanner; among those, one in four is drawn by a program in a shape that MNIST's writers hardly use (ones
+by a coarse scanner; among those, one in three is drawn by a program in a shape that MNIST's writers hardly use (ones
 with a long upstroke, sevens with a bar, fours like lightning, nines with a curled tail). An eleventh class, "not a
 digit" - wrong cuts, drawn letters and signs, letters of ten scripts as the DejaVu fonts print them, curls, scribbles,
 clothes, blots and noise - was learnt with them; what the network gives to it is spread evenly over the ten classes, so

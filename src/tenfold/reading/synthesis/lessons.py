@@ -30,7 +30,7 @@ WHOLE, FOREIGN = 0.93, 0.12
 PART, MIXED = 0.75, 0.2
 """... and one with less, or with more, is none; in between nobody is asked."""
 MARGIN = 6
-RARE = 4
+RARE = 3
 
 Example = tuple[NDArray[np.uint8], int]
 
@@ -48,7 +48,7 @@ class Amounts:
     """Letters, signs, curls, scribbles, clothes and noise."""
     scanned: int = 30_000
     """Digits by other hands, of few pixels."""
-    drawn: int = 16_000
+    drawn: int = 24_000
     """Digits in shapes that MNIST lacks; of those that are written, in lines too, or scanned, one in :data:`RARE` is of them."""
     quick: float = 0.4
     """The share of those that fast hands write."""

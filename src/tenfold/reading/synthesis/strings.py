@@ -160,20 +160,31 @@ def _separators(count: int, rng: np.random.Generator) -> set[int]:
 
 
 def _dot(height: int, rng: np.random.Generator) -> Ink:
-    """A dot, or a comma."""
+    """A dot, a colon, or a comma."""
     tall = max(3, int(height * rng.uniform(0.06, 0.16)))
-    if rng.random() < 0.4:
+    kind = rng.random()
+    if kind < 0.1:
+        dot = _stroke(tall, tall, tall * 0.8, falling=False)
+        return np.concatenate([dot, np.zeros((int(tall * rng.uniform(0.7, 2.5)), tall), np.float32), dot])
+    if kind < 0.5:
         return _stroke(tall * 2, max(3, int(tall * rng.uniform(0.6, 1.2))), tall * 0.5, falling=False)
     y, x = np.mgrid[0:tall, 0:tall] - (tall - 1) / 2
     return np.clip(tall / 2 - np.hypot(y, x) + 0.5, 0, 1).astype(np.float32)
 
 
 def _dash(height: int, rng: np.random.Generator) -> Ink:
-    wide, thick = int(height * rng.uniform(0.25, 1.2)), height * rng.uniform(0.05, 0.12)
-    one = _stroke(max(3, int(thick * 2)), max(4, wide), thick, falling=bool(rng.random() < 0.5))
-    if rng.random() < 0.3:  # an equals sign
-        return np.concatenate([one, np.zeros((int(height * 0.1), wide if wide > 4 else 4), np.float32)[:, : one.shape[1]], one])
-    return one
+    """A dash, or an equals sign."""
+    wide, thick = max(4, int(height * rng.uniform(0.25, 1.2))), height * rng.uniform(0.05, 0.12)
+    tall, falling = max(3, int(thick * rng.uniform(1, 2.5))), bool(rng.random() < 0.5)
+    if rng.random() < 0.6:
+        return _stroke(tall, wide, thick, falling=falling)
+    wide = max(4, wide // 2)
+    canvas = np.zeros((2 * tall + int(height * rng.uniform(0, 0.2)), round(wide * 1.7)), np.float32)
+    for top in (0, len(canvas) - tall):
+        length = max(4, round(wide * rng.uniform(0.6, 1.2)))
+        left = int(rng.integers(0, canvas.shape[1] - length + 1))
+        canvas[top : top + tall, left : left + length] = _stroke(tall, length, thick, falling=falling)
+    return canvas
 
 
 def _stroke(height: int, width: int, thick: float, *, falling: bool) -> Ink:
