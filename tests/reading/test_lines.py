@@ -31,3 +31,16 @@ def test_specks_do_not_carry_a_line_on() -> None:
     specks = [(130 + 60 * k, 92, 8, 8) for k in range(5)]
     (line,) = find_lines(page_with(*LARGE, *specks))
     assert line.left + line.width < 110 + 80 + 10
+
+
+def test_remains_of_a_ruled_line_under_the_digits_are_left_out() -> None:
+    remains = [(15, 104, 30, 4), (60, 104, 20, 4), (120, 105, 40, 3)]
+    dash = (125, 55, 30, 8)
+    (line,) = find_lines(page_with(*LARGE, *remains, dash))
+    assert line.above + line.height <= 102
+    assert line.left + line.width == 156  # the dash is a mark of the line
+
+
+def test_a_bar_within_the_digits_height_is_part_of_one() -> None:
+    (line,) = find_lines(page_with(*LARGE, (140, 26, 30, 8), (140, 60, 30, 40)))  # a five whose bar hangs apart
+    assert line.straightened(page_with((140, 26, 30, 8)).ink).sum() > 0.9 * page_with((140, 26, 30, 8)).ink.sum() * line.scale**2
