@@ -76,7 +76,7 @@ def test_browser_and_python_agree_on_a_thousand_images(chrome: Chrome) -> None:
 def test_every_kind_of_layer_is_computed_as_in_python(tmp_path: Path) -> None:
     layers = [
         "8C5S2L BN ELU MP2S1 12C3VL LRELU AP2 16C3L SILU GAP 12L BN RELU SOFTMAX10",
-        "CROP2 6C3 BN RELU MP3S2 8C3S2V GMP D20 SOFTMAX10",
+        "DESKEW CROP2 6C3 BN RELU MP3S2 DW3 8C3S2V GMP D20 SOFTMAX10",
     ]
     networks = [shaken(parse(line, (1, 28, 28), 10), seed) for seed, line in enumerate(layers)]
     sample = big_digits().take(range(40))

@@ -23,8 +23,8 @@ from tenfold.serve.settings import READABLE, REJECT
 SCRIPTS = ("views.js", "pad.js", "onnx.js", "network.js", "normalise.js", "local.js", "page.js")
 IN_BROWSER = frozenset(
     {"Add", "AveragePool", "BatchNormalization", "Cast", "Conv", "Div", "Elu", "Exp", "Flatten", "Gemm", "GlobalAveragePool"}
-    | {"GlobalMaxPool", "LeakyRelu", "Log", "MatMul", "Max", "MaxPool", "Mean", "Mul", "Relu", "Sigmoid", "Softmax"}
-    | {"Softplus", "Sqrt", "Sub"}
+    | {"GlobalMaxPool", "GridSample", "LeakyRelu", "Log", "MatMul", "Max", "MaxPool", "Mean", "Mul", "Relu", "Reshape"}
+    | {"Sigmoid", "Softmax", "Softplus", "Sqrt", "Sub"}
 )
 """What ``page/network.js`` computes."""
 SAMPLES = 30

@@ -46,7 +46,7 @@ class CGraph:
             emit = getattr(self, f"_{node.op_type.lower()}", None)
             if node.op_type in ELEMENTWISE:
                 expression = ELEMENTWISE[node.op_type].replace("{alpha}", _number(attributes.get("alpha", 0.01)))
-                self._each(node, expression, 1)
+                self._each(node, expression)
             elif emit is not None:
                 emit(node, attributes)
             else:
@@ -103,19 +103,38 @@ class CGraph:
         self._names[node.output[0]] = self._in(node)  # the same numbers in the same order
 
     def _cast(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-        self._each(node, "(float)x[i]", 1, kind="uint8_t" if self._in(node) == "pixels" else "float")
+        self._each(node, "(float)x[i]", kind="uint8_t" if self._in(node) == "pixels" else "float")
 
-    def _div(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-        self._each(node, "x[i] / z[i]", 2)
+    def _reshape(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        self._names[node.output[0]] = self._in(node)
 
-    def _mul(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-        self._each(node, "x[i] * z[i]", 2)
+    def _matmul(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        right = self._values.get(node.input[1])
+        if right is None or right.ndim != 2:
+            raise UsageError("no C for a MatMul by anything but one matrix; export this model --to onnx")
+        rows = math.prod(self._size(node.input[0])) // len(right)
+        self._call("MatMul", "product", [self._in(node), self._weight(node, 1), self._out(node)], [rows, *right.shape])
+
+    def _gridsample(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        if a.get("mode", b"linear") not in (b"linear", b"bilinear") or a.get("padding_mode", b"zeros") != b"zeros":
+            raise UsageError("no C for a GridSample with these attributes; export this model --to onnx")
+        numbers = [*self._size(node.input[0]), *self._size(node.output[0])[1:], a.get("align_corners", 0)]
+        self._call("GridSample", "grid_sample", [self._in(node), self._name(node.input[1]), self._out(node)], numbers)
 
     def _add(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-        self._each(node, "x[i] + z[i]", 2)
+        self._pairs(node, "{} + {}")
+
+    def _sub(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        self._pairs(node, "{} - {}")
+
+    def _mul(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        self._pairs(node, "{} * {}")
+
+    def _div(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        self._pairs(node, "{} / {}")
 
     def _max(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-        self._each(node, "x[i] > z[i] ? x[i] : z[i]", 2)
+        self._pairs(node, "{0} > {1} ? {0} : {1}")
 
     def _mean(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
         """The mean of any number of tensors of one shape."""
@@ -123,21 +142,28 @@ class CGraph:
         count = math.prod(self._size(node.output[0]))
         self.steps.append(f"for (int i = 0; i < {count}; i++) {self._out(node)}[i] = ({terms}) / {len(node.input)}.0f;")
 
-    def _each(self, node: onnx.NodeProto, expression: str, inputs: int, kind: str = "float") -> None:
-        """One value from one value of each input, the second of which may be a single number or one a channel."""
+    def _each(self, node: onnx.NodeProto, expression: str, kind: str = "float") -> None:
+        """One value from one value."""
+        count = math.prod(self._size(node.output[0]))
+        each = f"for (int i = 0; i < {count}; i++) {self._out(node)}[i] = {expression};"
+        self.steps.append(f"{{ const {kind} *x = {self._in(node)}; {each} }}")
+
+    def _pairs(self, node: onnx.NodeProto, expression: str) -> None:
+        """One value from one value of each of two tensors."""
         size = self._size(node.output[0])
-        arguments = [f"const {kind} *x = {self._in(node)}"]
-        if inputs == 2:
-            other = self._values.get(node.input[1])
-            if other is not None and other.size == 1:
-                expression = expression.replace("z[i]", _number(float(other.ravel()[0])))
-            elif other is None and self._size(node.input[1]) == size:
-                arguments.append(f"*z = {self._name(node.input[1])}")
-            else:
-                raise UsageError(f"no C for a {node.op_type} of tensors of two shapes; export this model --to onnx")
-        out = self._out(node)
-        declared = ", ".join(arguments)
-        self.steps.append(f"{{ {declared}; for (int i = 0; i < {math.prod(size)}; i++) {out}[i] = {expression}; }}")
+        left, right = (self._operand(node.op_type, name, size) for name in node.input)
+        self.steps.append(f"for (int i = 0; i < {math.prod(size)}; i++) {self._out(node)}[i] = {expression.format(left, right)};")
+
+    def _operand(self, operator: str, tensor: str, size: list[int]) -> str:
+        """Value ``i`` of a tensor of that ``size``, or the one value of a tensor that has no more."""
+        value, count = self._values.get(tensor), math.prod(self._size(tensor))
+        if value is not None and count == 1:
+            return _number(float(value.ravel()[0]))
+        if value is not None and count == math.prod(size):
+            return f"{self._constant(tensor, value)}[i]"
+        if value is None and (count == 1 or self._size(tensor) == size):
+            return f"{self._name(tensor)}[{0 if count == 1 else 'i'}]"
+        raise UsageError(f"no C for a {operator} of tensors of two shapes; export this model --to onnx")
 
     def _call(self, operator: str, name: str, tensors: list[str], numbers: list[int]) -> None:
         self.functions[operator] = FUNCTIONS[operator].strip().replace("{p}", PREFIX)

@@ -44,6 +44,45 @@ static void {p}_dense(const float *x, const float *weight, const float *bias, fl
     }
 }
 """,
+    "MatMul": """
+static void {p}_product(const float *x, const float *matrix, float *y, int rows, int inputs, int outputs)
+{
+    for (int r = 0; r < rows; r++)
+        for (int o = 0; o < outputs; o++) {
+            float sum = 0.0f;
+            for (int i = 0; i < inputs; i++) sum += x[r * inputs + i] * matrix[i * outputs + o];
+            y[r * outputs + o] = sum;
+        }
+}
+""",
+    "GridSample": """
+static float {p}_pixel(const float *x, int height, int width, float row, float column)
+{
+    return row >= 0 && column >= 0 && row < height && column < width ? x[(int)row * width + (int)column] : 0.0f;
+}
+
+static float {p}_place(float at, int length, int corners)
+{
+    return corners ? (at + 1) / 2 * (float)(length - 1) : ((at + 1) * (float)length - 1) / 2;
+}
+
+static void {p}_grid_sample(const float *x, const float *grid, float *y, int channels, int height, int width, int out_h,
+                            int out_w, int corners)
+{
+    for (int i = 0; i < out_h * out_w; i++) {
+        const float column = {p}_place(grid[2 * i], width, corners), row = {p}_place(grid[2 * i + 1], height, corners);
+        const float left = floorf(column), top = floorf(row), across = column - left, down = row - top;
+        for (int k = 0; k < channels; k++) {
+            const float *image = x + k * height * width;
+            const float upper = (1 - across) * {p}_pixel(image, height, width, top, left)
+                                + across * {p}_pixel(image, height, width, top, left + 1);
+            const float lower = (1 - across) * {p}_pixel(image, height, width, top + 1, left)
+                                + across * {p}_pixel(image, height, width, top + 1, left + 1);
+            y[k * out_h * out_w + i] = (1 - down) * upper + down * lower;
+        }
+    }
+}
+""",
     "BatchNormalization": """
 static void {p}_batch_norm(const float *x, const float *scale, const float *shift, float *y, int channels, int pixels)
 {

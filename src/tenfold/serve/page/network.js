@@ -120,6 +120,30 @@ function normalised([x, scale, shift, mean, variance], { epsilon = 1e-5 }) {
   return made;
 }
 
+function reshaped([x, shape]) { // one number may be -1: what is left
+  const dims = Array.from(shape.data, (n, i) => (n === 0 ? x.dims[i] : n)), open = dims.indexOf(-1);
+  if (open >= 0) dims[open] = size(x.dims) / -size(dims);
+  return { dims, data: x.data };
+}
+
+// Images at the places of a grid, -1..1 from side to side; linear between pixels, 0 outside.
+function sampled([x, grid], { align_corners: corners = 0 }) {
+  const [n, c, h, wide] = x.dims, [, oh, ow] = grid.dims, places = oh * ow, made = make([n, c, oh, ow]);
+  const pixel = (place, length) => (corners ? (place + 1) / 2 * (length - 1) : ((place + 1) * length - 1) / 2);
+  for (let image = 0; image < n; image++) for (let p = 0; p < places; p++) {
+    const at = 2 * (image * places + p), col = pixel(grid.data[at], wide), row = pixel(grid.data[at + 1], h);
+    const left = Math.floor(col), top = Math.floor(row), across = col - left, down = row - top;
+    for (let k = 0; k < c; k++) {
+      const plane = (image * c + k) * h;
+      const value = (r, q) => (r >= 0 && q >= 0 && r < h && q < wide ? x.data[(plane + r) * wide + q] : 0);
+      const upper = (1 - across) * value(top, left) + across * value(top, left + 1);
+      const lower = (1 - across) * value(top + 1, left) + across * value(top + 1, left + 1);
+      made.data[(image * c + k) * places + p] = (1 - down) * upper + down * lower;
+    }
+  }
+  return made;
+}
+
 function softmax([x]) {
   const [n, k] = x.dims, made = make(x.dims);
   for (let row = 0; row < n; row++) {
@@ -143,6 +167,7 @@ const OPERATORS = {
   Gemm: ([a, b, c], { transA = 0, transB = 0 }) => product(a, b, transA, transB, c),
   GlobalAveragePool: (xs) => globally(xs, 0, (a, b) => a + b, (sum, count) => sum / count),
   GlobalMaxPool: (xs) => globally(xs, -Infinity, Math.max, (most) => most),
+  GridSample: sampled,
   LeakyRelu: ([x], { alpha = 0.01 }) => map(x, (v) => (v < 0 ? alpha * v : v)),
   Log: ([x]) => map(x, Math.log),
   MatMul: ([a, b]) => product(a, b, 0, 0, null),
@@ -151,6 +176,7 @@ const OPERATORS = {
   Mean: (xs) => map(xs.reduce((a, b) => combine(a, b, (u, v) => u + v)), (v) => v / xs.length),
   Mul: ([a, b]) => combine(a, b, (u, v) => u * v),
   Relu: ([x]) => map(x, (v) => (v > 0 ? v : 0)),
+  Reshape: reshaped,
   Sigmoid: ([x]) => map(x, (v) => 1 / (1 + Math.exp(-v))),
   Softmax: softmax,
   Softplus: ([x]) => map(x, (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)))),
