@@ -9,7 +9,7 @@ image at three widths, and what it gives to "not a digit" is spread over the ten
 learnt from the rows that the training held out; the threshold keeps 99.2 % of clean digits. MNIST's test set is looked
 at once, at the end, for the figure on the card. Without --publish the bundle stays in the work folder. What is there
 already is not made again, and a training that was stopped goes on. Same seed, same bits, on one kind of processor.
-Lessons take up to 20 minutes of one core, the training 10 to 40, the longer without bfloat16.
+Lessons take up to 20 minutes of one core, the training 15 to 65, the longer without bfloat16.
 """
 
 from __future__ import annotations
