@@ -27,6 +27,12 @@ def test_a_row_of_small_noughts_belongs_to_its_line_to_the_last() -> None:
     assert abs(80 * line.scale - HEIGHT) < 1  # the large digits decide how large the line is
 
 
+def test_it_grows_to_the_left_as_well() -> None:
+    small = [(20 + 60 * k, 76, 30, 24) for k in range(5)]
+    (line,) = find_lines(page_with(*small, (350, 20, 40, 80), (400, 20, 40, 80)))
+    assert line.left < 20
+
+
 def test_specks_do_not_carry_a_line_on() -> None:
     specks = [(130 + 60 * k, 92, 8, 8) for k in range(5)]
     (line,) = find_lines(page_with(*LARGE, *specks))

@@ -126,24 +126,21 @@ def _with_minors(found: Boxes, chains: list[list[int]], minors: NDArray[np.int64
     bands = [(found.top[c].min(), found.bottom[c].max(), found.left[c].min(), found.right[c].max()) for c in chains]
     grown = [list(chain) for chain in chains]
     middle_x, middle_y = (found.left + found.right) / 2, (found.top + found.bottom) / 2
-    remaining = minors.tolist()
-    while remaining:
+    remaining = sorted(minors.tolist(), key=lambda i: float(middle_x[i]))
+    for sweep in (1, -1):  # lines grow to the right in the first, to the left in the second
         far = []
-        for i in remaining:
+        for i in remaining[::sweep]:
             for k, (top, bottom, left, right) in enumerate(bands):
                 height = bottom - top
                 highest, lowest = bodies[k] if flat[i] else (top - 0.2 * height, bottom + 0.2 * height)
-                level = highest <= middle_y[i] <= lowest
-                if level and left - height <= middle_x[i] <= right + height:
+                if highest <= middle_y[i] <= lowest and left - height <= middle_x[i] <= right + height:
                     grown[k].append(i)
                     if found.height[i] >= CARRIES * height:
                         bands[k] = (top, bottom, min(left, found.left[i]), max(right, found.right[i]))
                     break
             else:
                 far.append(i)
-        if len(far) == len(remaining):
-            break
-        remaining = far
+        remaining = far[::sweep]
     return grown
 
 
