@@ -22,8 +22,8 @@ MAJOR = 0.5
 """Components of this share of the usual height, or taller, are digits or several of them; the others are parts or marks."""
 CARRIES = 0.25
 """A part or mark of this share of a line's height, or taller, carries the line on to what lies beyond it."""
-FLAT = 3.0
-"""Widths per height of a piece of a ruled line, at least."""
+REMAINS = 3.0
+"""What is left of a ruled line is at least this many times wider than tall."""
 BOWLS = 1.4
 """A column of a dash is crossed once from top to bottom, one of joined noughts about twice."""
 STEEPEST = 0.7
@@ -121,7 +121,7 @@ def _with_minors(found: Boxes, chains: list[list[int]], minors: NDArray[np.int64
     The larger ones carry a chain on, so that a row of small noughts behind large digits belongs to it to the last. Flat ones
     over or under the digits are what is left of a faint ruled line, and dropped.
     """
-    flat = found.width > FLAT * found.height
+    like_a_rule = found.width > REMAINS * found.height
     bodies = [(float(np.median(found.top[c])), float(np.median(found.bottom[c]))) for c in chains]
     bands = [(found.top[c].min(), found.bottom[c].max(), found.left[c].min(), found.right[c].max()) for c in chains]
     grown = [list(chain) for chain in chains]
@@ -132,7 +132,7 @@ def _with_minors(found: Boxes, chains: list[list[int]], minors: NDArray[np.int64
         for i in remaining[::sweep]:
             for k, (top, bottom, left, right) in enumerate(bands):
                 height = bottom - top
-                highest, lowest = bodies[k] if flat[i] else (top - 0.2 * height, bottom + 0.2 * height)
+                highest, lowest = bodies[k] if like_a_rule[i] else (top - 0.2 * height, bottom + 0.2 * height)
                 if highest <= middle_y[i] <= lowest and left - height <= middle_x[i] <= right + height:
                     grown[k].append(i)
                     if found.height[i] >= CARRIES * height:
