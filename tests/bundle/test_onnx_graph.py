@@ -60,21 +60,39 @@ def test_m11_the_checker_is_content_and_versions_are_stated():
     assert len({node.op_type for node in model.graph.node}) > 5
 
 
-def test_weights_of_16_bits_take_half_the_bytes_and_say_nearly_the_same():
+@pytest.mark.parametrize(("bits", "share", "off"), [(16, 0.7, 5e-3), (8, 0.5, 5e-2)])
+def test_weights_of_fewer_bits_take_fewer_bytes_and_say_nearly_the_same(bits, share, off):
     network = shaken(nn.Sequential(nn.Conv2d(3, 32, 3), nn.BatchNorm2d(32), nn.ReLU(), *head(32, 6)))
     images = random_images(channels=3)
-    full, half = (export_onnx([network], (3, 8, 8), 5, "mean", half=half) for half in (False, True))
-    assert len(half) < 0.7 * len(full)
-    assert {"Cast"} <= {node.op_type for node in onnx.load_from_string(half).graph.node} <= OPERATORS
-    difference = abs(run_onnx(half, images) - run_onnx(full, images)).max()
-    assert 0 < difference < 5e-3
+    full, small = (export_onnx([network], (3, 8, 8), 5, "mean", bits=each) for each in (32, bits))
+    assert len(small) < share * len(full)
+    assert {"Cast"} <= {node.op_type for node in onnx.load_from_string(small).graph.node} <= OPERATORS
+    difference = abs(run_onnx(small, images) - run_onnx(full, images)).max()
+    assert 0 < difference < off
 
 
-def test_a_weight_beyond_16_bits_is_refused():
+@pytest.mark.parametrize("bits", [16, 8])
+def test_a_network_that_is_there_twice_has_its_weights_once(bits):
+    network = shaken(nn.Sequential(nn.Flatten(), nn.Linear(3, 5)))
+    models = [export_onnx([network] * count, (3, 1, 1), 5, "mean", bits=bits) for count in (1, 2)]
+    once, twice = (onnx.load_from_string(model).graph for model in models)
+    assert len(twice.initializer) == len(once.initializer)
+    assert [sum(node.op_type == "Cast" for node in graph.node) for graph in (once, twice)] == [2, 2]  # the images' and one
+
+
+@pytest.mark.parametrize(("bits", "weight"), [(16, 1e6), (8, float("nan")), (8, float("inf"))])
+def test_a_weight_beyond_its_bits_is_refused(bits, weight):
     network = nn.Sequential(nn.Flatten(), nn.Linear(3, 5))
-    nn.init.constant_(network[1].weight, 1e6)
+    nn.init.constant_(network[1].weight, weight)
     with pytest.raises(IntegrityError, match="infinity"):
-        export_onnx([network], (3, 1, 1), 5, "mean", half=True)
+        export_onnx([network], (3, 1, 1), 5, "mean", bits=bits)
+
+
+def test_a_filter_of_zeros_stays_one_in_8_bits():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3, 5))
+    nn.init.zeros_(network[1].weight)
+    said = run_onnx(export_onnx([network], (3, 1, 1), 5, "mean", bits=8), random_images(channels=3)[:, :, :1, :1])
+    assert np.isfinite(said).all()
 
 
 def test_the_same_members_give_the_same_bytes():

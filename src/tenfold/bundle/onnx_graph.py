@@ -30,11 +30,14 @@ from tenfold.models.layers.neighbours import Neighbours
 from tenfold.values.predictions import PROBABILITY_FLOOR
 
 Vote = Literal["mean", "log-mean"]
+Bits = Literal[8, 16, 32]
 
 OPSET = 17
 IR_VERSION = 8
 """What belongs to opset 17; read by every ONNX Runtime since 1.12."""
 INPUT, OUTPUT = "images", "probabilities"
+INT8 = 127
+"""The largest whole number of a weight of 8 bits."""
 LARGEST = 2_000_000_000
 """Bytes of weights in one file: Protocol Buffers end at 2 GiB."""
 
@@ -46,7 +49,7 @@ def export_onnx(
     vote: Vote,
     offsets: Sequence[tuple[int, int]] = ((0, 0),),
     *,
-    half: bool = False,
+    bits: Bits = 32,
 ) -> bytes:
     """The ensemble as one ONNX model; the same members give the same bytes.
 
@@ -59,14 +62,15 @@ def export_onnx(
         classes: K.
         vote: ``mean`` of the members' softmax, or ``log-mean``, the normalised geometric mean.
         offsets: (down, right), in pixels; each member's softmax is its mean over the images shifted by each.
-        half: store the layers' weights in 16 bits, in half the bytes; they are cast back when the model is loaded.
+        bits: what a layer's weight is stored in; they are float32 again when the model is loaded. 16 are a float, 8 a
+            whole number -127..127 times a scale of its output channel (Jacob et al. 2018, arXiv:1712.05877).
 
     Raises:
         IntegrityError: a weight is NaN or infinite.
         ResourceError: more weights than one ONNX file can hold.
         TypeError: a layer that has no :func:`emit`.
     """
-    graph = Graph(half)
+    graph = Graph(bits)
     images = graph.node("Cast", INPUT, to=TensorProto.FLOAT)
     images = graph.node("Div", images, graph.constant("pixel_maximum", np.float32(255)))
     views = [graph.shifted(images, image_shape[0], *offset) for offset in offsets]
@@ -96,15 +100,16 @@ class Graph:
     Attributes:
         nodes: in the order of computation.
         prefix: goes before the names of what is added next.
-        half: whether weights are stored in 16 bits.
+        bits: what weights are stored in: 32, 16 or 8.
     """
 
-    def __init__(self, half: bool = False) -> None:
-        self.half = half
+    def __init__(self, bits: Bits = 32) -> None:
+        self.bits = bits
         self.nodes: list[NodeProto] = []
         self.prefix = "input"
         self._constants: list[TensorProto] = []
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._wide: dict[tuple[str, str | None], str] = {}
         self._bytes = 0
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
@@ -123,12 +128,25 @@ class Graph:
         return self._store(name, np.asarray(value, dtype=np.float32))
 
     def weight(self, value: Tensor | ArrayLike) -> str:
-        """Add a layer's weight, which is what most bytes are; with ``half`` in 16 bits and a cast behind it."""
-        if not self.half:
+        """Add a layer's weight (outputs, ...), which is what most bytes are, in ``bits`` and what makes it float32 behind it."""
+        if self.bits == 32:
             return self.constant("weight", value)
-        with np.errstate(over="ignore"):  # infinite then, and refused
-            stored = np.asarray(value).astype(np.float16)
-        return self.node("Cast", self._store("weight", stored), to=TensorProto.FLOAT)
+        array = np.asarray(value)
+        if self.bits == 16:
+            with np.errstate(over="ignore"):  # infinite then, and refused
+                return self._widened(self._store("weight", array.astype(np.float16)))
+        largest = np.abs(array).max(axis=tuple(range(1, array.ndim)), keepdims=True)
+        step = np.where(largest == 0, 1, largest) / INT8
+        scale = self.constant("scale", step)  # first: it refuses what is not finite
+        whole = self._store("weight", np.rint(array / step).astype(np.int8))
+        return self._widened(whole, scale)
+
+    def _widened(self, stored: str, scale: str | None = None) -> str:
+        """Add what makes a stored weight float32; once, however many layers have it."""
+        if (stored, scale) not in self._wide:
+            wide = self.node("Cast", stored, to=TensorProto.FLOAT)
+            self._wide[stored, scale] = self.node("Mul", wide, scale) if scale else wide
+        return self._wide[stored, scale]
 
     def integers(self, name: str, values: Sequence[int]) -> str:
         """Add an int64 constant, such as a shape; returns its full name."""

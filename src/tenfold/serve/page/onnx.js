@@ -55,7 +55,8 @@ function parseTensor(bytes) {
   }
   const buffer = raw.slice().buffer; // aligned
   const data = kind === 7 ? Float32Array.from(new BigInt64Array(buffer), Number)
-    : kind === 10 ? Float32Array.from(new Uint16Array(buffer), fromHalf) : new Float32Array(buffer);
+    : kind === 10 ? Float32Array.from(new Uint16Array(buffer), fromHalf)
+      : kind === 3 ? Float32Array.from(new Int8Array(buffer)) : new Float32Array(buffer);
   return { name, dims, data };
 }
 
