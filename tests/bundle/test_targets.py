@@ -12,12 +12,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 import yaml
 from torch import nn
 
 from _bundles import digits, digits_run
 from _command_line import tenfold
 from _networks import random_images, shaken, small_network
+from _service import big_digits
 from tenfold.bundle.files import model_bytes
 from tenfold.bundle.loaded import Bundle, open_session
 from tenfold.bundle.manifest import Manifest, ModelFile
@@ -25,6 +27,7 @@ from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.bundle.targets import TARGETS
 from tenfold.bundle.targets.c import c_header
 from tenfold.errors import UsageError
+from tenfold.models.layers.kernel import Kernel
 from tenfold.models.notation import parse
 
 HARNESS = """
@@ -96,12 +99,21 @@ def test_a_thousand_answers_of_the_c_header_are_the_models(run, tmp_path):
     assert (answers.argmax(axis=1) == digits().labels[:1000]).mean() > 0.95
 
 
+@needs_gcc
+def test_the_recogniser_that_comes_along_has_its_c(tmp_path):
+    assert tenfold("export", "builtin", "--to", "c", "--out", tmp_path / "digits.h").code == 0
+    images = big_digits().images[:50]
+    answers = answers_of_c(tmp_path, (tmp_path / "digits.h").read_text(), images)
+    assert np.abs(answers - Bundle.open("builtin").predict_proba(images)).max() < 1e-4
+
+
 LAYERS = [
     "CROP1 6C3S2 BN RELU 8C3V BN MP2 FLAT 12 BN SOFTMAX",
     "6C3L ELU BN MP2S1 6C5 BN GAP SOFTMAX",
     "4C3 LRELU BN AP2 4C3L SILU GMP SOFTMAX",
     "FLAT 20 SOFTMAX",
     "DESKEW 6C3V BN DW3VL 8C1 BN GAP SOFTMAX",
+    "DESKEW GRADIENTS2 6C3 BN FLAT D20 SOFTMAX",
 ]
 
 
@@ -116,6 +128,16 @@ def test_every_layer_has_its_c(layers, tmp_path):
     answers = answers_of_c(tmp_path, c_header(model, manifest_of(model, shape, classes)), images, classes)
     expected = open_session(model, 1).run(None, {"images": images})[0]
     assert np.abs(answers - expected).max() < 1e-5
+
+
+@needs_gcc
+def test_a_kernel_machine_has_its_c(tmp_path):
+    vectors = torch.rand(9, 12, generator=torch.Generator().manual_seed(0))
+    network = shaken(nn.Sequential(nn.Flatten(), Kernel(vectors), nn.Linear(9, 6), nn.Softplus(), nn.Linear(6, 4)))
+    model = export_onnx([network], (1, 3, 4), 4, "mean")
+    images = np.random.default_rng(0).integers(0, 256, (100, 1, 3, 4), dtype=np.uint8)
+    answers = answers_of_c(tmp_path, c_header(model, manifest_of(model, (1, 3, 4), 4)), images, 4)
+    assert np.abs(answers - open_session(model, 1).run(None, {"images": images})[0]).max() < 1e-5
 
 
 def test_an_operator_without_c_is_named():

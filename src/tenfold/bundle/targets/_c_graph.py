@@ -64,12 +64,13 @@ class CGraph:
         self._call("Conv", "conv", [self._in(node), self._weight(node, 1), self._weight(node, 2), self._out(node)], numbers)
 
     def _gemm(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-        if not a.get("transB") or a.get("transA") or a.get("alpha", 1.0) != 1 or a.get("beta", 1.0) != 1:
+        if a.get("transA") or a.get("alpha", 1.0) != 1 or a.get("beta", 1.0) != 1:
             raise UsageError("no C for a Gemm with these attributes; export this model --to onnx")
-        outputs, inputs = self._values[node.input[1]].shape
-        self._call(
-            "Gemm", "dense", [self._in(node), self._weight(node, 1), self._weight(node, 2), self._out(node)], [inputs, outputs]
-        )
+        tensor, weight = node.input[1], self._values[node.input[1]]
+        if not a.get("transB"):
+            tensor, weight = f"{tensor}.transposed", weight.T
+        tensors = [self._in(node), self._constant(tensor, weight), self._weight(node, 2), self._out(node)]
+        self._call("Gemm", "dense", tensors, [weight.shape[1], weight.shape[0]])
 
     def _batchnormalization(self, node: onnx.NodeProto, a: dict[str, Any]) -> None:
         weight, bias, mean, variance = (self._values[name].astype(np.float64) for name in node.input[1:])

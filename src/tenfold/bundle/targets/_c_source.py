@@ -165,5 +165,8 @@ ELEMENTWISE = {
     "LeakyRelu": "x[i] > 0.0f ? x[i] : {alpha} * x[i]",
     "Sigmoid": "1.0f / (1.0f + expf(-x[i]))",
     "Log": "logf(x[i])",
+    "Exp": "expf(x[i])",
+    "Sqrt": "sqrtf(x[i])",
+    "Softplus": "(x[i] > 0.0f ? x[i] : 0.0f) + log1pf(expf(-fabsf(x[i])))",
 }
 """One value from one value."""
