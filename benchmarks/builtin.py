@@ -44,9 +44,10 @@ SEED, PARTS = 1, 12
 VIEWS = {"builtin": WIDTHS, "builtin-directions": ()}
 """The recipes of the networks, and the widths at which each sees an image besides the image itself."""
 KEPT = 0.993
-"""Share of clean held-out digits whose confidence reaches the reject threshold: 0.99 of others then do, whatever the draw."""
+"""Share of clean held-out digits whose confidence reaches the reject threshold; more than the 0.99 that are wanted of
+others, because 2,400 images tell it within 0.002."""
 ROUNDED = 0.15
-"""How much a probability may change when weights are stored in ``BITS``."""
+"""How much a probability may change when weights are stored in ``BITS``; of MNIST's test images' one changes by 0.085."""
 BITS: Bits = 8
 PUBLISHED = Path(tenfold.__file__).parent / "bundle" / "builtin"
 
