@@ -148,6 +148,17 @@ def test_pens_and_slants(hand: Hand) -> None:
     assert right >= 19
 
 
+@pytest.mark.parametrize("thick", [3, 5])
+@pytest.mark.parametrize("foot", [(18, 40), (14, 50), (8, 58), (4, 68), (16, 69)])
+def test_a_one_with_a_long_upstroke_is_a_one(foot: tuple[int, int], thick: int) -> None:
+    page = Image.new("L", (220, 90), 255)
+    pen = ImageDraw.Draw(page)
+    for left in (20, 140):
+        pen.line((left + foot[0], 10 + foot[1], left + 40, 12, left + 42, 80), 0, thick, joint="curve")
+    pen.ellipse((90, 12, 130, 78), outline=0, width=thick)
+    assert "".join(digit.label for digit in READER.read(np.asarray(page)).lines[0].digits) == "101"
+
+
 def test_noughts_that_hang_together_are_no_dash() -> None:
     page = Image.new("L", (260, 80), 255)
     pen = ImageDraw.Draw(page)

@@ -8,7 +8,7 @@ from tenfold.reading.normalise import frame
 from tenfold.reading.reader import Reader
 from tenfold.reading.synthesis.allographs import QUICK, SHAPES, allograph
 from tenfold.reading.synthesis.glyphs import LETTERS, cloth, curl, letter, noise, non_digit, scribble
-from tenfold.reading.synthesis.lessons import NOTHING, Amounts, lessons
+from tenfold.reading.synthesis.lessons import NOTHING, Amounts, from_line, lessons
 from tenfold.reading.synthesis.noughts import chain
 from tenfold.reading.synthesis.pens import Hand, written
 from tenfold.reading.synthesis.prints import ALIKE, printed
@@ -92,11 +92,44 @@ def test_a_thicker_pen_leaves_more_ink_and_a_slant_moves_the_top() -> None:
     image, label = IMAGES[0], int(LABELS[0])
     thin, thick = (written(image, label, Hand(pen=pen), np.random.default_rng(0)).mean() for pen in (-1.5, 0.8))
     assert thick > 1.3 * thin
-    one = np.zeros((28, 28), np.uint8)
-    one[4:24, 13:15] = 255
-    leaning = written(one, 1, Hand(slant=0.4), np.random.default_rng(0))
+    leaning = written(_stick(), 1, Hand(slant=0.4), np.random.default_rng(0))
     top, bottom = (np.flatnonzero(rows.max(axis=0) > 0.5).mean() for rows in (leaning[:5], leaning[-5:]))
     assert top > bottom + 5
+
+
+def test_a_thin_stroke_stays_thin() -> None:
+    one = np.zeros((28, 28), np.uint8)
+    one[4:24, 14] = 255
+    ink = written(one, 1, Hand(), np.random.default_rng(0), 80)  # four pixels for one
+    assert 3 < np.median(ink.sum(axis=1)) < 8
+
+
+def test_a_one_that_has_an_upstroke_gets_no_other() -> None:
+    flagged = _stick()
+    for step in range(12):
+        flagged[4 + step, 12 - step // 2 : 14 - step // 2] = 255
+    more = []
+    for image in (flagged, _stick()):
+        plain, european = (written(image, 1, Hand(european=each), np.random.default_rng(0), 40).sum() for each in (False, True))
+        more.append(european / plain)
+    assert abs(more[0] - 1) < 0.05
+    assert more[1] > 1.1
+
+
+def test_two_ones_that_touch_are_never_called_no_digit() -> None:
+    sticks, rng = np.stack([_stick(), _stick()]), np.random.default_rng(0)
+    line = write_string(sticks, np.array([1, 1]), rng, closeness=(-0.1, -0.1), marks=0)
+    width = np.ptp(np.flatnonzero(line.ink.max(axis=0) > 0.3)) / line.ink.shape[0]
+    for image, label in from_line(line, 10, rng, 9):
+        columns, rows = np.flatnonzero(image.max(axis=0) > 80), np.flatnonzero(image.max(axis=1) > 80)
+        assert label == 1 or np.ptp(columns) / np.ptp(rows) < 0.8 * width
+
+
+def _stick() -> np.ndarray:
+    """A one as MNIST has it, (28, 28)."""
+    stick = np.zeros((28, 28), np.uint8)
+    stick[4:24, 13:15] = 255
+    return stick
 
 
 def test_scans_have_few_pixels_and_often_two_levels() -> None:
@@ -130,7 +163,7 @@ def test_quick_shapes_are_drawn_where_they_are_asked_for() -> None:
 
 
 def test_what_is_printed_is_no_letter_that_could_be_a_digit() -> None:
-    assert {"O", "o", "l", "S", "З"} <= ALIKE
+    assert {"O", "o", "l", "S", "З", "Λ"} <= ALIKE
     assert not {"A", "K", "W"} & ALIKE
 
 

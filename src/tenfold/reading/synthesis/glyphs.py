@@ -1,6 +1,6 @@
 """Things that are no digits: letters, signs, curls, scribbles, clothes and noise, as strokes of a shaky hand or as blots.
 
-Letters that look like digits - I, l, O, S, Z and their kin - are not among them: nobody can tell those apart without
+Letters and signs that look like digits - I, l, O, S, Z, ^ and their kin - are not among them: nobody can tell those apart without
 the word around them. Curls stand for the letters of all other scripts.
 """
 
@@ -71,7 +71,6 @@ LETTERS = {
     "<": "80 04 88",
     "(": "60 23 25 68",
     "~": "05 23 65 83",
-    "^": "04 40 84",
 }
 """Polylines through points of a grid of 9 x 9, x before y."""
 
@@ -184,21 +183,30 @@ def _serifs(strokes: list[NDArray[np.float64]], rng: np.random.Generator) -> lis
     return [end + np.array([[-half, 0], [half, 0]]) for stroke in strokes for end in (stroke[0], stroke[-1])]
 
 
-def drawn(strokes: list[NDArray[np.float64]], rng: np.random.Generator, *, nib: bool = False) -> Ink:
-    """``strokes`` on a grid of 9 x 9 as ink; with a ``nib`` that makes upright strokes thick and level ones thin."""
+def drawn(
+    strokes: list[NDArray[np.float64]], rng: np.random.Generator, *, nib: bool = False, pen: tuple[float, float] = (3, 15)
+) -> Ink:
+    """``strokes`` on a grid of 9 x 9 as ink, 72 pixels tall.
+
+    Args:
+        strokes: each (N, 2), x before y, 0..8.
+        rng: decides slant, width and pen.
+        nib: whether upright strokes are thick and level ones thin.
+        pen: bounds of its thickness, pixels.
+    """
     slant, wide = rng.normal(0, 0.2), np.exp(rng.normal(-0.2, 0.25))
     matrix = np.array([[wide, 0], [-slant, 1]]) * (SIDE - 24) / 8
     points = [stroke @ matrix for stroke in strokes]
     low = np.min([p.min(axis=0) for p in points], axis=0)
     high = np.max([p.max(axis=0) for p in points], axis=0)
     canvas = Image.new("L", (int(high[0] - low[0]) + 24, int(high[1] - low[1]) + 24))
-    pen, width = ImageDraw.Draw(canvas), max(2, int(rng.uniform(3, 8 if nib else 15)))
+    page, width = ImageDraw.Draw(canvas), max(2, int(rng.uniform(pen[0], 8 if nib else pen[1])))
     for stroke in points:
         placed = [(float(x), float(y)) for x, y in stroke - low + 12]
         for shift in range(0, 2 * width if nib else 1, max(1, width // 2)):
-            pen.line([(x + shift - (width if nib else 0), y) for x, y in placed], fill=255, width=width, joint="curve")
+            page.line([(x + shift - (width if nib else 0), y) for x, y in placed], fill=255, width=width, joint="curve")
         for x, y in (placed[0], placed[-1]):
-            pen.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=255)
+            page.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=255)
     return np.asarray(canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 2))), np.float32) / np.float32(255)
 
 

@@ -15,7 +15,7 @@ from tenfold.reading.cuts import Seams, find_seams
 from tenfold.reading.ink import InkMap, ink_map
 from tenfold.reading.lines import HEIGHT, LineInk, find_lines
 from tenfold.reading.normalise import frame
-from tenfold.reading.segments import find_segments, masses
+from tenfold.reading.segments import Segment, find_segments, masses
 from tenfold.reading.synthesis.allographs import with_allographs
 from tenfold.reading.synthesis.glyphs import non_digit
 from tenfold.reading.synthesis.paper import Paper, photographed
@@ -137,7 +137,7 @@ def from_line(line: Written, nothing: int, rng: np.random.Generator, most: int) 
         others = (inside.sum() - inside[1 + best]) / max(total[1 + best], 1)
         if shares[best] >= WHOLE and others <= FOREIGN:
             yield segment.image, int(line.text[best])
-        elif segment.mass > 0 and (shares[best] < PART or others > MIXED):
+        elif segment.mass > 0 and (shares[best] < PART or others > MIXED) and not _two_ones(segment, line.text, shares):
             wrong.append(segment)
     for i in rng.permutation(len(wrong))[:most].tolist():
         if not _like_a_one(wrong[i].bottom - wrong[i].top, wrong[i].right - wrong[i].left):
@@ -154,6 +154,12 @@ def _masses(line: Written, found: LineInk, seams: Seams) -> NDArray[np.float64]:
 def _like_a_one(height: int, width: int) -> bool:
     """Whether a piece is an upright bar: to call it no digit would unteach ones."""
     return height > 0.6 * HEIGHT and width < 0.25 * HEIGHT
+
+
+def _two_ones(segment: Segment, text: str, shares: NDArray[np.float64]) -> bool:
+    """Whether two ones that touch are in it: leaning together they are a one with an upstroke."""
+    inside = [text[i] for i in np.flatnonzero(shares > 1 - PART)]
+    return inside == ["1", "1"] and segment.gap == 0
 
 
 def _mirrored(images: NDArray[np.uint8], labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -54,7 +54,7 @@ def written(image: NDArray[np.uint8], label: int, hand: Hand, rng: np.random.Gen
     """
     rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
     crop = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    margin = 6 * ENLARGED
+    margin = (6 if label != 1 else 12) * ENLARGED  # beside a one there is an upstroke, perhaps
     size = (crop.shape[1] * ENLARGED, crop.shape[0] * ENLARGED)
     fine = Image.new("L", (size[0] + 2 * margin, size[1] + 2 * margin))
     fine.paste(Image.fromarray(crop).resize(size, Image.Resampling.BICUBIC), (margin, margin))
@@ -71,7 +71,8 @@ def written(image: NDArray[np.uint8], label: int, hand: Hand, rng: np.random.Gen
 
 def _inked(fine: Image.Image, hand: Hand) -> Image.Image:
     """Strokes made thicker or thinner: blurred, then cut at another level than half."""
-    reach = 1.3 * ENLARGED
+    # thin strokes are blurred less: they would come out as thick as the blur is wide
+    reach = min(1.3 * ENLARGED, 0.45 * _thickness(np.asarray(fine, np.float32) / np.float32(255)))
     blurred = np.asarray(fine.filter(ImageFilter.GaussianBlur(reach)), np.float32) / 255
     # across a straight edge the blurred profile falls by 0.4 / reach a pixel; thin strokes never reach 1
     peak = np.percentile(blurred[blurred > 0.1], 80) if (blurred > 0.1).any() else 1.0
@@ -79,6 +80,12 @@ def _inked(fine: Image.Image, hand: Hand) -> Image.Image:
     steep = max(0.6 / (hand.softness * ENLARGED) / max(peak, 0.2), 0.5 / (level * reach))  # nothing where nothing was
     ink = np.clip(0.5 + (blurred - level) * reach * steep, 0, 1)
     return Image.fromarray(np.rint(ink * 255).astype(np.uint8))
+
+
+def _thickness(ink: Ink) -> float:
+    """Of strokes, in pixels: twice their area by the length of their outline, which is the sum of all steps across it."""
+    rows, columns = (float(np.abs(np.diff(ink, axis=axis)).sum()) for axis in (0, 1))
+    return 2 * float(ink.sum()) / max((rows + columns) * np.pi / 4, 1)  # a step aslant is counted in both: 4 / pi on average
 
 
 def _bent(fine: Image.Image, reach: float, rng: np.random.Generator, cells: int = 4) -> Image.Image:
@@ -102,13 +109,13 @@ def _make_european(fine: Image.Image, label: int, margin: int, rng: np.random.Ge
     width, height = fine.size[0] - 2 * margin, fine.size[1] - 2 * margin
     thick = int(ENLARGED * rng.uniform(1.6, 2.6))
     levels = np.asarray(fine)
-    if label == 1 and height > 1.5 * width:
+    if label == 1 and height > 1.5 * width and _plain(levels):
         top_row = levels[margin + height // 12]
         if not top_row.any():
             return
         x = int(np.flatnonzero(top_row > 100).mean()) if (top_row > 100).any() else margin + width // 2
         y = margin + int(0.04 * height)
-        left, down = rng.uniform(0.2, 0.5) * height, rng.uniform(0.15, 0.5) * height
+        left, down = rng.uniform(0.2, 0.6) * height, rng.uniform(0.15, 0.95) * height
         if rng.random() < 0.3:  # a curved upstroke
             pen.arc((x - 2 * left, y, x, y + 2 * down), 270, 360, 255, thick)
         pen.line((x, y, max(2, x - left), y + down), 255, thick)
@@ -122,6 +129,13 @@ def _make_european(fine: Image.Image, label: int, margin: int, rng: np.random.Ge
             x = int(np.flatnonzero(row > 100).mean())
             reach, tilt = rng.uniform(0.2, 0.4) * height, rng.uniform(-0.1, 0.1) * height
             pen.line((x - reach, y + tilt, x + 0.8 * reach, y - tilt), 255, thick)
+
+
+def _plain(levels: NDArray[np.uint8]) -> bool:
+    """Whether it is one stroke, about as wide everywhere."""
+    inked = (levels > 100).sum(axis=1)
+    narrow, wide = np.quantile(inked[inked > 0], (0.2, 0.9)) if inked.any() else (1, 1)
+    return bool(wide < 1.6 * narrow)
 
 
 def _warped(fine: Image.Image, stretch: float, aspect: float, slant: float, angle: float) -> Ink:
