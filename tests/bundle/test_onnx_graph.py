@@ -95,6 +95,16 @@ def test_a_filter_of_zeros_stays_one_in_8_bits():
     assert np.isfinite(said).all()
 
 
+def test_inputs_with_small_weights_are_rounded_no_coarser_than_others():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 5))  # as behind a batch norm that was folded in
+    weight = network[1].weight.detach() * torch.logspace(-3, 1, 12)
+    network[1].weight = nn.Parameter(weight)
+    graph = onnx.load_from_string(export_onnx([network], (3, 2, 2), 5, "mean", bits=8)).graph
+    stored = {tensor.name.split(".")[-1]: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    error = stored["weight"].astype(np.float32) * stored["scale"] * stored["input_scale"] - weight.numpy()
+    assert (np.abs(error).max(axis=0) < 0.01 * np.abs(weight.numpy()).max(axis=0)).all()
+
+
 def test_the_same_members_give_the_same_bytes():
     first, second = (export_onnx([small_network(1), small_network(2)], (1, 8, 8), 10, "mean") for _ in range(2))
     assert first == second

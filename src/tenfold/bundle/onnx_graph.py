@@ -63,7 +63,8 @@ def export_onnx(
         vote: ``mean`` of the members' softmax, or ``log-mean``, the normalised geometric mean.
         offsets: (down, right), in pixels; each member's softmax is its mean over the images shifted by each.
         bits: what a layer's weight is stored in; they are float32 again when the model is loaded. 16 are a float, 8 a
-            whole number -127..127 times a scale of its output channel (Jacob et al. 2018, arXiv:1712.05877).
+            whole number -127..127 times a scale of its output channel (Jacob et al. 2018, arXiv:1712.05877) and one of
+            its input channel (the ranges of channels made equal, after Nagel et al. 2019, arXiv:1906.04721).
 
     Raises:
         IntegrityError: a weight is NaN or infinite.
@@ -109,7 +110,7 @@ class Graph:
         self.prefix = "input"
         self._constants: list[TensorProto] = []
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
-        self._wide: dict[tuple[str, str | None], str] = {}
+        self._wide: dict[tuple[str, ...], str] = {}
         self._bytes = 0
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
@@ -135,18 +136,23 @@ class Graph:
         if self.bits == 16:
             with np.errstate(over="ignore"):  # infinite then, and refused
                 return self._widened(self._store("weight", array.astype(np.float16)))
-        largest = np.abs(array).max(axis=tuple(range(1, array.ndim)), keepdims=True)
+        # a batch norm folded in makes some inputs' weights much larger than others', which rounding must not see
+        usual = np.sqrt(np.square(array).mean(axis=(0, *range(2, array.ndim)), keepdims=True))
+        usual = np.where(usual == 0, 1, usual)
+        of_inputs = self.constant("input_scale", usual)  # it refuses what is not finite
+        largest = np.abs(array / usual).max(axis=tuple(range(1, array.ndim)), keepdims=True)
         step = np.where(largest == 0, 1, largest) / INT8
-        scale = self.constant("scale", step)  # first: it refuses what is not finite
-        whole = self._store("weight", np.rint(array / step).astype(np.int8))
-        return self._widened(whole, scale)
+        whole = self._store("weight", np.rint(array / usual / step).astype(np.int8))
+        return self._widened(whole, self.constant("scale", step), of_inputs)
 
-    def _widened(self, stored: str, scale: str | None = None) -> str:
+    def _widened(self, stored: str, *scales: str) -> str:
         """Add what makes a stored weight float32; once, however many layers have it."""
-        if (stored, scale) not in self._wide:
+        if (stored, *scales) not in self._wide:
             wide = self.node("Cast", stored, to=TensorProto.FLOAT)
-            self._wide[stored, scale] = self.node("Mul", wide, scale) if scale else wide
-        return self._wide[stored, scale]
+            for scale in scales:
+                wide = self.node("Mul", wide, scale)
+            self._wide[stored, *scales] = wide
+        return self._wide[stored, *scales]
 
     def integers(self, name: str, values: Sequence[int]) -> str:
         """Add an int64 constant, such as a shape; returns its full name."""
