@@ -259,6 +259,7 @@ def test_k14_resuming_a_complete_one_changes_nothing(whole: Run, tmp_path: Path)
     assert {name: (whole.path / name).stat().st_mtime_ns for name in whole.files()} == before
 
 
+@pytest.mark.slow
 def test_k05_kill_9_at_random_times_then_resume_gives_the_same_bits(whole: Run, source: Path, tmp_path: Path) -> None:
     """From the command line, as after a power cut."""
     (tmp_path / "small.toml").write_text(RECIPE)

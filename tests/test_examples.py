@@ -32,7 +32,7 @@ ARGUMENTS = {
     "on_ray": ["train.csv", "train.epochs=1", SMALL[-1]],
 }
 NEEDS = {"grid_search": "sklearn", "serving": "fastapi", "on_ray": "ray"}
-SLOW = ("on_ray",)  # a cluster takes a while to come up
+SLOW = ("on_ray", "label_errors", "ensemble", "grid_search")  # a cluster takes a while to come up, several trainings too
 SAYS = {
     "first_model": r"held-out images\n\d with",
     "own_table": r"submission\.csv",

@@ -66,6 +66,7 @@ def test_what_cannot_be_meant_is_said_before_anything_is_read(
     assert done.changed == []
 
 
+@pytest.mark.slow
 def test_another_map_beside_the_components(cli: Callable[..., Any], table: Path) -> None:
     pytest.importorskip("pacmap")
     done = cli("explore", table, "--map", "pacmap")

@@ -56,6 +56,7 @@ def killed_at(tmp_path: Path, points: int) -> None:
 
 
 @needs_strace
+@pytest.mark.slow
 def test_k04_killed_at_a_system_call_a_run_ends_with_the_same_bits(tmp_path: Path) -> None:
     killed_at(tmp_path, 1)
 

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 
 from tenfold.data.load import load
 from tenfold.data.near_checks import near_duplicate_rows, near_leakage
-from tenfold.data.near_duplicates import near_duplicates, without_strays
+from tenfold.data.near_duplicates import WIDE, near_duplicates, without_strays
 from tenfold.data.sources.mnist import Mnist
 from tenfold.values.dataset import Dataset
 
@@ -45,6 +45,27 @@ CHANGES = {
     "rotate-back": lambda image: np.asarray(Image.fromarray(image).rotate(-2, Image.Resampling.BICUBIC)),
     "resize": resized,
 }
+
+
+@pytest.mark.parametrize("rows", [60, 1200])
+def test_large_images_are_compared_without_the_eigenvectors_of_all_their_pixels(rows: int, monkeypatch) -> None:
+    small = large_digits()[:rows, 0]
+    images = np.stack([np.asarray(Image.fromarray(image).resize((40, 40))) for image in small])
+    images[rows // 2 :: 7] = np.roll(images[: rows // 2 : 7][: len(images[rows // 2 :: 7])], 1, axis=2)
+    sizes, eigh = [], np.linalg.eigh
+
+    def watched(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sizes.append(len(matrix))
+        return eigh(matrix)
+
+    monkeypatch.setattr(np.linalg, "eigh", watched)
+    found = near_duplicates(images[:, None])
+    assert max(sizes) <= WIDE
+    monkeypatch.setattr(f"{near_duplicates.__module__}.WIDE", 1600)
+    expected = near_duplicates(images[:, None])
+    assert max(sizes) == 1600
+    assert len(found) >= len(images[rows // 2 :: 7]) // 2
+    np.testing.assert_array_equal([found.first, found.second], [expected.first, expected.second])
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,8 @@ CERTAIN = 0.998
 """From this correlation on, look-alikes do not matter."""
 FILTER_SIZE = 32
 """Principal components that rule out most pairs before pixels are compared."""
+WIDE = 1024
+"""Pixels, or rows, whose eigenvectors are found at once."""
 _ROWS_AT_ONCE = 1024
 
 
@@ -166,9 +168,16 @@ def _candidates(known: Vectors, asked: Vectors, *, same: bool) -> Pairs:
 
 def _basis(vectors: Vectors) -> Vectors:
     """(H * W, F): the directions in which the vectors vary most."""
-    sample = vectors[:: max(1, len(vectors) // 10_000)]
-    _, directions = np.linalg.eigh((sample.T @ sample).astype(np.float64))
-    return np.ascontiguousarray(directions[:, ::-1][:, :FILTER_SIZE], dtype=np.float32)
+    count, pixels = vectors.shape
+    if pixels <= WIDE:
+        sample = vectors[:: max(1, count // 10_000)]
+        _, directions = np.linalg.eigh((sample.T @ sample).astype(np.float64))
+        directions = directions[:, ::-1][:, :FILTER_SIZE]
+    else:  # the eigenvectors of so many pixels take a minute; those of a few rows are mixed from these (Sirovich 1987)
+        sample = vectors[:: max(1, -(-count // WIDE))]
+        _, mixes = np.linalg.eigh((sample @ sample.T).astype(np.float64))
+        directions, _ = np.linalg.qr(sample.T @ mixes[:, ::-1][:, :FILTER_SIZE])
+    return np.ascontiguousarray(directions, dtype=np.float32)
 
 
 def _look_alikes(known: Vectors, asked: Vectors, candidates: Pairs, rows: NDArray[np.int64], *, same: bool) -> NDArray[np.int64]:
