@@ -27,6 +27,12 @@ def test_a_row_of_small_noughts_belongs_to_its_line_to_the_last() -> None:
     assert abs(80 * line.scale - HEIGHT) < 1  # the large digits decide how large the line is
 
 
+def test_small_noughts_in_one_go_belong_to_the_line_they_begin_beside() -> None:
+    joined = [(130 + 50 * k, 66, 54, 30) for k in range(4)]  # one component, whose middle is far away
+    (line,) = find_lines(page_with(*LARGE, *joined))
+    assert line.left + line.width >= 130 + 50 * 3 + 54
+
+
 def test_it_grows_to_the_left_as_well() -> None:
     small = [(20 + 60 * k, 76, 30, 24) for k in range(5)]
     (line,) = find_lines(page_with(*small, (350, 20, 40, 80), (400, 20, 40, 80)))

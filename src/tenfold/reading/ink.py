@@ -45,6 +45,8 @@ WHOLE = 0.6
 """... and fills this share of a row, in a picture that is so much wider than tall ..."""
 OBLONG = 1.5
 """... that it is the bar of no seven."""
+DARKER = 0.15
+"""A stroke on a form's line is darker than the line by this share of the picture's range of grey levels."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,11 @@ def is_bright(levels: Ink, *, tight: bool = False) -> bool:
 
 
 def without_edges(levels: Ink) -> Ink:
-    """(H, W) with what a scanner left along the longer sides, or a ruled line cut in two there, replaced by what is beside it."""
+    """(H, W) without what a scanner left along the longer sides, and without a form's line near them.
+
+    What reaches the border, as a line cut in two there, is replaced by what is beside it; a line with paper on both sides by
+    that paper.
+    """
     height, width = levels.shape
     if width < OBLONG * height:
         return without_edges(levels.T).T if height >= OBLONG * width else levels
@@ -113,13 +119,29 @@ def without_edges(levels: Ink) -> Ink:
     far = 0.4 * (high - low)
     odd = np.maximum((levels < middle - far).mean(axis=1), (levels > middle + far).mean(axis=1)) >= WHOLE
     most = max(1, round(EDGE * height))
-    above, below = np.flatnonzero(odd[:most]), np.flatnonzero(odd[-most:])
-    # one row more: an edge is blurred
-    first = int(above[-1]) + 2 if len(above) else 0
-    last = height - most + int(below[0]) - 1 if len(below) else height
+    odd[most : height - most] = False
+    first, last = 0, height
+    for begin, end in np.flatnonzero(np.diff(odd, prepend=False, append=False)).reshape(-1, 2).tolist():
+        begin, end = begin - 1, end + 1  # edges are blurred
+        if begin <= 0:
+            first = end
+        elif end >= height:
+            last = begin
+        else:
+            levels = _without_line(levels, begin, end, DARKER * float(high - low))
     if last - first < 2:
         return levels
     return np.pad(levels[first:last], ((first, height - last), (0, 0)), mode="edge")
+
+
+def _without_line(levels: Ink, begin: int, end: int, least: float) -> Ink:
+    """(H, W) with paper in rows ``begin`` to ``end``, but for strokes that cross them or are ``least`` darker than the line."""
+    sign = np.sign(levels[[begin - 1, end]].mean() - levels[begin:end].mean()) or 1.0
+    rows, beside = sign * levels[begin:end], (sign * levels[[begin - 1, end]]).max(axis=0)
+    stroke = rows < np.minimum(np.median(rows, axis=1, keepdims=True), beside) - least
+    result = levels.copy()
+    result[begin:end] = sign * np.where(stroke, rows, np.maximum(rows, beside))
+    return result
 
 
 def relative_contrast(levels: Ink) -> Ink:

@@ -133,7 +133,7 @@ def _with_minors(found: Boxes, chains: list[list[int]], minors: NDArray[np.int64
             for k, (top, bottom, left, right) in enumerate(bands):
                 height = bottom - top
                 highest, lowest = bodies[k] if like_a_rule[i] else (top - 0.2 * height, bottom + 0.2 * height)
-                if highest <= middle_y[i] <= lowest and left - height <= middle_x[i] <= right + height:
+                if highest <= middle_y[i] <= lowest and left - height <= found.right[i] and found.left[i] <= right + height:
                     grown[k].append(i)
                     if found.height[i] >= CARRIES * height:
                         bands[k] = (top, bottom, min(left, found.left[i]), max(right, found.right[i]))
