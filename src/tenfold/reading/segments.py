@@ -53,7 +53,8 @@ def find_segments(ink: Ink, seams: Seams) -> list[Segment]:
     shared = _in_walls(ink, seams)
     for first in range(len(seams) - 1):
         for last in range(first + 1, min(first + 1 + MOST_PIECES, len(seams))):
-            segment = _between(ink, *bounds(seams, first, last, ink.shape[1]), first, last)
+            begin, end = seams.columns[first] - seams.wall[first], seams.columns[last] + seams.wall[last]
+            segment = _between(ink, begin, end, first, last)
             if segment.mass * SHARED < shared[first] + shared[last]:
                 continue  # hardly more than a stroke that its neighbours have, too
             if segment.right - segment.left > WIDEST * HEIGHT and last > first + 1:
@@ -72,14 +73,15 @@ def _in_walls(ink: Ink, seams: Seams) -> NDArray[np.float64]:
     return found
 
 
-def bounds(seams: Seams, first: int, last: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(h,) the first column of what two seams of a line ``width`` wide enclose, with their walls, and the one behind its last."""
-    begin, end = seams.columns[first] - seams.wall[first], seams.columns[last] + seams.wall[last]
-    return begin.clip(0, width), np.maximum(begin, end).clip(0, width)
+def masses(values: Ink, seams: Seams) -> NDArray[np.float64]:
+    """(len(seams) - 1,) the sum of (h, w) between each two neighbouring seams."""
+    x = np.arange(values.shape[1])
+    piece = (seams.columns[1:-1, :, None] <= x).sum(axis=0)
+    return np.bincount(piece.ravel(), values.ravel(), minlength=len(seams) - 1).astype(np.float64)
 
 
 def _between(ink: Ink, start: NDArray[np.int64], end: NDArray[np.int64], first: int, last: int) -> Segment:
-    left, right = int(start.min()), int(end.max())
+    left, right = max(0, int(start.min())), min(ink.shape[1], int(end.max()))
     x = left + np.arange(right - left)
     part = np.where((x >= start[:, None]) & (x < end[:, None]), ink[:, left:right], 0).astype(np.float32)
     rows, columns = np.flatnonzero((part > FAINT).any(axis=1)), np.flatnonzero((part > FAINT).any(axis=0))

@@ -4,7 +4,7 @@ an eleventh class of what is no digit (outlier exposure, Hendrycks et al. 2018, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from tenfold.reading.cuts import Seams, find_seams
 from tenfold.reading.ink import InkMap, ink_map
 from tenfold.reading.lines import HEIGHT, LineInk, find_lines
 from tenfold.reading.normalise import frame
-from tenfold.reading.segments import Segment, bounds, find_segments
+from tenfold.reading.segments import Segment, find_segments, masses
 from tenfold.reading.synthesis.allographs import with_allographs
 from tenfold.reading.synthesis.glyphs import non_digit
 from tenfold.reading.synthesis.paper import Paper, photographed
@@ -27,12 +27,8 @@ from tenfold.values.dataset import Dataset
 NOTHING = "not a digit"
 WHOLE, FOREIGN = 0.93, 0.12
 """A segment with this share of a digit's ink and at most that of others is that digit ..."""
-NEARLY, STUBS = 0.85, 0.3
-"""... as is the best that can be cut out, with these: a nought from the middle of a chain keeps ends of its neighbours."""
 PART, MIXED = 0.75, 0.2
-"""One with less of a digit's ink, or more of others', is none ..."""
-ALIKE = 0.15
-"""... unless it is so little worse than the best that both look alike; in between nobody is asked."""
+"""... and one with less, or with more, is none; in between nobody is asked."""
 MARGIN = 6
 RARE = 3
 
@@ -131,39 +127,28 @@ def from_line(line: Written, nothing: int, rng: np.random.Generator, most: int) 
     found = max(lines, key=lambda each: float(each.ink.sum()))
     seams = find_seams(found.ink)
     segments = find_segments(found.ink, seams)
-    shares, foreign = _shares(line, found, seams, segments)
-    worth = shares - foreign
-    best = worth.max(axis=0, initial=-np.inf)
+    mass = _masses(line, found, seams)
+    total = mass.sum(axis=0)
     wrong = []
-    for i, segment in enumerate(segments):
-        k = int(shares[i].argmax())
-        share, others = shares[i, k], foreign[i, k]
-        whole = share >= WHOLE and others <= FOREIGN
-        if whole or (worth[i, k] == best[k] and share >= NEARLY and others <= STUBS):
-            yield segment.image, int(line.text[k])
-            continue
-        another = (share < PART or others > MIXED) and worth[i, k] < best[k] - ALIKE
-        if another and segment.mass > 0 and not _two_ones(segment, line.text, shares[i]):
+    for segment in segments:
+        inside = mass[segment.first : segment.last].sum(axis=0)
+        shares = inside[1:] / np.maximum(total[1:], 1)
+        best = int(shares.argmax())
+        others = (inside.sum() - inside[1 + best]) / max(total[1 + best], 1)
+        if shares[best] >= WHOLE and others <= FOREIGN:
+            yield segment.image, int(line.text[best])
+        elif segment.mass > 0 and (shares[best] < PART or others > MIXED) and not _two_ones(segment, line.text, shares):
             wrong.append(segment)
     for i in rng.permutation(len(wrong))[:most].tolist():
         if not _like_a_one(wrong[i].bottom - wrong[i].top, wrong[i].right - wrong[i].left):
             yield wrong[i].image, nothing
 
 
-def _shares(
-    line: Written, found: LineInk, seams: Seams, segments: Sequence[Segment]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(segments, digits) how much of each digit's ink is in each segment, and how much that is not; both as shares of its ink."""
-    own = np.stack([found.straightened(np.pad(layer, MARGIN)) for layer in line.layers[1:]])
-    other = np.maximum(found.straightened(np.pad(line.ink, MARGIN)) - own, 0)
-    left_of = np.pad(np.stack([own, other]).cumsum(axis=-1, dtype=np.float64), ((0, 0), (0, 0), (0, 0), (1, 0)))
-    total = np.maximum(left_of[0, :, :, -1].sum(axis=-1), 1)
-    rows = np.arange(own.shape[1])
-    inside = np.zeros((len(segments), *left_of.shape[:2]))
-    for i, segment in enumerate(segments):
-        begin, end = bounds(seams, segment.first, segment.last, own.shape[2])
-        inside[i] = (left_of[:, :, rows, end] - left_of[:, :, rows, begin]).sum(axis=-1)
-    return inside[:, 0] / total, inside[:, 1] / total
+def _masses(line: Written, found: LineInk, seams: Seams) -> NDArray[np.float64]:
+    """(pieces, 1 + digits) how much ink of marks (0) and of each digit is in each piece."""
+    owners, ink = np.pad(line.owners, MARGIN), np.pad(line.ink, MARGIN)
+    each = [np.where(owners == i, ink, 0).astype(np.float32) for i in range(len(line.text) + 1)]
+    return np.stack([masses(found.straightened(mine), seams) for mine in each], axis=1)
 
 
 def _like_a_one(height: int, width: int) -> bool:

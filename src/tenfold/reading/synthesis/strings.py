@@ -19,12 +19,12 @@ class Written:
     Attributes:
         ink: (H, W), 0..1.
         text: its digits; what stands between them is not in it.
-        layers: (1 + len(text), H, W), 0..1: the ink of the marks, then of each digit; where two share a stroke, both have it.
+        owners: (H, W) int16, 1 + the place in ``text`` of the digit that most of a pixel's ink belongs to; 0 elsewhere.
     """
 
     ink: Ink
     text: str
-    layers: NDArray[np.float32]
+    owners: NDArray[np.int16]
 
 
 def write_string(
@@ -200,8 +200,10 @@ def _composed(placed: list[tuple[Ink, float, float]], owners: list[int], text: s
     places = [(round(x - left), round(y - top)) for _, x, y in placed]
     width = max(x + ink.shape[1] for (ink, _, _), (x, _) in zip(placed, places, strict=True))
     height = max(y + ink.shape[0] for (ink, _, _), (_, y) in zip(placed, places, strict=True))
-    layers = np.zeros((1 + len(text), height, width), np.float32)
+    canvas, whose = np.zeros((height, width), np.float32), np.zeros((height, width), np.int16)
     for (ink, _, _), (x, y), owner in zip(placed, places, owners, strict=True):
-        window = (owner, slice(y, y + ink.shape[0]), slice(x, x + ink.shape[1]))
-        layers[window] = np.maximum(layers[window], ink)
-    return Written(layers.max(axis=0), text, layers)
+        window = (slice(y, y + ink.shape[0]), slice(x, x + ink.shape[1]))
+        stronger = ink > canvas[window]
+        whose[window] = np.where(stronger & (ink > 0.1), owner, whose[window])
+        canvas[window] = np.maximum(canvas[window], ink)
+    return Written(canvas, text, whose)
