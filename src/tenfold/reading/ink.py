@@ -122,13 +122,13 @@ def without_edges(levels: Ink) -> Ink:
     odd[most : height - most] = False
     first, last = 0, height
     for begin, end in np.flatnonzero(np.diff(odd, prepend=False, append=False)).reshape(-1, 2).tolist():
-        begin, end = begin - 1, end + 1  # edges are blurred
-        if begin <= 0:
-            first = end
-        elif end >= height:
-            last = begin
+        blurred = max(begin - 1, 0), min(end + 1, height)
+        if begin == 0:
+            first = blurred[1]
+        elif end == height:
+            last = blurred[0]
         else:
-            levels = _without_line(levels, begin, end, DARKER * float(high - low))
+            levels = _without_line(levels, *blurred, DARKER * float(high - low))
     if last - first < 2:
         return levels
     return np.pad(levels[first:last], ((first, height - last), (0, 0)), mode="edge")
@@ -136,8 +136,9 @@ def without_edges(levels: Ink) -> Ink:
 
 def _without_line(levels: Ink, begin: int, end: int, least: float) -> Ink:
     """(H, W) with paper in rows ``begin`` to ``end``, but for strokes that cross them or are ``least`` darker than the line."""
-    sign = np.sign(levels[[begin - 1, end]].mean() - levels[begin:end].mean()) or 1.0
-    rows, beside = sign * levels[begin:end], (sign * levels[[begin - 1, end]]).max(axis=0)
+    outside = levels[[max(begin - 1, 0), min(end, len(levels) - 1)]]
+    sign = np.sign(outside.mean() - levels[begin:end].mean()) or 1.0
+    rows, beside = sign * levels[begin:end], (sign * outside).max(axis=0)
     stroke = rows < np.minimum(np.median(rows, axis=1, keepdims=True), beside) - least
     result = levels.copy()
     result[begin:end] = sign * np.where(stroke, rows, np.maximum(rows, beside))
