@@ -29,17 +29,18 @@ pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="
 
 COMPUTE = """(() => {
   const bytes = Uint8Array.from(atob(%s), (c) => c.charCodeAt(0));
-  const { model } = JSON.parse(document.getElementById("data").textContent);
+  const { model, manifest } = JSON.parse(document.getElementById("data").textContent);
   const network = new Network(Uint8Array.from(atob(model), (c) => c.charCodeAt(0)));
   const found = [];
-  for (let i = 0; i < bytes.length; i += 784) found.push(...network.run(bytes.subarray(i, i + 784), [1, 1, 28, 28]));
+  for (let i = 0; i < bytes.length; i += 784) found.push(network.answer(bytes.subarray(i, i + 784), [1, 1, 28, 28], %s));
   return found;
 })()"""
 
 
-def in_browser(chrome: Chrome, images: np.ndarray) -> np.ndarray:
+def in_browser(chrome: Chrome, images: np.ndarray, *, every_look: bool = False) -> np.ndarray:
     """Probabilities (N, K) as the page that is open computes them."""
-    return np.array(chrome.run(COMPUTE % json.dumps(base64.b64encode(images.tobytes()).decode())))
+    look = "null" if every_look else "manifest.first_look"
+    return np.array(chrome.run(COMPUTE % (json.dumps(base64.b64encode(images.tobytes()).decode()), look)))
 
 
 def thousand() -> np.ndarray:
@@ -65,9 +66,11 @@ def chrome(page: Path, tmp_path_factory: pytest.TempPathFactory) -> Chrome:
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.slow)])
-def test_browser_and_python_agree(chrome: Chrome, count: int) -> None:
+@pytest.mark.parametrize("every_look", [False, True])
+def test_browser_and_python_agree(chrome: Chrome, count: int, every_look: bool) -> None:
     images = thousand()[:: 1000 // count]
-    python, browser = Bundle.open("builtin").predict_proba(images), in_browser(chrome, images)
+    python = Bundle.open("builtin").predict_proba(images, every_look=every_look)
+    browser = in_browser(chrome, images, every_look=every_look)
     margin = np.sort(python, axis=1)[:, -1] - np.sort(python, axis=1)[:, -2]
     assert len(images) == count
     assert abs(python - browser).max() < 1e-5

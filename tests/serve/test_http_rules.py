@@ -290,3 +290,21 @@ def test_many_requests_over_one_connection(web: Served) -> None:
         connection.request("GET", "/healthz")
         assert connection.getresponse().read() == b'{"status":"live"}'
     connection.close()
+
+
+def test_the_short_way_of_predict_answers_as_its_route_does(web: Served) -> None:
+    picture = png(IMAGE)
+    for kind, body in (
+        ("image/png", picture),
+        ("image/png", picture[:100]),
+        ("image/png", b""),
+        ("application/json", b'{"image": '),
+        ("application/x-python-serialize", b"\x80\x04."),
+    ):
+        paths = ("/v1/predict", "/v1/predict?model=digits")  # with a query it is FastAPI that finds the route
+        short, routed = (web.request("POST", path, body, {"Content-Type": kind}) for path in paths)
+        assert (short.status, short.body) == (routed.status, routed.body)
+        assert {**short.headers, "x-request-id": ""} == {**routed.headers, "x-request-id": ""}
+    assert web.request("GET", "/v1/predict").status == 405
+    counted = re.findall(r'route="([^"]*)",method="POST",status="422"', web.request("GET", "/metrics").body.decode())
+    assert counted == ["/v1/predict"]

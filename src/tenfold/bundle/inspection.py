@@ -59,12 +59,13 @@ def check_model_bytes(model: bytes) -> None:
 
 def operators_of(model: bytes) -> frozenset[str]:
     """The operators in a model that passed :func:`check_model_bytes`."""
-
-    def messages(data: memoryview, wanted: int) -> Iterator[memoryview]:
-        return (content for number, content in _fields(data) if number == wanted and content is not None)
-
     nodes = (node for graph in messages(memoryview(model), 7) for node in messages(graph, 1))
     return frozenset(bytes(name).decode() for node in nodes for name in messages(node, 4))
+
+
+def messages(data: memoryview, number: int) -> Iterator[memoryview]:
+    """The contents of the fields ``number`` of a message, in a model that passed :func:`check_model_bytes`."""
+    return (content for found, content in _fields(data) if found == number and content is not None)
 
 
 class _NotProtobufError(ValueError):

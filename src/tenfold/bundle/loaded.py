@@ -10,6 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from tenfold.bundle.files import bundle_folder, read_model
+from tenfold.bundle.first_look import first_look
 from tenfold.bundle.inspection import check_model_bytes
 from tenfold.bundle.manifest import MANIFEST, MODEL, Manifest, read_manifest
 from tenfold.environment import cores
@@ -50,7 +51,11 @@ class Bundle:
             )
         check_model_bytes(model)
         self._session = open_session(model, threads or cores())
-        self._check_signature()
+        self._check_signature(self._session, "probabilities")
+        self._first: onnxruntime.InferenceSession | None = None
+        if (look := manifest.first_look) is not None:
+            self._first = open_session(first_look(model, look.tensor), threads or cores())
+            self._check_signature(self._first, look.tensor)
         self._check_answer()
 
     @classmethod
@@ -83,18 +88,34 @@ class Bundle:
         """The K names that the columns of probabilities stand for."""
         return self.manifest.class_names
 
-    def predict_proba(self, images: NDArray[np.uint8], batch: int = BATCH) -> NDArray[np.float32]:
+    def predict_proba(self, images: NDArray[np.uint8], batch: int = BATCH, *, every_look: bool = False) -> NDArray[np.float32]:
         """Class probabilities (N, K) of ``images``, uint8 (N, C, H, W), computed ``batch`` at a time.
+
+        Where the manifest knows a first look, an image that it is sure of gets no other; see :mod:`tenfold.bundle.first_look`.
+
+        Args:
+            images: what to recognise.
+            batch: how many at a time.
+            every_look: take all looks at every image, so that small differences between answers mean something.
 
         Raises:
             ValueError: another dtype or shape.
         """
         if images.dtype != np.uint8 or images.shape[1:] != self.image_shape:
             raise ValueError(f"images must be uint8 (N, {_by(self.image_shape, ', ')}), got {images.dtype} {images.shape}")
+        look = self.manifest.first_look
+        if self._first is None or look is None or every_look:
+            return self._computed(self._session, images, batch)
+        probabilities = self._computed(self._first, images, batch)
+        unsure = np.flatnonzero(probabilities.max(axis=1) < look.sure)
+        probabilities[unsure] = self._computed(self._session, images[unsure], batch)
+        return probabilities
+
+    def _computed(self, session: onnxruntime.InferenceSession, images: NDArray[np.uint8], batch: int) -> NDArray[np.float32]:
         probabilities = np.empty((len(images), len(self.class_names)), np.float32)
         for start in range(0, len(images), batch):
             rows = slice(start, start + batch)
-            probabilities[rows] = self._session.run(None, {"images": images[rows]})[0]
+            probabilities[rows] = session.run(None, {"images": images[rows]})[0]
         return probabilities
 
     def calibrated(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -133,27 +154,32 @@ class Bundle:
                 f"this model was trained on {printable(', '.join(self.class_names))}"
             )
 
-    def _check_signature(self) -> None:
+    def _check_signature(self, session: onnxruntime.InferenceSession, output: str) -> None:
         def described(arguments: list[onnxruntime.NodeArg]) -> list[tuple[str, str, list[int | str]]]:
             return [(a.name, a.type, a.shape) for a in arguments]
 
         expected_input = [("images", "tensor(uint8)", ["N", *self.image_shape])]
-        expected_output = [("probabilities", "tensor(float)", ["N", len(self.class_names)])]
+        expected_output = [(output, "tensor(float)", ["N", len(self.class_names)])]
         for found, expected in (
-            (described(self._session.get_inputs()), expected_input),
-            (described(self._session.get_outputs()), expected_output),
+            (described(session.get_inputs()), expected_input),
+            (described(session.get_outputs()), expected_output),
         ):
             if found != expected:
                 raise IntegrityError(f"{MODEL}: found the signature {printable(found)}, expected {expected}")
 
     def _check_answer(self) -> None:
         """Compute one image: what the graph's signature promises, its layers may not keep."""
-        try:
-            answer = self.predict_proba(np.zeros((1, *self.image_shape), np.uint8))
-        except Exception as error:  # ONNX Runtime's exceptions have no common base
-            raise IntegrityError(f"{MODEL} cannot compute a single image: {_reason(error)}") from None
-        if not (np.isfinite(answer).all() and abs(answer.sum() - 1) < 1e-3):
-            raise IntegrityError(f"{MODEL} answers with something other than probabilities: its weights are damaged")
+        blank = np.zeros((1, *self.image_shape), np.uint8)
+        for session in (self._session, self._first):
+            if session is None:
+                continue
+            try:
+                answer = self._computed(session, blank, 1)
+            except Exception as error:  # ONNX Runtime's exceptions have no common base
+                raise IntegrityError(f"{MODEL} cannot compute a single image: {_reason(error)}") from None
+            if not (np.isfinite(answer).all() and abs(answer.sum() - 1) < 1e-3):
+                what = "its weights are damaged" if session is self._session else "the first look is another tensor"
+                raise IntegrityError(f"{MODEL} answers with something other than probabilities: {what}")
 
 
 def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:

@@ -50,6 +50,17 @@ class Calibration(_Table):
     """Held-out images that it, and the reject threshold, were learnt from."""
 
 
+class FirstLook(_Table):
+    """When one look is enough; see :mod:`tenfold.bundle.first_look`."""
+
+    tensor: Annotated[str, Field(min_length=1, max_length=200)]
+    """Inside the graph: class probabilities (N, K) by one network that looked once."""
+    sure: Share
+    """An image of which that one is at least so sure gets no other look."""
+    images: Annotated[int, Field(ge=1)]
+    """Held-out images that ``sure`` was learnt from."""
+
+
 class Manifest(_Table):
     """The contract of a bundle. See the class's fields for every key of ``manifest.json``."""
 
@@ -86,6 +97,8 @@ class Manifest(_Table):
     reject_threshold: Share | None = None
     """An image whose best class is less probable than this, as the model says it, is better left to people.
     None knows no such images."""
+    first_look: FirstLook | None = None
+    """None where every image gets every look, and in bundles written before there was one."""
 
 
 def read_manifest(path: Path) -> Manifest:

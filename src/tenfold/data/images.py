@@ -133,6 +133,8 @@ def image_size(data: bytes, name: str, limits: ImageLimits = DEFAULT_LIMITS) -> 
         DataError: not an allowed format, or no header that can be read.
     """
     format_name = _allowed_format(data, name, limits)
+    if format_name == "PNG" and data[12:16] == b"IHDR" and len(data) >= 24:  # where it always is: Pillow reads much more
+        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -232,6 +234,8 @@ def _levels(image: Image.Image, background: int | None) -> NDArray[np.uint8]:
             transparent = values == image.info["transparency"]
             levels[transparent] = _ground(levels[~transparent]) if background is None else background
         return levels[None]
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        return np.atleast_3d(np.asarray(image)).transpose(2, 0, 1)  # opaque: what _compose would give, sooner
     if image.mode in ("1", "L", "LA", "La"):
         return _compose(image.convert("LA"), background)
     if image.mode in ("RGB", "RGBA", "RGBa"):

@@ -20,6 +20,7 @@ FAINT = 0.06
 """Ink below this does not count for the bounding box."""
 FULL = 250
 """Grey level that the ink of an image in MNIST's form reaches."""
+_PLACES = np.arange(FIELD, dtype=np.float64)
 
 
 def normalise(grey: NDArray[np.uint8], polarity: Polarity = "auto", *, deskew: bool = False) -> NDArray[np.uint8]:
@@ -48,12 +49,13 @@ def as_it_is(grey: NDArray[np.uint8], polarity: Polarity = "auto") -> NDArray[np
     if grey.shape != (FIELD, FIELD):
         return None
     for levels in [grey] * (polarity != "dark") + [255 - grey] * (polarity != "bright"):
-        rows, columns = np.flatnonzero(levels.any(axis=1)), np.flatnonzero(levels.any(axis=0))
-        if not len(rows) or levels.max() < FULL:
+        if levels.max() < FULL:
             continue
+        profiles = [levels.sum(axis=axis, dtype=np.float64) for axis in (0, 1)]
+        columns, rows = (np.flatnonzero(profile) for profile in profiles)
         side = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
-        total = levels.sum(dtype=np.float64)
-        middle = [float(levels.sum(axis=axis, dtype=np.float64) @ np.arange(FIELD)) / total for axis in (0, 1)]
+        total = profiles[0].sum()
+        middle = [float(profile @ _PLACES) / total for profile in profiles]
         if side in (BOX - 1, BOX) and all(abs(place - FIELD / 2) <= 0.53 for place in middle):
             return levels
     return None

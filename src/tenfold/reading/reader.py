@@ -94,7 +94,7 @@ class Reader:
         lines = find_lines(InkMap(page.ink, mask if mask.any() else page.mask, page.bright))
         cut = [(line, seams, find_segments(line.ink, seams)) for line in lines for seams in [find_seams(line.ink)]]
         images = np.array([s.image for _, _, segments in cut for s in segments], np.uint8).reshape(-1, 1, FIELD, FIELD)
-        probabilities = self.bundle.predict_proba(images)
+        probabilities = self.bundle.predict_proba(images, every_look=True)  # cuts are compared by them
         read, start = [], 0
         for line, seams, segments in cut:
             mine = probabilities[start : start + len(segments)]

@@ -68,6 +68,7 @@ def _assembled(model: bytes, manifest: Manifest, name: str, samples: list[dict[s
             "class_names": manifest.class_names,
             "metrics": {key: estimate.model_dump() for key, estimate in manifest.metrics.items()},
             "reject_threshold": REJECT if manifest.reject_threshold is None else manifest.reject_threshold,
+            "first_look": manifest.first_look and manifest.first_look.model_dump(),
         },
     }
     policy = (

@@ -98,7 +98,8 @@ class Worker:
             WorkerGone: it died, or was killed after ``seconds``.
         """
         try:
-            header, parts = await asyncio.wait_for(self._exchange({"jobs": list(jobs)}, bodies), seconds)
+            async with asyncio.timeout(seconds):
+                header, parts = await self._exchange({"jobs": list(jobs)}, bodies)
         except TimeoutError:
             await self.kill()
             raise WorkerGone(hung=True) from None

@@ -36,6 +36,7 @@ from tenfold.serve.protocol import Crowd, protocol_class
 from tenfold.serve.rate import Rate
 from tenfold.serve.service import Service
 from tenfold.serve.settings import LOOPBACK, Settings
+from tenfold.serve.short_way import ShortWay
 
 SPARE_FILES = 64
 """Descriptors that are not for connections."""
@@ -92,7 +93,8 @@ async def _run(
     pool = Pool(welcome, settings.worker_count, settings.limits, settings.times, metrics, log, worker_command)
     service = Service(settings, pool, metrics)
     hosts = Hosts(settings.host, settings.allowed_hosts)
-    gate = Gate(build_app(service, Pages()), hosts, Auth(settings.token), Rate(settings.limits.rate), metrics, log)
+    app = ShortWay(build_app(service, Pages()), service)
+    gate = Gate(app, hosts, Auth(settings.token), Rate(settings.limits.rate), metrics, log)
     config = uvicorn.Config(
         gate,
         http=protocol_class(Crowd(_within_descriptors(settings), settings.times, metrics)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,8 @@ class Workshop:
         if "input" in show:
             made["input"] = image[0].tolist() if len(image) == 1 else None
         if "saliency" in show:
-            lost = np.zeros(image.shape[1:]) if blank else occlusion(image, best, model.bundle.predict_proba)
+            every_look = partial(model.bundle.predict_proba, every_look=True)
+            lost = np.zeros(image.shape[1:]) if blank else occlusion(image, best, every_look)
             made["saliency"] = [[round(float(v), 4) for v in row] for row in list(lost)]
         return made
 

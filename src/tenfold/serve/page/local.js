@@ -24,17 +24,18 @@ class Local {
     const rows = (flat) => Array.from({ length: FIELD }, (_, y) => Array.from(flat.subarray(y * FIELD, (y + 1) * FIELD)));
     const input = rows(levels);
     if (!levels.some((v) => v)) return { class: null, confidence: 0, blank: true, rejected: false, probabilities: {}, input };
-    const [shares] = this.network.run(levels, [1, 1, FIELD, FIELD]);
+    const shares = this.network.answer(levels, [1, 1, FIELD, FIELD], this.manifest.first_look);
     const best = shares.indexOf(Math.max(...shares)), names = this.manifest.class_names;
     const found = { class: names[best], confidence: shares[best], blank: false, input };
     found.rejected = shares[best] < this.manifest.reject_threshold;
     found.probabilities = Object.fromEntries(names.map((name, k) => [name, shares[k]]));
-    if (saliency) found.saliency = rows(await this.occlusion(levels, best, shares[best]));
+    if (saliency) found.saliency = rows(await this.occlusion(levels, best));
     return found;
   }
 
   // tenfold.serve.saliency, a few squares at a time so that the page stays alive
-  async occlusion(levels, target, whole) {
+  async occlusion(levels, target) {
+    const whole = this.network.run(levels, [1, 1, FIELD, FIELD])[0][target];
     const side = Math.max(2, Math.round(0.18 * FIELD)), stride = Math.max(1, Math.floor(side / 2));
     const lost = new Float32Array(FIELD * FIELD), cover = new Float32Array(FIELD * FIELD);
     let since = performance.now();

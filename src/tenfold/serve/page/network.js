@@ -199,19 +199,42 @@ class Network {
       if (known) this.weights[outputs[0]] = OPERATORS[operator](inputs.map((name) => this.weights[name]), attributes);
       return !known;
     });
-    this.lastUse = {}; // so that memory is that of the widest place
-    this.nodes.forEach((node, i) => node.inputs.forEach((name) => { this.lastUse[name] = i; }));
+    this.plans = {};
   }
 
-  // levels 0..255 of N images, dims [N, C, H, W] -> N lists of K probabilities
-  run(levels, dims) {
-    const values = { images: { dims, data: Float32Array.from(levels) } };
-    this.nodes.forEach((node, i) => {
+  // The nodes that a tensor needs, and the last that needs each of theirs, so that memory is that of the widest place.
+  plan(tensor) {
+    if (!this.plans[tensor]) {
+      const wanted = new Set([tensor]), lastUse = {};
+      const nodes = this.nodes.toReversed().filter(({ inputs, outputs }) => {
+        const needed = outputs.some((name) => wanted.has(name));
+        if (needed) inputs.forEach((name) => wanted.add(name));
+        return needed;
+      }).reverse();
+      nodes.forEach((node, i) => node.inputs.forEach((name) => { lastUse[name] = i; }));
+      this.plans[tensor] = { nodes, lastUse };
+    }
+    return this.plans[tensor];
+  }
+
+  // levels 0..255 of N images, dims [N, C, H, W] -> N lists of K probabilities: of every look, or those that a tensor holds
+  run(levels, dims, tensor = "probabilities") {
+    const values = { images: { dims, data: Float32Array.from(levels) } }, { nodes, lastUse } = this.plan(tensor);
+    nodes.forEach((node, i) => {
       const inputs = node.inputs.map((name) => this.weights[name] ?? values[name]);
       values[node.outputs[0]] = OPERATORS[node.operator](inputs, node.attributes);
-      for (const name of node.inputs) if (this.lastUse[name] === i) delete values[name];
+      for (const name of node.inputs) if (lastUse[name] === i) delete values[name];
     });
-    const { data, dims: [n, k] } = values.probabilities;
+    const { data, dims: [n, k] } = values[tensor];
     return Array.from({ length: n }, (_, i) => Array.from(data.subarray(i * k, (i + 1) * k)));
+  }
+
+  // One image, levels 0..255, dims [1, C, H, W] -> K probabilities: those of the first look if it is sure, as tenfold.bundle has them
+  answer(levels, dims, look) {
+    if (look) {
+      const [first] = this.run(levels, dims, look.tensor);
+      if (Math.max(...first) >= look.sure) return first;
+    }
+    return this.run(levels, dims)[0];
   }
 }
