@@ -195,7 +195,8 @@ with a long upstroke, sevens with a bar, fours like lightning, nines with a curl
 digit" - wrong cuts, drawn letters and signs, letters of ten scripts as the DejaVu fonts print them, curls, scribbles,
 clothes, blots and noise - was learnt with them; what the network gives to it is spread evenly over the ten classes, so
 that an image of no digit has a confidence below the threshold. Two networks answer with their mean: one that sees
-pixels, of every image as it is, narrower and wider, and one that sees the directions of strokes. Their recipes are
+pixels, of every image as it is, narrower and wider, and one that sees the directions of strokes; where the first is sure
+of an image as it is, that is the answer (`first_look` in `manifest.json`). Their recipes are
 `builtin.toml` and `builtin-directions.toml`, their weights have 8 bits; `benchmarks/reading.py` measures how well they
 read what is not MNIST's, and docs/reading.md has the figures.
 

@@ -1,6 +1,7 @@
 """How much `tenfold serve` bears: requests a second, latency, what HTTP adds, memory over many requests, and a soak.
 
     python benchmarks/serve.py [--seconds 30] [--requests 100000] [--workers 0]
+    python benchmarks/serve.py --rate 360 [--seconds 8]
     python benchmarks/serve.py --soak 15m
 
 The first starts the service with the recogniser that comes along and measures, in this order: what HTTP adds to one request
@@ -9,8 +10,8 @@ an answer is missing; latencies and processor time at 60 % of capacity; and memo
 bad. Load is an open loop (see open_loop.py) on the same machine, so the generator's own work is part of every figure. Each
 request is a PNG file of one of MNIST's test images, and asks for one answer.
 
-The second mixes good requests, bad ones and clients that vanish for as long, prints a line every 2,000 requests, and says
-whether memory grows and whether any answer was wrong.
+The second asks at one rate only. The third mixes good requests, bad ones and clients that vanish for as long, prints a line
+every 2,000 requests, and says whether memory grows and whether any answer was wrong.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=100_000, help="over which memory is looked at; 0 leaves it out")
     parser.add_argument("--workers", type=int, default=0, help="as for tenfold serve")
     parser.add_argument("--start", type=float, default=200, help="the first rate of the ladder")
+    parser.add_argument("--rate", type=float, metavar="360", help="only this: latencies at so many requests a second")
     parser.add_argument("--soak", type=duration, metavar="15m", help="only this, for so many seconds, minutes (m) or hours (h)")
     arguments = parser.parse_args()
     pictures = tenfold.load("mnist", "test").images[:200, 0]
@@ -59,6 +61,11 @@ def main() -> None:
     with service(arguments.workers) as (port, process):
         if arguments.soak:
             soak(port, process, good, arguments.soak)
+            return
+        if arguments.rate:
+            asyncio.run(closed_loop(port, good, 600, 4))
+            load = asyncio.run(open_loop(port, good, arguments.rate, arguments.seconds))
+            print(f"{arguments.rate:.0f}/s for {arguments.seconds:g} s: {described(load)}")
             return
         overhead(port, good, files)
         capacity = ladder(port, good, arguments.start, arguments.seconds / 5)
