@@ -69,6 +69,14 @@ def test_a_bundle_without_a_first_look_looks_at_all(folder):
     np.testing.assert_array_equal(bundle.predict_proba(images), bundle.predict_proba(images, every_look=True))
 
 
+def test_another_first_look_is_another_model(folder):
+    """So that parts of a table, named after it, are not taken for those of a bundle that answers otherwise."""
+    plain = Bundle.open(folder, threads=1).identity
+    first, second = softmaxes(folder)
+    opened = (Bundle.open(with_first_look(folder, *look), threads=1) for look in ((first, 0.9), (second, 0.9), (first, 0.8)))
+    assert len({plain, *(bundle.identity for bundle in opened)}) == 4
+
+
 def test_a_tensor_that_is_not_there_or_holds_no_probabilities_is_refused(folder):
     with pytest.raises(IntegrityError, match=r"computes nothing called 'member07\.softmax', which the manifest names"):
         Bundle.open(with_first_look(folder, "member07.softmax", 0.9), threads=1)

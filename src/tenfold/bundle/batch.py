@@ -112,7 +112,7 @@ def predict_to_csv(
     model = Bundle.open(bundle, 1)
     shared: Json = {
         "bundle": str(bundle_folder(bundle).resolve()),
-        "model": model.manifest.model.sha256,
+        "model": model.identity,
         "options": asdict(options),
         "probabilities": probabilities,
         "folder": folder.place,
@@ -166,7 +166,7 @@ def predict_piece(
     Args:
         context: how to report and when to stop.
         bundle: path of the bundle.
-        model: SHA-256 that its model must have.
+        model: the identity that it must have.
         source: what to read.
         number: which of the sources it is.
         options: how to read it, as a JSON object.
@@ -234,9 +234,9 @@ def _header(model: Bundle, probabilities: bool) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def _opened(bundle: str, sha256: str, threads: int) -> Bundle:
+def _opened(bundle: str, identity: str, threads: int) -> Bundle:
     model = Bundle.open(bundle, threads)
-    if model.manifest.model.sha256 != sha256:
+    if model.identity != identity:
         raise IntegrityError(f"{bundle} holds another model here than where the prediction was started; copy the bundle again")
     return model
 

@@ -88,6 +88,12 @@ class Bundle:
         """The K names that the columns of probabilities stand for."""
         return self.manifest.class_names
 
+    @property
+    def identity(self) -> str:
+        """What decides its probabilities: the SHA-256 of its model, and its first look if it has one."""
+        look = self.manifest.first_look
+        return self.manifest.model.sha256 if look is None else f"{self.manifest.model.sha256} {look.tensor} {look.sure}"
+
     def predict_proba(self, images: NDArray[np.uint8], batch: int = BATCH, *, every_look: bool = False) -> NDArray[np.float32]:
         """Class probabilities (N, K) of ``images``, uint8 (N, C, H, W), computed ``batch`` at a time.
 
