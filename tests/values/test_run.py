@@ -15,9 +15,10 @@ import pytest
 from _bundles import digits, digits_run
 from _command_line import tenfold
 from tenfold.errors import BusyError, IntegrityError, ResourceError, UsageError
+from tenfold.values.json_object import read_json_object
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import parse_recipe
-from tenfold.values.run import Run, list_runs, read_json_object
+from tenfold.values.run import Run, list_runs
 
 RECIPE = parse_recipe('name = "small"\n[model]\nlayers = "SOFTMAX2"\n')
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tenfold import __version__
 from tenfold.errors import IntegrityError, printable
-from tenfold.values.run import read_json_object
+from tenfold.values.json_object import read_json_object
 
 FORMAT_VERSION: Final = 1
 MANIFEST, MODEL, CARD = "manifest.json", "model.onnx", "card.md"

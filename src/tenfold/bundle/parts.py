@@ -18,7 +18,7 @@ from tenfold.atomic import make_directory, sha256_of, wait_for_files, write_byte
 from tenfold.data.remote import explained, is_url, store
 from tenfold.errors import DataError, IntegrityError, UsageError
 from tenfold.executors import Json
-from tenfold.values.run import json_object
+from tenfold.values.json_object import json_object
 
 MANIFEST = "parts.json"
 FORMAT_VERSION = 1

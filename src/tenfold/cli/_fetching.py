@@ -21,11 +21,16 @@ def fetch_missing(*sources: str | None) -> None:
     Raises:
         FetchError: nobody could deliver one.
     """
-    from tenfold.data.fetch import FetchedSource
     from tenfold.data.load import named_sources
     from tenfold.data.sources import SOURCES
 
-    for name in dict.fromkeys(source for source in sources if source in named_sources()):
+    known = named_sources()
+    names = list(dict.fromkeys(source for source in sources if source in known))
+    if not names:
+        return
+    from tenfold.data.fetch import FetchedSource
+
+    for name in names:
         source = SOURCES.get(str(name))
         if issubclass(source, FetchedSource) and source.cached_in() is None:
             with shown_progress() as progress:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import logging
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -102,11 +99,18 @@ def download(
     Raises:
         ResourceError: not reachable, refused, too slow, too large or cut off.
     """
+    import http.client  # here, because every command knows the names of data sets, and few fetch one
+    import urllib.error
+    import urllib.request
+
     deadline = time.monotonic() + total
     content = bytearray()
     progress(url, 0, None)
     try:
-        with urllib.request.urlopen(_request(url), timeout=silence) as response:
+        if not url.startswith(("https://", "http://")):
+            raise ValueError("expected an address that starts with https:// or http://")
+        request = urllib.request.Request(url, headers={"User-Agent": "tenfold"})
+        with urllib.request.urlopen(request, timeout=silence) as response:
             announced = int(response.headers.get("Content-Length") or 0) or None
             while chunk := response.read1(_CHUNK):
                 content += chunk
@@ -156,9 +160,3 @@ def download_wheel(requirement: str, progress: Progress = log_progress) -> bytes
         content = wheels[0].read_bytes()
     progress(what, len(content), len(content))
     return content
-
-
-def _request(url: str) -> urllib.request.Request:
-    if not url.startswith(("https://", "http://")):
-        raise ValueError("expected an address that starts with https:// or http://")
-    return urllib.request.Request(url, headers={"User-Agent": "tenfold"})

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tenfold.atomic import make_directory, write_json
 from tenfold.errors import IntegrityError
-from tenfold.values.run import read_json_object
+from tenfold.values.json_object import read_json_object
 
 FOLDER = "external"
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]

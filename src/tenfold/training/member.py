@@ -39,9 +39,10 @@ from tenfold.training.seeding import derive
 from tenfold.training.shifts import predict_shifted
 from tenfold.training.state import TrainingState, load_weights
 from tenfold.values.dataset import Dataset
+from tenfold.values.json_object import read_json_object
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
-from tenfold.values.run import Run, read_json_object
+from tenfold.values.run import Run
 
 
 def train_member(

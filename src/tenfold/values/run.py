@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import socket
 import time
@@ -32,13 +31,13 @@ from typing import Any
 
 from tenfold.atomic import make_directory, refused, sha256_of, write_json, write_text
 from tenfold.errors import BusyError, IntegrityError, ResourceError, UsageError
+from tenfold.values.json_object import json_object, read_json_object, read_text
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe, load_recipe
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 LEFT_OUT = "left_out.json"
-LARGEST_JSON = 64 << 20
 _NOT_LISTED = (".lock", MANIFEST)
 _COMMANDS = {"trials": "tune", "folds": "cv"}  # the folder that a run of each has
 
@@ -195,7 +194,7 @@ class Run:
             path = self.checkpoint_path(member) / "history.jsonl"
         if not path.is_file():
             return []
-        return [json_object(line, f"{path}:{row}") for row, line in enumerate(_read_text(path).splitlines(), 1)]
+        return [json_object(line, f"{path}:{row}") for row, line in enumerate(read_text(path).splitlines(), 1)]
 
     def predictions(self, name: str) -> Predictions:
         """The stored predictions called ``name``: "validation" or "test"; "oof" or "train" of a cross-validation."""
@@ -286,39 +285,6 @@ class Run:
             yield
         finally:
             os.close(descriptor)
-
-
-def read_json_object(path: Path) -> dict[str, Any]:
-    """A JSON object from a file that may have been damaged.
-
-    Raises:
-        IntegrityError: missing, larger than 64 MiB, nested too deep, or not a JSON object.
-    """
-    return json_object(_read_text(path), str(path))
-
-
-def _read_text(path: Path) -> str:
-    try:
-        if path.stat().st_size > LARGEST_JSON:
-            raise IntegrityError(f"{path}: found {path.stat().st_size:,} bytes, expected at most {LARGEST_JSON:,}")
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise IntegrityError(f"{path} is not readable JSON: {error}") from error
-
-
-def json_object(text: str | bytes, where: str) -> dict[str, Any]:
-    """The JSON object that ``text`` is; ``where`` it was found is for the message.
-
-    Raises:
-        IntegrityError: it is none.
-    """
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise IntegrityError(f"{where} is not readable JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise IntegrityError(f"{where}: found a JSON {type(value).__name__}, expected an object")
-    return value
 
 
 def list_runs(folder: Path) -> list[Run]:
