@@ -35,7 +35,9 @@ def png_of_size(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("format_name", ["PNG", "BMP", "GIF"])
 def test_grey_pixels_come_back_as_they_were(format_name: str) -> None:
-    np.testing.assert_array_equal(decode_image(encode(Image.fromarray(GREY), format_name), "x"), GREY[None])
+    found = decode_image(encode(Image.fromarray(GREY), format_name), "x")
+    np.testing.assert_array_equal(found, GREY[None])
+    assert found.flags.writeable  # the caller's own
 
 
 def test_f06_a_file_cut_anywhere_is_refused_or_complete() -> None:

@@ -236,7 +236,7 @@ def _levels(image: Image.Image, background: int | None) -> NDArray[np.uint8]:
             levels[transparent] = _ground(levels[~transparent]) if background is None else background
         return levels[None]
     if image.mode in ("L", "RGB") and "transparency" not in image.info:
-        return np.atleast_3d(np.asarray(image)).transpose(2, 0, 1)  # opaque: what _compose would give, sooner
+        return np.atleast_3d(np.array(image)).transpose(2, 0, 1)  # opaque: what _compose would give, sooner
     if image.mode in ("1", "L", "LA", "La"):
         return _compose(image.convert("LA"), background)
     if image.mode in ("RGB", "RGBA", "RGBa"):

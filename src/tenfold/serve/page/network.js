@@ -206,7 +206,7 @@ class Network {
   plan(tensor) {
     if (!this.plans[tensor]) {
       const wanted = new Set([tensor]), lastUse = {};
-      const nodes = this.nodes.toReversed().filter(({ inputs, outputs }) => {
+      const nodes = [...this.nodes].reverse().filter(({ inputs, outputs }) => {
         const needed = outputs.some((name) => wanted.has(name));
         if (needed) inputs.forEach((name) => wanted.add(name));
         return needed;
