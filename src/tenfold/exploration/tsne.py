@@ -85,6 +85,10 @@ class TsneMap:
         return np.asarray(placed, dtype=np.float32)
 
 
+FEW = 1000
+"""Points below which neighbours are sought exactly, and forces added up by a tree (Barnes-Hut) instead of on a grid (Fourier)."""
+
+
 def check_installed() -> None:
     """Before anything that takes long.
 
@@ -112,13 +116,23 @@ def fit_tsne(
     """
     check_installed()
     import openTSNE
+    from openTSNE.nearest_neighbors import Annoy, Sklearn
 
     points = np.ascontiguousarray(points[:, : settings.components], dtype=np.float32)
     perplexity = min(settings.perplexity, (len(points) - 1) / 3)
-    affinities = openTSNE.affinity.PerplexityBasedNN(points, perplexity=perplexity, n_jobs=threads, random_state=seed)
+    few = len(points) < FEW
+    # as openTSNE would choose, which first imports pynndescent if it is there: seconds, and the first time half a minute
+    search = Sklearn if few else Annoy
+    neighbours = search(points, min(len(points) - 1, int(3 * perplexity)), n_jobs=threads, random_state=seed)
+    affinities = openTSNE.affinity.PerplexityBasedNN(perplexity=perplexity, knn_index=neighbours, n_jobs=threads)
     start = openTSNE.initialization.rescale(plane(points).astype(np.float64))
     embedding = openTSNE.TSNEEmbedding(
-        start, affinities, negative_gradient_method="fft", ints_in_interval=settings.interval, n_jobs=threads, random_state=seed
+        start,
+        affinities,
+        negative_gradient_method="bh" if few else "fft",
+        ints_in_interval=settings.interval,
+        n_jobs=1 if few else threads,  # Barnes-Hut's sums depend on who adds first
+        random_state=seed,
     )
     total = settings.early_rounds + settings.rounds
 
