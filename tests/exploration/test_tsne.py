@@ -1,4 +1,6 @@
 import importlib.util
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -40,6 +42,16 @@ def test_further_points_are_placed_among_their_like(fitted: tsne.TsneMap, points
 
 def test_the_same_seed_gives_the_same_map(fitted: tsne.TsneMap, points: np.ndarray) -> None:
     assert np.array_equal(fit_tsne(points[:600], TsneSettings(rounds=60)).places, fitted.places)
+
+
+def test_few_points_need_no_package_that_compiles_itself_first() -> None:
+    """openTSNE itself imports pynndescent wherever it is installed, and numba then compiles it for half a minute."""
+    code = (
+        "import sys, numpy as np; from tenfold.exploration.tsne import TsneSettings, fit_tsne; "
+        "fit_tsne(np.random.default_rng(0).random((30, 5)), TsneSettings(early_rounds=5, rounds=5)); "
+        "sys.exit('numba' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_progress_goes_from_the_first_round_to_the_last(points: np.ndarray) -> None:
