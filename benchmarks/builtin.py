@@ -8,10 +8,10 @@ brings), a training of a network by the recipe `builtin` and of another by `buil
 and the bundle: the first looks at each image at three widths, the second once, what they give to "not a digit" is
 spread over the ten, and the mean answers, or the first network alone where its first look is sure (tenfold.bundle.first_look).
 Temperatures, reject threshold and what is sure are learnt from the rows that the trainings held out; the threshold
-keeps 99.3 % of clean digits. MNIST's test set is looked at once, at the end, for the
-figure on the card. Without --publish the bundle stays in the work folder. What is there already is not made again, and
-a training that was stopped goes on. Same seed, same bits, on one kind of processor. Lessons take up to 20 minutes of
-one core, the trainings 25 to 100, the longer without bfloat16.
+keeps 99.3 % of clean digits. MNIST's test set is looked at once, at the end, for the figure on the card and for whether
+rounding weights changed anything. Without --publish the bundle stays in the work folder. What is there already is not
+made again, and a training that was stopped goes on. Same seed, same bits, on one kind of processor. Lessons take up to
+20 minutes of one core, the trainings 25 to 100, the longer without bfloat16.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SEED, PARTS = 1, 12
 VIEWS = {"builtin": WIDTHS, "builtin-directions": ()}
 """The recipes of the networks, and the widths at which each sees an image besides the image itself."""
 FIRST_LOOK = "member00.35.exp"
-"""The tensor that holds what the first network says of the image as it is."""
+"""The tensor that holds what the first network says of the image as it is; other layers give it another number."""
 KEPT = 0.993
 """Share of clean held-out digits whose confidence reaches the reject threshold; more than the 0.99 that are wanted of
 others, because 2,400 images tell it within 0.002."""

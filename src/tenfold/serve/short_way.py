@@ -1,4 +1,4 @@
-"""What is asked most, past the router: for it, FastAPI's routing and validation take as long as all the rest of HTTP."""
+"""What is asked most, past the router: for it, FastAPI's routing and validation take a third of HTTP's time."""
 
 from __future__ import annotations
 
