@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
 
 from tenfold.atomic import sha256_of
@@ -138,6 +139,25 @@ def test_figures_are_files_that_do_not_change(data: Dataset, tmp_path) -> None:
         *("samples.svg", "ink.svg", "restored.svg"),
     }
     assert {path.name: sha256_of(path) for path in write_figures(found, tmp_path / "b")} == first
+
+
+def test_images_of_a_figure_stand_in_rows_each_under_its_title(tmp_path) -> None:
+    pytest.importorskip("matplotlib")
+    images = np.random.default_rng(0).integers(0, 256, (12, 3, 7, 5), dtype=np.uint8)
+    images[:, 0], images[:, 1:] = 255, 40  # red ones
+    found = examine(Dataset(images, None, np.arange(501, 513), ("a", "b")))
+    written = {path.name: path for path in write_figures(found, tmp_path)}
+    assert {"samples.png", "ink.png"} <= written.keys()
+    titles = re.findall(r"<!-- (\d+) -->", written["samples.svg"].read_text())
+    assert titles == [str(each) for each in range(501, 513)]
+    pixels = np.asarray(Image.open(written["samples.png"]).convert("RGB")).astype(int)
+    red = (pixels[:, :, 0] > 200) & (pixels[:, :, 1] < 80)
+    assert [runs_of(red.any(axis=0)), runs_of(red.any(axis=1))] == [10, 2]
+
+
+def runs_of(marks: np.ndarray) -> int:
+    """How many stretches of True there are."""
+    return int((np.diff(np.concatenate([[0], marks.astype(int)])) == 1).sum())
 
 
 @pytest.mark.slow

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,15 +86,9 @@ def _names(found: Exploration) -> tuple[str, ...]:
 
 def _samples(found: Exploration) -> Figure:
     """The first thirty images, as the notebook shows them, each under its label or else its id."""
-    train = found.splits["train"]
-    figure = _new(7, 2.6)
-    for place, axes in enumerate(figure.subplots(3, 10, squeeze=False).reshape(-1)):
-        axes.axis("off")
-        if place < len(train):
-            axes.imshow(_shown(train.images[place].astype(np.float64)), cmap="gray_r", vmin=0, vmax=255)
-            title = train.ids[place] if train.labels is None else train.class_names[train.labels[place]]
-            axes.set_title(str(title), fontsize=7)
-    return figure
+    train = found.splits["train"].take(range(min(30, len(found.splits["train"]))))
+    titles = train.ids if train.labels is None else [train.class_names[label] for label in train.labels]
+    return _montage([_shown(image.astype(np.float64)) for image in train.images], 10, cell=0.6, titles=[str(t) for t in titles])
 
 
 def _ink(found: Exploration) -> Figure:
@@ -131,15 +126,65 @@ def _labels(found: Exploration) -> Figure:
 
 
 def _class_means(found: Exploration) -> Figure:
-    figure = _new(0.7 * len(found.classes) + 0.6, 2.2)
-    grid = figure.subplots(3, len(found.classes), squeeze=False)
-    for column, some in enumerate(found.classes):
-        for row, image in enumerate((some.mean, some.median, np.sqrt(some.variance))):
-            grid[row, column].imshow(_shown(image), cmap="gray_r")
-            grid[row, column].set(xticks=[], yticks=[])
-        grid[0, column].set_title(_names(found)[some.label], fontsize=9)
-    for row, name in enumerate(("mean", "median", "deviation")):
-        grid[row, 0].set_ylabel(name, fontsize=8)
+    """Mean, median and deviation of each class, each from its own lightest to its own darkest value."""
+    rows = {
+        "mean": [some.mean for some in found.classes],
+        "median": [some.median for some in found.classes],
+        "deviation": [np.sqrt(some.variance) for some in found.classes],
+    }
+    images = [_stretched(_shown(image)) for row in rows.values() for image in row]
+    titles = [_names(found)[some.label] for some in found.classes]
+    return _montage(images, len(found.classes), cell=0.65, titles=titles, sides=list(rows))
+
+
+def _stretched(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A grey image from 0 to 255; a coloured one stays as it is."""
+    if image.ndim == 3:
+        return image
+    low, high = float(image.min()), float(image.max())
+    return 255 * (image - low) / max(high - low, 1e-9)
+
+
+def _montage(
+    images: Sequence[NDArray[np.float64]],
+    columns: int,
+    *,
+    cell: float,
+    titles: Sequence[str] = (),
+    sides: Sequence[str] = (),
+    colormap: str = "gray_r",
+    low: float = 0,
+) -> Figure:
+    """Images of one size, row by row, as one picture: axes of their own for each would take seconds to draw.
+
+    Args:
+        images: (H, W) from ``low`` to 255, or (H, W, 3) in 0..1.
+        columns: images a row.
+        cell: width of an image and the gap after it, in inches.
+        titles: what stands above each image, or above those of the first row only.
+        sides: what stands left of each row.
+        colormap: matplotlib's name of the colours of (H, W).
+        low: the value of the first of them.
+    """
+    height, width = images[0].shape[:2]
+    rows, gap = -(-len(images) // columns), -(-width // 10)
+    pixel = 72 * cell / (width + gap)  # in points
+    right, below = width + gap, height + (math.ceil(10 / pixel) if len(titles) > columns else gap)
+    size = (rows * below - (below - height), columns * right - gap)  # no gap after the last ones
+    sheet = np.full((*size, *images[0].shape[2:]), np.nan if images[0].ndim == 2 else 1.0)
+    figure = _new(size[1] * pixel / 72 + 0.5 * bool(sides), size[0] * pixel / 72 + 0.2)
+    axes = figure.subplots()
+    for place, image in enumerate(images):
+        row, column = divmod(place, columns)
+        top, left = row * below, column * right
+        sheet[top : top + height, left : left + width] = image
+        if place < len(titles):
+            axes.text(left + width / 2, top - 2 / pixel, titles[place], ha="center", va="bottom", fontsize=7)
+    for row, side in enumerate(sides):
+        axes.text(-4 / pixel, row * below + height / 2, side, ha="right", va="center", fontsize=8)
+    extent = (0, size[1], size[0], 0)
+    axes.imshow(sheet, cmap=colormap, vmin=low, vmax=255, extent=extent, interpolation="none")
+    axes.axis("off")
     return figure
 
 
@@ -164,18 +209,12 @@ def _explained_variance(found: Exploration) -> Figure:
 
 
 def _components(found: Exploration) -> Figure:
+    """The first twenty, each from its largest absolute value below nothing to that above."""
     assert found.pca is not None
-    count = min(20, len(found.pca.components))
-    figure = _new(7, 1.6)
-    grid = figure.subplots(2, 10, squeeze=False).reshape(-1)
-    for place, axes in enumerate(grid):
-        axes.axis("off")
-        if place < count:
-            image = found.pca.components[place].reshape(found.pca.shape).mean(axis=0)
-            largest = float(np.abs(image).max())
-            axes.imshow(image, cmap="RdBu_r", vmin=-largest, vmax=largest)
-            axes.set_title(str(place + 1), fontsize=8)
-    return figure
+    images = [row.reshape(found.pca.shape).mean(axis=0) for row in found.pca.components[:20]]
+    images = [255 * image / np.abs(image).max() for image in images]
+    titles = [str(place + 1) for place in range(len(images))]
+    return _montage(images, 10, cell=0.7, titles=titles, colormap="RdBu_r", low=-255)
 
 
 def _restored(found: Exploration) -> Figure:
@@ -185,14 +224,8 @@ def _restored(found: Exploration) -> Figure:
     counts = [count for count in RESTORED if count < len(found.pca.mean)]
     lines: dict[str, NDArray[Any]] = {str(n): found.pca.restore(found.pca.transform(images, n)) for n in counts}
     lines["all"] = images
-    figure = _new(0.7 * len(images) + 0.6, 0.7 * len(lines))
-    grid = figure.subplots(len(lines), len(images), squeeze=False)
-    for row, (name, line) in enumerate(lines.items()):
-        for axes, image in zip(grid[row], line, strict=True):
-            axes.imshow(_shown(image.astype(np.float64)), cmap="gray_r", vmin=0, vmax=255)
-            axes.set(xticks=[], yticks=[])
-        grid[row, 0].set_ylabel(name, fontsize=8)
-    return figure
+    shown = [_shown(image.astype(np.float64)) for line in lines.values() for image in line]
+    return _montage(shown, len(images), cell=0.7, sides=list(lines))
 
 
 def _map(found: Exploration, some: Map) -> Figure:
