@@ -16,9 +16,18 @@ import pytest
 import tenfold
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-BASES = {"ablation.toml": ["ensemble.members=1"], "ablation-ensemble.toml": [], "ablation-best.toml": []}
+BEFORE = str(FOLDER / "fast-before.toml")
+TABLES = {
+    "ablation.toml": (BEFORE, ["ensemble.members=1"]),
+    "ablation-cheap.toml": (BEFORE, ["ensemble.members=1"]),
+    "ablation-ensemble.toml": (BEFORE, []),
+    "ablation-best.toml": (BEFORE, []),
+    "ablation-tiny.toml": ("tiny", []),
+}
 VARIANTS = [
-    (base, variant) for table, base in BASES.items() for variant in tomllib.loads((FOLDER / table).read_text("utf-8"))["variant"]
+    (recipe, base, variant)
+    for table, (recipe, base) in TABLES.items()
+    for variant in tomllib.loads((FOLDER / table).read_text("utf-8"))["variant"]
 ]
 
 
@@ -34,16 +43,16 @@ def speedrun(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("speedrun")
 
 
-@pytest.mark.parametrize(("base", "variant"), VARIANTS, ids=[variant["name"] for _, variant in VARIANTS])
-def test_every_variant_of_the_ablation_is_another_recipe(base: list[str], variant: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("of", "base", "variant"), VARIANTS, ids=[variant["name"] for *_, variant in VARIANTS])
+def test_every_variant_of_the_ablation_is_another_recipe(of: str, base: list[str], variant: dict[str, Any]) -> None:
     from tenfold.augment import build
     from tenfold.training.train import check_recipe
 
     blank = tenfold.Dataset(np.zeros((40, 1, 28, 28), np.uint8), np.arange(40) % 10, np.arange(40), tuple("0123456789"))
-    recipe = tenfold.load_recipe(variant.get("recipe", "fast"), [*base, *variant.get("set", [])])
+    recipe = tenfold.load_recipe(variant.get("recipe", of), [*base, *variant.get("set", [])])
     build(recipe.augment)
     check_recipe(recipe, blank)
-    assert recipe.key() != tenfold.load_recipe("fast", base).key()
+    assert recipe.key() != tenfold.load_recipe(of, base).key()
 
 
 def run(errors: list[int], core_seconds: float = 10.0) -> dict[str, Any]:
