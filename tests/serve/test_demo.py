@@ -108,7 +108,7 @@ def test_a_drawn_digit_is_seen_as_python_sees_it(chrome: Chrome, digit: str) -> 
     chrome.run("document.getElementById('clear').click()")
     for stroke in DIGITS[digit]:
         chrome.stroke(stroke)
-    chrome.wait("document.getElementById('said').innerText")
+    chrome.wait("document.getElementById('said').innerText", 90)  # where it looks takes ten seconds on a slow core
     # the canvas itself, through its PNG: pad is the page's own
     found = chrome.run(
         "(() => { const c = document.getElementById('pad'); const w = document.createElement('canvas');"
