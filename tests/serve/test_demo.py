@@ -108,7 +108,7 @@ def test_a_drawn_digit_is_seen_as_python_sees_it(chrome: Chrome, digit: str) -> 
     chrome.run("document.getElementById('clear').click()")
     for stroke in DIGITS[digit]:
         chrome.stroke(stroke)
-    chrome.wait("document.getElementById('said').innerText", 90)  # where it looks takes ten seconds on a slow core
+    chrome.wait("document.getElementById('said').innerText")
     # the canvas itself, through its PNG: pad is the page's own
     found = chrome.run(
         "(() => { const c = document.getElementById('pad'); const w = document.createElement('canvas');"
@@ -120,6 +120,23 @@ def test_a_drawn_digit_is_seen_as_python_sees_it(chrome: Chrome, digit: str) -> 
     browser, python = np.array(found[1]).reshape(28, 28), normalise(picture).astype(int)
     assert abs(browser - python).mean() < 4
     assert chrome.text("label") == digit
+
+
+def test_the_verdict_waits_for_no_saliency_and_a_new_stroke_ends_it(chrome: Chrome) -> None:
+    count = "const run = Network.prototype.run; Network.prototype.run = function (...a) { looks++; return run.apply(this, a); };"
+    chrome.run(f"globalThis.looks = 0; {{ {count} }}")
+    chrome.run("document.getElementById('clear').click()")
+    chrome.stroke(DIGITS["0"][0])
+    chrome.wait("document.getElementById('said').innerText")
+    until_verdict = chrome.run("looks")
+    chrome.run("document.getElementById('clear').click()")
+    chrome.run("new Promise((done) => setTimeout(done, 300))")
+    after = chrome.run("looks")
+    chrome.run("new Promise((done) => setTimeout(done, 500))")
+    assert (chrome.text("said"), chrome.run("looks")) == ("", after)  # nothing is computed about what is gone
+    chrome.stroke(DIGITS["0"][0])
+    chrome.wait("document.getElementById('saliency').getAttribute('aria-label').match(/looks: [^n]/)", 60)
+    assert chrome.run("looks") - after > until_verdict + 40  # with where it looks
 
 
 def test_the_page_is_whole_by_itself(chrome: Chrome, page: Path) -> None:

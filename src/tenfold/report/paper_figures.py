@@ -170,7 +170,7 @@ def _montage(
     rows, gap = -(-len(images) // columns), -(-width // 10)
     pixel = 72 * cell / (width + gap)  # in points
     right, below = width + gap, height + (math.ceil(10 / pixel) if len(titles) > columns else gap)
-    size = (rows * below - (below - height), columns * right - gap)  # no gap after the last ones
+    size = ((rows - 1) * below + height, columns * right - gap)
     sheet = np.full((*size, *images[0].shape[2:]), np.nan if images[0].ndim == 2 else 1.0)
     figure = _new(size[1] * pixel / 72 + 0.5 * bool(sides), size[0] * pixel / 72 + 0.2)
     axes = figure.subplots()
@@ -212,7 +212,7 @@ def _components(found: Exploration) -> Figure:
     """The first twenty, each from its largest absolute value below nothing to that above."""
     assert found.pca is not None
     images = [row.reshape(found.pca.shape).mean(axis=0) for row in found.pca.components[:20]]
-    images = [255 * image / np.abs(image).max() for image in images]
+    images = [255 * image / max(float(np.abs(image).max()), 1e-9) for image in images]
     titles = [str(place + 1) for place in range(len(images))]
     return _montage(images, 10, cell=0.7, titles=titles, colormap="RdBu_r", low=-255)
 

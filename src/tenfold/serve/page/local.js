@@ -19,7 +19,8 @@ class Local {
     return order.slice(0, 10).map(([, sample]) => sample);
   }
 
-  async predict(canvas, saliency) {
+  // `early` gets the verdict before where the network looks, which takes a hundred more looks; `isOld` ends those.
+  async predict(canvas, saliency, isOld, early) {
     const levels = frame(inkOf(canvas));
     const rows = (flat) => Array.from({ length: FIELD }, (_, y) => Array.from(flat.subarray(y * FIELD, (y + 1) * FIELD)));
     const input = rows(levels);
@@ -29,12 +30,14 @@ class Local {
     const found = { class: names[best], confidence: shares[best], blank: false, input };
     found.rejected = shares[best] < this.manifest.reject_threshold;
     found.probabilities = Object.fromEntries(names.map((name, k) => [name, shares[k]]));
-    if (saliency) found.saliency = rows(await this.occlusion(levels, best));
-    return found;
+    if (!saliency) return found;
+    early(found);
+    const lost = await this.occlusion(levels, best, isOld);
+    return lost ? { ...found, saliency: rows(lost) } : found;
   }
 
   // tenfold.serve.saliency, a few squares at a time so that the page stays alive
-  async occlusion(levels, target) {
+  async occlusion(levels, target, isOld) {
     const whole = this.network.run(levels, [1, 1, FIELD, FIELD])[0][target];
     const side = Math.max(2, Math.round(0.18 * FIELD)), stride = Math.max(1, Math.floor(side / 2));
     const lost = new Float32Array(FIELD * FIELD), cover = new Float32Array(FIELD * FIELD);
@@ -47,6 +50,7 @@ class Local {
       const loss = whole - this.network.run(covered, [1, 1, FIELD, FIELD])[0][target];
       for (const place of places) lost[place] += loss;
       if (performance.now() - since > 30) { await new Promise(requestAnimationFrame); since = performance.now(); }
+      if (isOld()) return null;
     }
     return lost.map((v, i) => v / cover[i]);
   }

@@ -31,7 +31,8 @@
       if (asked === "many") {
         if (finished) { const page = await recogniser.read(picture); if (mine === turn) showSeveral(page, picture); }
       } else {
-        const found = await recogniser.predict(picture, finished);
+        const isOld = () => mine !== turn;
+        const found = await recogniser.predict(picture, finished, isOld, (verdict) => { if (!isOld()) show(verdict, true); });
         if (mine === turn || !pad.empty) show(found, finished && mine === turn);
       }
       problem("");
@@ -51,7 +52,9 @@
     showSeen(found);
     if (finished || !found) showSaliency(found);
     if (!found) byId("said").textContent = "";
-    if (finished && found) byId("said").textContent = found.blank ? "No ink found" : `${found.class}. ${byId("sure").textContent}`;
+    if (!finished || !found) return;
+    const words = found.blank ? "No ink found" : `${found.class}. ${byId("sure").textContent}`;
+    if (byId("said").textContent !== words) byId("said").textContent = words; // the same again would be read out again
   }
 
   function showSeveral(page, picture) {
