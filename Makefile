@@ -19,8 +19,9 @@ STAMP := $(VENV)/installed
 DEV_STAMP := $(VENV)/installed-dev
 TORCH := $(shell sed -n '/^torch==/p' constraints.txt)
 
-# One thread a process: the tests run in two, and training takes one thread a member anyway.
-PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 $(PYTEST_ARGS)
+# One thread a process: the tests run in two, training takes one thread a member anyway, and threads of numba that wait for
+# each other on cores that have other work spin there for seconds.
+PYTEST := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-locked run test test-all mutants lint docs lock audit clean

@@ -81,6 +81,7 @@ def test_many_files_by_a_pattern_and_a_url(run, tmp_path, small_parts, monkeypat
     """Parquet files elsewhere give the table's bytes; each is a piece, and none is cut where there are many."""
     from pyarrow import csv, parquet
 
+    monkeypatch.setattr(batch, "PIECE", 5 * ROWS)  # two of a file: each is a process to start
     monkeypatch.setenv("TENFOLD_HOME", str(tmp_path / "home"))
     path = table(tmp_path / "test.csv")
     names = [f"{name}.parquet" for name in "abcd"]

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
 from tenfold.training.muon import Muon
 from tenfold.values.recipe import TrainSettings
+
+_FOR_THE_COMPILER = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+"""Methods that torch wraps so that its compiler leaves them alone."""
+
+
+def _plain(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """``kind`` without what it does for torch's compiler, computing the same.
+
+    The first call of a wrapped method loads the compiler: seconds and some 100 MB for each process that trains, and
+    nothing here is compiled.
+    """
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in _FOR_THE_COMPILER}
+    return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(inspect.unwrap(kind.step))})
+
+
+_ADAMW, _ADAM, _NADAM, _SGD, _MUON = map(_plain, (torch.optim.AdamW, torch.optim.Adam, torch.optim.NAdam, torch.optim.SGD, Muon))
 
 
 def build_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
@@ -17,17 +36,17 @@ def build_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.
     rate = settings.learning_rate
     match settings.optimizer:
         case "adamw":
-            return torch.optim.AdamW(groups, lr=rate, fused=True)
+            return _ADAMW(groups, lr=rate, fused=True)
         case "adam":
-            return torch.optim.Adam(groups, lr=rate, fused=True)
+            return _ADAM(groups, lr=rate, fused=True)
         case "nadam":
-            return torch.optim.NAdam(groups, lr=rate)
+            return _NADAM(groups, lr=rate)
         case "sgd":
-            return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=settings.momentum > 0, fused=True)
+            return _SGD(groups, lr=rate, momentum=settings.momentum, nesterov=settings.momentum > 0, fused=True)
         case "muon":
             # the output's rows are classes, and depthwise filters work each on a channel of its own: no directions to balance
             depthwise = {id(m.weight) for m in network.modules() if isinstance(m, nn.Conv2d) and m.groups > 1}
             hidden = [p for p in weights[:-1] if id(p) not in depthwise]
             groups[0]["params"] = [p for p in weights[:-1] if id(p) in depthwise] + weights[-1:]
             orthogonal = {"params": hidden, "weight_decay": settings.weight_decay, "orthogonal": True}
-            return Muon([orthogonal, *groups] if hidden else groups, rate, settings.momentum)
+            return _MUON([orthogonal, *groups] if hidden else groups, rate, settings.momentum)
