@@ -52,15 +52,29 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 class Ears(pipeline.Listener):
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
+        self.members: dict[int, list[dict[str, Any]]] = {}
 
     def event(self, member: int, event: dict[str, Any]) -> None:
         self.events.append(event)
+        self.members.setdefault(member, []).append(event)
 
 
 def run(text: str, folder: Path, listener: pipeline.Listener = pipeline.SILENT, executor: str = "local") -> Run:
     train, test = digits().take(range(700)), digits().take(range(700, 900))
     settings = pipeline.Settings(folder / "runs", executor=executor)
     return pipeline.start(parse_recipe(text), "run", settings, listener, train=train, test=test)
+
+
+def test_the_longest_training_begins_first_and_each_event_is_its_members(tmp_path: Path) -> None:
+    ears = Ears()
+    small, fitted, large = (
+        f"[[model]]\n{line}\n" for line in ("layers = 'FLAT 8 SOFTMAX'", "kind = 'linear'", "layers = '8C3 FLAT SOFTMAX'")
+    )
+    recipe = f"{small}{fitted}{large}[data]\nvalidation = 0.2\n[train]\nepochs = 1\n[ensemble]\nmembers = 5\n"
+    done = run(recipe, tmp_path, ears)
+    assert list(ears.members) == [1, 4, 2, 0, 3]
+    said = {member: events[-1]["history"]["train_loss"] for member, events in ears.members.items()}
+    assert said == {member: done.history(member)[0]["train_loss"] for member in range(5)}
 
 
 @pytest.mark.parametrize("text", [SVM, MIXED], ids=["svm", "svm and network"])

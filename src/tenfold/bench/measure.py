@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tenfold.bench.cost import multiply_adds, parameters
 from tenfold.bench.pace import matrix_product, rates
 from tenfold.bench.stages import stages
 from tenfold.bench.trial import CLASSES, Trial
@@ -20,6 +19,7 @@ from tenfold.bundle.loaded import open_session
 from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.environment import cores, describe
 from tenfold.executors import Context, Json
+from tenfold.models.cost import multiply_adds, parameters
 
 
 def measure(context: Context, recipe: str, image_shape: list[int], batch: int | None, seconds: float) -> Json:

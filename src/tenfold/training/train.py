@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.atomic import make_directory, wait_for_files, write_bytes, write_json
+from tenfold.data.cache import open_stored
 from tenfold.data.splits import duplicate_groups, shuffled_split, stratified_split
 from tenfold.environment import cores
 from tenfold.errors import IntegrityError, UsageError
@@ -19,7 +21,7 @@ from tenfold.executors import EXECUTORS, OnEvent
 from tenfold.training.seeding import derive
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
-from tenfold.values.recipe import Recipe, changes
+from tenfold.values.recipe import ModelSettings, Recipe, changes
 from tenfold.values.run import LEFT_OUT, Run
 from tenfold.values.voting import vote
 
@@ -166,6 +168,7 @@ def train_members(
 def execute(run: Run, tasks: Sequence[Mapping[str, Any]], executor: str, workers: int, on_event: OnEvent) -> None:
     """Train the members that ``tasks`` describe; ``on_event`` gets (index of the task, event).
 
+    Those with most to compute begin first: begun last, one would keep its worker busy when the others have nothing left.
     A member that fails leaves ``error.txt`` with its checkpoints; the others finish before its error is raised.
 
     Raises:
@@ -176,8 +179,33 @@ def execute(run: Run, tasks: Sequence[Mapping[str, Any]], executor: str, workers
 
     if under_torchrun() and executor != "local":
         raise UsageError("under torchrun members are trained one after another, by its processes; pass --executor local")
-    EXECUTORS.get(executor)(workers, cores=run.recipe.train.replicas).map(TASK, tasks, on_event, keep_going=True)
+    order = longest_first(run.recipe, tasks)
+    EXECUTORS.get(executor)(workers, cores=run.recipe.train.replicas).map(
+        TASK, [tasks[index] for index in order], lambda place, event: on_event(order[place], event), keep_going=True
+    )
     wait_for_files(Run(task["run"]).member_path(task["member"]) / "member.json" for task in tasks)
+
+
+def longest_first(recipe: Recipe, tasks: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The indices of ``tasks`` by what an image costs their members, most first; of equal ones the first comes first.
+
+    Nobody knows how long a model takes that is fitted at once, so it begins before all networks.
+    """
+    from tenfold.models import build as build_model
+    from tenfold.models.cost import multiply_adds
+    from tenfold.models.fitted import Fitted
+
+    if len(recipe.model) == 1 or len(tasks) < 2:
+        return list(range(len(tasks)))
+    train = open_stored(Path(tasks[0]["train"]), verify=False)  # whose shape is asked for; members verify it
+
+    def cost(model: ModelSettings) -> float:
+        network = build_model(model, train.image_shape, len(train.class_names))
+        return math.inf if isinstance(network, Fitted) else multiply_adds(network, train.image_shape)
+
+    costs = [cost(model) for model in recipe.model]
+    of_task = [costs[recipe.model.index(recipe.model_of(task["member"]))] for task in tasks]
+    return sorted(range(len(tasks)), key=lambda index: -of_task[index])
 
 
 def member_tasks(run: Run, train: Path, test: Path | None, device: str) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tenfold.bench.cost import multiply_adds, parameters
+from tenfold.models.cost import multiply_adds, parameters
 from tenfold.models.network import Network
 
 NOTEBOOK = (
