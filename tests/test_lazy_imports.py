@@ -3,7 +3,9 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 HEAVY = ("torch", "sklearn", "scipy", "numpy", "polars", "onnx", "onnxruntime", "pydantic", "jinja2", "PIL", "matplotlib")
@@ -28,6 +30,29 @@ def test_nothing_heavy_is_imported(code: str) -> None:
     loaded = {name.split(".")[0] for name in child.stdout.split()}
     assert "tenfold" in loaded
     assert not loaded & set(HEAVY)
+
+
+PAGES = "import tenfold.report.page, tenfold.report.data_page, tenfold.report.compare_page"
+EXPLORE = """
+import sys
+from tenfold.cli import main
+try:
+    main(["--quiet", "explore", sys.argv[1], "--no-tsne", "--out", sys.argv[2]])
+except SystemExit as end:
+    assert not end.code
+"""
+
+
+@pytest.mark.parametrize("code", [PAGES, EXPLORE], ids=["pages", "explore"])
+def test_pages_do_without_torch(tmp_path: Path, code: str) -> None:
+    """It takes longer to load than all that such a page needs."""
+    rows = np.random.default_rng(0).integers(0, 256, (40, 36))
+    np.savez(tmp_path / "train.npz", images=rows.reshape(-1, 6, 6).astype(np.uint8), labels=np.arange(40) % 10)
+    blocked = f"import sys\nsys.modules['torch'] = None\n{code}"
+    arguments = [str(tmp_path / "train.npz"), str(tmp_path / "page.html")]
+    done = subprocess.run([sys.executable, "-c", blocked, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "page.html").exists() == (code is EXPLORE)
 
 
 def test_help_takes_little_longer_than_python_itself() -> None:

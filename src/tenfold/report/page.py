@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.atomic import write_text
 from tenfold.evaluation.confidence import learn_confidence
-from tenfold.explanation.explain import Explanation
 from tenfold.report.rendering import fill
 from tenfold.report.scored import TITLES, scored_sections
 from tenfold.report.sections import classes, record
@@ -27,6 +26,9 @@ from tenfold.report.sprites import sheet
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.run import Run
+
+if TYPE_CHECKING:  # it loads torch, which most pages do without
+    from tenfold.explanation.explain import Explanation
 
 SPLITS = {"test": "test", "holdout": "holdout", "validation": "validation", "out-of-fold": "oof"}
 """What the page calls each set of predictions, and the name it is stored under; what counts most comes first."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.explanation.explain import Attribution, Explanation
 from tenfold.report.heat import over
 from tenfold.report.sprites import Sheet, sheet
+
+if TYPE_CHECKING:  # it loads torch, which most pages do without
+    from tenfold.explanation.explain import Attribution, Explanation
 
 WAYS = ("Grad-CAM", "Integrated gradients", "Occlusion")
 ALTERNATIVES = 3
