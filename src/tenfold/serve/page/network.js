@@ -58,22 +58,33 @@ function convolution([x, w, b], { strides = [1, 1], pads = [0, 0, 0, 0], dilatio
   return made;
 }
 
-// Four filters on all patches: each number of a patch is read once for the four, and four sums at once keep the processor busy.
+// Four filters on all patches, two at a time: six numbers are read for eight products, and eight sums at once keep the processor busy.
 function filtered(patches, places, length, weights, bias, [f0, f1, f2, f3], out, at) {
   const w0 = f0 * length, w1 = f1 * length, w2 = f2 * length, w3 = f3 * length;
-  for (let p = 0; p < places; p++) {
-    let s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-    for (let k = 0, from = p * length; k < length; k++) {
-      const x = patches[from + k];
-      s0 += x * weights[w0 + k];
-      s1 += x * weights[w1 + k];
-      s2 += x * weights[w2 + k];
-      s3 += x * weights[w3 + k];
+  for (let p = 0; p < places; p += 2) {
+    const q = Math.min(p + 1, places - 1); // a last place may be there twice
+    let s0 = 0, s1 = 0, s2 = 0, s3 = 0, t0 = 0, t1 = 0, t2 = 0, t3 = 0;
+    for (let k = 0, first = p * length, second = q * length; k < length; k++) {
+      const x = patches[first + k], y = patches[second + k];
+      const u0 = weights[w0 + k], u1 = weights[w1 + k], u2 = weights[w2 + k], u3 = weights[w3 + k];
+      s0 += x * u0;
+      s1 += x * u1;
+      s2 += x * u2;
+      s3 += x * u3;
+      t0 += y * u0;
+      t1 += y * u1;
+      t2 += y * u2;
+      t3 += y * u3;
     }
-    out[at + f0 * places + p] = s0 + (bias ? bias[f0] : 0);
-    out[at + f1 * places + p] = s1 + (bias ? bias[f1] : 0);
-    out[at + f2 * places + p] = s2 + (bias ? bias[f2] : 0);
-    out[at + f3 * places + p] = s3 + (bias ? bias[f3] : 0);
+    const put = (f, s, t) => {
+      const row = at + f * places, more = bias ? bias[f] : 0;
+      out[row + p] = s + more;
+      out[row + q] = t + more;
+    };
+    put(f0, s0, t0);
+    put(f1, s1, t1);
+    put(f2, s2, t2);
+    put(f3, s3, t3);
   }
 }
 
