@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tenfold.values.recipe import ModelSettings
 
-HELPERS = frozenset({"calibration", "crop", "features", "fitted", "layers", "notation", "one_versus_one"})
+HELPERS = frozenset({"calibration", "cost", "crop", "features", "fitted", "layers", "notation", "one_versus_one"})
 MODELS: Registry[Callable[..., nn.Module]] = Registry("tenfold.models", "model", exclude=HELPERS)
 
 
