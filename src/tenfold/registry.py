@@ -53,8 +53,9 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """All entries, sorted, without importing any of them."""
-        return sorted({*self._own_names(), *self._added, *self._entry_points})
+        return sorted({*self._own_names, *self._added, *self._entry_points})
 
+    @cached_property
     def _own_names(self) -> list[str]:
         spec = importlib.util.find_spec(self.package)
         assert spec is not None and spec.submodule_search_locations is not None, self.package
@@ -78,7 +79,7 @@ class Registry(Generic[T]):
             raise UsageError(f"unknown {self.noun} {name!r}; expected one of: {', '.join(self.names())}")
         if name in self._added:
             return self._added[name]
-        if name not in self._own_names():
+        if name not in self._own_names:
             found: T = self._entry_points[name].load()
             return found
         module_name = name.replace("-", "_")

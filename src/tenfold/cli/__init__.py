@@ -27,8 +27,8 @@ from tenfold.cli import _console
 from tenfold.errors import Drained, ResourceError, Stopped, TenfoldError, Terminated, UsageError, out_of_memory
 
 
-def build_app() -> typer.Typer:
-    """The Typer application with every command found in this package."""
+def build_app(only: str | None = None) -> typer.Typer:
+    """The Typer application with every command found in this package, or with the one called ``only``."""
     app = typer.Typer(
         name="tenfold",
         help="Handwritten digits and other small images: explore, train, compare, explain, submit, read, serve.",
@@ -38,14 +38,30 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_global_options)
-    for module_name in sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")):
+    for name in [only] if only else _commands():
+        module_name = name.replace("-", "_")
         module = importlib.import_module(f"{__name__}.{module_name}")
-        name = module_name.replace("_", "-")
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:
             app.command(name)(getattr(module, module_name))
     return app
+
+
+def _commands() -> list[str]:
+    """The names of all commands, sorted, without importing any."""
+    return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+
+
+def _command_in(arguments: Sequence[str]) -> str | None:
+    """The command that ``arguments`` call, if that is certain: to build all the others takes longer than some need to run."""
+    rest = iter(arguments)
+    for word in rest:
+        if word == "--errors":
+            next(rest, None)
+        elif not word.startswith("-"):
+            return word if word in _commands() else None
+    return None
 
 
 def _print_version(wanted: bool) -> None:
@@ -105,7 +121,8 @@ def _run(arguments: Sequence[str] | None) -> int:
             _let_go_of_output()
             os._exit(0)  # nothing is left to do, and torch's threads, met while Python takes itself apart, may abort
         _insist_on_a_place()
-        result = build_app()(args=arguments, standalone_mode=False)
+        words = sys.argv[1:] if arguments is None else arguments
+        result = build_app(_command_in(words))(args=words, standalone_mode=False)
         if sys.stdout is not None:  # it is None when it was closed before we began
             sys.stdout.flush()
         code = result if isinstance(result, int) else 0
