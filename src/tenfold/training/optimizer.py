@@ -18,8 +18,8 @@ _FOR_THE_COMPILER = ("add_param_group", "zero_grad", "state_dict", "load_state_d
 def _plain(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
     """``kind`` without what it does for torch's compiler, computing the same.
 
-    The first call of a wrapped method loads the compiler: seconds and some 100 MB for each process that trains, and
-    nothing here is compiled.
+    The first call of a wrapped method loads the compiler: seconds and 75 MB for each process that trains, and nothing
+    here is compiled.
     """
     methods = {name: inspect.unwrap(getattr(kind, name)) for name in _FOR_THE_COMPILER}
     return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(inspect.unwrap(kind.step))})
