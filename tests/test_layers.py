@@ -7,7 +7,7 @@ import pytest
 from _sources import modules
 
 LAYERS = [  # low to high
-    {"errors", "registry", "atomic"},
+    {"errors", "signals", "registry", "atomic"},
     {"values", "environment", "recipes"},
     {"data"},
     {"augment", "models"},

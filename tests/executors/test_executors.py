@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from tenfold.errors import IntegrityError, ResourceError, Stopped, TenfoldError
 from tenfold.executors import EXECUTORS
 from tenfold.executors.processes import Processes
+from tenfold.signals import unwinding
 
 HERE = Path(__file__).parent
 NAMES = [name for name in EXECUTORS if name != "ray"]  # which has a file of its own
@@ -92,6 +94,35 @@ def test_a_signal_stops_at_a_safe_point(name: str, number: int, code: int) -> No
         EXECUTORS.get(name)(1).map("tasks:until_stopped", [{}, {}], on_event)
     assert caught.value.exit_code == code
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_signal_whose_exception_was_swallowed_still_stops(name: str, number: int, code: int) -> None:
+    events: list[dict[str, Any]] = []
+    with unwinding():
+        with contextlib.suppress(BaseException):  # as modules of Cython do while they are imported
+            os.kill(os.getpid(), number)
+        with pytest.raises(Stopped) as caught:
+            EXECUTORS.get(name)(2).map("tasks:double", [{"value": 1}], lambda i, e: events.append(e))
+    assert (caught.value.exit_code, events) == (code, [])
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_during_the_last_task_is_not_lost(number: int, code: int) -> None:
+    with pytest.raises(Stopped) as caught:
+        EXECUTORS.get("local")(1).map("tasks:double", [{"value": 1}], lambda i, e: os.kill(os.getpid(), number))
+    assert caught.value.exit_code == code
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_failed_is_said_though_a_signal_came_too(name: str) -> None:
+    def fail(index: int, event: dict[str, Any]) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise IntegrityError("this happened")
+
+    with pytest.raises(IntegrityError, match="this happened"):
+        EXECUTORS.get(name)(1).map("tasks:double", [{"value": 1}], fail)
 
 
 def test_workers_stop_when_their_parent_is_killed() -> None:

@@ -13,18 +13,16 @@ import os
 import pkgutil
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from tenfold import __version__
 from tenfold.cli import _console
-from tenfold.errors import Drained, ResourceError, Stopped, TenfoldError, Terminated, UsageError, out_of_memory
+from tenfold.errors import Drained, ResourceError, Stopped, TenfoldError, UsageError, out_of_memory
+from tenfold.signals import unwinding
 
 
 def build_app(only: str | None = None) -> typer.Typer:
@@ -85,29 +83,10 @@ def _global_options(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code. Bad input never shows a traceback."""
-    signals: list[int] = []
-    with _sigterm_unwinds(signals):
+    with unwinding() as signals:
         code = _run(arguments)
     _let_go_of_output()
     sys.exit(128 + signals[0] if signals and code == Stopped("").exit_code else code)
-
-
-@contextmanager
-def _sigterm_unwinds(signals: list[int]) -> Iterator[None]:
-    """SIGTERM ends a command as Ctrl-C does: what is half written is removed, and the message says how to go on."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        signals.append(number)
-        raise Terminated
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

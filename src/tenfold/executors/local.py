@@ -7,7 +7,7 @@ from typing import Any
 
 from tenfold.errors import Stopped
 from tenfold.executors import Context, Executor, Json, OnEvent, concerns_all, resolve
-from tenfold.executors._signals import stop_flag
+from tenfold.signals import stop_flag
 
 
 class Local(Executor):
@@ -37,5 +37,5 @@ class Local(Executor):
                     failure = failure or error
                     continue
                 yield index, result
-        if failure is not None:
-            raise failure
+            if failure is not None:
+                raise failure

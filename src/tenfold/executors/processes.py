@@ -15,7 +15,7 @@ from typing import Any
 
 from tenfold.errors import ResourceError, TenfoldError, from_json
 from tenfold.executors import Executor, Json, OnEvent, concerns_all
-from tenfold.executors._signals import stop_flag
+from tenfold.signals import stop_flag
 
 GRACE_SECONDS = 8.0
 
@@ -89,8 +89,8 @@ class Processes(Executor):
                             yield worker.index, message["result"]
             finally:
                 _stop(running)
-        if failure is not None:
-            raise failure
+            if failure is not None:
+                raise failure
 
 
 def _start(function: str, index: int, task: Mapping[str, Any], messages: queue.Queue[tuple[_Worker, Json | None]]) -> _Worker:

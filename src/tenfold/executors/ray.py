@@ -19,8 +19,8 @@ from tenfold.errors import ResourceError, TenfoldError, from_json, printable
 from tenfold.executors import Executor, Json, OnEvent, concerns_all
 from tenfold.executors._ray_cluster import ADDRESS, INSECURE, connected
 from tenfold.executors._ray_worker import Mailbox, run_task
-from tenfold.executors._signals import StopFlag, stop_flag
 from tenfold.executors.processes import ENVIRONMENT, GRACE_SECONDS
+from tenfold.signals import StopFlag, stop_flag
 
 RETRIES = 3
 """How often Ray starts a task again whose worker or machine was lost; each time it goes on from its last checkpoint.
@@ -131,8 +131,8 @@ class Ray(Executor):
                 failure = ResourceError(f"{what}: {_line(error)}; finished work is kept, the same command goes on")
             finally:
                 _stop(ray, mailbox, work, flag)
-        if failure is not None:
-            raise failure
+            if failure is not None:
+                raise failure
 
     def _environment(self) -> dict[str, str]:
         """What every worker's environment gets: pinned threads, and on this machine the path our modules were found on."""

@@ -18,8 +18,8 @@ import torch.distributed as dist
 from tenfold.atomic import make_directory
 from tenfold.errors import Stopped, UsageError
 from tenfold.executors import Context, Json
-from tenfold.executors._signals import stop_flag
 from tenfold.executors.processes import Processes
+from tenfold.signals import stop_flag
 from tenfold.training.replicas import PATIENCE, Replicas, join, leave, under_torchrun
 from tenfold.values.run import Run
 
