@@ -2,14 +2,18 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+import typer
 
 from _command_line import tenfold
 from tenfold import __version__, environment
+from tenfold.cli import build_app
 from tenfold.errors import Stopped
 
 
@@ -35,6 +39,19 @@ def test_what_cannot_be_meant_is_exit_code_2(arguments: list[str]) -> None:
     assert done.code == 2
     assert "Traceback" not in done.err
     assert done.err
+
+
+def test_no_help_holds_what_a_terminal_takes_for_markup() -> None:
+    found: list[str] = []
+
+    def look(command: click.Command) -> None:
+        told = [command.help, *(getattr(parameter, "help", None) for parameter in command.params)]
+        found.extend(text for text in told if text and re.search(r"\[[a-z#/@]", text))
+        for below in getattr(command, "commands", {}).values():
+            look(below)
+
+    look(typer.main.get_command(build_app()))
+    assert found == []
 
 
 def test_usage_errors_are_json_too() -> None:

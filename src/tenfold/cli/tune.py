@@ -17,7 +17,7 @@ from tenfold.errors import UsageError
 if TYPE_CHECKING:
     from tenfold.values.run import Run
 
-Tuned = Annotated[str, typer.Argument(help="A recipe file with a [tune] table.", metavar="RECIPE.toml")]
+Tuned = Annotated[str, typer.Argument(help="A recipe file with a table called tune.", metavar="RECIPE.toml")]
 Trials = Annotated[int | None, typer.Option(help="Trials in all; default: as the recipe says.", min=1)]
 
 
@@ -39,7 +39,7 @@ def tune(
     *,
     reading: ReadOptions,
 ) -> None:
-    """Search through the ranges in a recipe's [tune] table; the best trial becomes a recipe file."""
+    """Search through the ranges in a recipe's tune table; the best trial becomes a recipe file."""
     from tenfold import api
     from tenfold.cli._fetching import fetch_missing
     from tenfold.studies import tuning
