@@ -16,13 +16,14 @@ import pytest
 import tenfold
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-BEFORE = str(FOLDER / "fast-before.toml")
+BEFORE, TINY_BEFORE = (str(FOLDER / f"{name}-before.toml") for name in ("fast", "tiny"))
 TABLES = {
     "ablation.toml": (BEFORE, ["ensemble.members=1"]),
     "ablation-cheap.toml": (BEFORE, ["ensemble.members=1"]),
     "ablation-ensemble.toml": (BEFORE, []),
     "ablation-best.toml": (BEFORE, []),
-    "ablation-tiny.toml": ("tiny", []),
+    "ablation-tiny.toml": (TINY_BEFORE, []),
+    "ablation-tiny-directions.toml": (TINY_BEFORE, []),
 }
 VARIANTS = [
     (recipe, base, variant)
