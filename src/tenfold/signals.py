@@ -80,7 +80,7 @@ def stop_flag() -> Iterator[StopFlag]:
 
     previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     for before in previous.values():
-        if isinstance(before, Unwinding) and before.came:  # what it raised was swallowed, or we were not called
+        if isinstance(before, Unwinding) and before.came:  # what it raised was swallowed
             flag.signal = before.came[0]
     try:
         yield flag
