@@ -7,6 +7,7 @@ needs numpy or torch is imported inside the function, so that ``--help`` stays q
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import json
 import os
@@ -85,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code. Bad input never shows a traceback."""
     with unwinding() as signals:
         code = _run(arguments)
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # all is said; a second Ctrl-C would show how Python ends
     _let_go_of_output()
     sys.exit(128 + signals[0] if signals and code == Stopped("").exit_code else code)
 
