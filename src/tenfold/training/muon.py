@@ -80,15 +80,21 @@ def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
     ``steps`` rather than 1 exactly in many. Each multiplies by a polynomial in the Gram matrix; these are
     multiplied with each other first, and with the matrix, which is larger, only once.
     """
-    a, b, c = 3.4445, -4.7750, 2.0315
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     x = wide / (wide.norm() + 1e-7)
     gram = x @ x.T
-    product = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    for _ in range(steps):
-        polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
-        polynomial.diagonal().add_(a)
-        product = polynomial @ product
+    product = polynomial = _polynomial(gram)
+    for _ in range(steps - 1):
         gram = polynomial @ gram @ polynomial
+        polynomial = _polynomial(gram)
+        product = polynomial @ product
     x = product @ x
     return x if wide is matrix else x.T
+
+
+def _polynomial(gram: Tensor) -> Tensor:
+    """What one iteration multiplies a matrix by: a + b G + c G^2 of its Gram matrix (M, M)."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+    polynomial.diagonal().add_(a)
+    return polynomial
