@@ -6,13 +6,15 @@ After Mitchell et al. 2019, "Model Cards for Model Reporting" (arXiv:1810.03993)
 from __future__ import annotations
 
 from tenfold.bundle.manifest import DARK, Estimate, Manifest
+from tenfold.values.names import markdown
+from tenfold.values.names import markdown_code as code
 
 
 def model_card(manifest: Manifest) -> str:
     """The card as Markdown, from nothing but the manifest."""
     channels, height, width = manifest.image_shape
     colour = {1: "grey", 3: "RGB"}.get(channels, f"{channels}-channel")
-    members = "one network" if manifest.members == 1 else f"{manifest.members} networks that vote ({manifest.vote})"
+    members = "one network" if manifest.members == 1 else f"{manifest.members} networks that vote ({markdown(manifest.vote)})"
     figures = [_line(name, estimate) for name, estimate in sorted(manifest.metrics.items())]
     ground = "bright on a dark background" if manifest.pixel_mean < DARK else f"of a mean level near {manifest.pixel_mean:.0f}"
     if manifest.left_out:
@@ -22,19 +24,19 @@ def model_card(manifest: Manifest) -> str:
         figures.insert(0, "**Leakage: test images were among the training images. The test accuracy means nothing.**\n")
     return "\n".join(
         [
-            f"# {_plain(manifest.recipe)}",
+            f"# {markdown(manifest.recipe)}",
             "",
             f"A classifier of {colour} images of {width} x {height} pixels: {members}, {manifest.parameters:,} parameters.",
             "",
             "## Intended use",
             "",
             f"Tell which one of {len(manifest.class_names)} classes an image shows: "
-            f"{', '.join(map(_plain, manifest.class_names))}.",
+            f"{', '.join(map(markdown, manifest.class_names))}.",
             "",
             "## Training data",
             "",
-            f"{_plain(manifest.trained_on)} (fingerprint `{manifest.data_fingerprint[:16]}`), "
-            f"recipe `{manifest.recipe}` with key `{manifest.recipe_key}`, tenfold {manifest.tenfold}.",
+            f"{markdown(manifest.trained_on)} (fingerprint {code(manifest.data_fingerprint[:16])}), "
+            f"recipe {code(manifest.recipe)} with key {code(manifest.recipe_key)}, tenfold {markdown(manifest.tenfold)}.",
             "",
             "## How good it is",
             "",
@@ -52,7 +54,8 @@ def model_card(manifest: Manifest) -> str:
             "## Files",
             "",
             f"`model.onnx`: input `images` uint8 (N, {channels}, {height}, {width}), output `probabilities` float32 "
-            f"(N, {len(manifest.class_names)}), SHA-256 `{manifest.model.sha256}`. `manifest.json`: all of this for programs.",
+            f"(N, {len(manifest.class_names)}), SHA-256 {code(manifest.model.sha256)}. "
+            "`manifest.json`: all of this for programs.",
             "",
         ]
     )
@@ -72,10 +75,4 @@ def _confidence(manifest: Manifest) -> str:
 
 def _line(name: str, estimate: Estimate) -> str:
     interval = f"95 % interval {estimate.low:.2%} to {estimate.high:.2%}"
-    return f"- {_plain(name)}: **{estimate.value:.2%}** ({interval}) of {estimate.images:,} images"
-
-
-def _plain(text: str) -> str:
-    """``text`` with nothing that Markdown or HTML would act on, in one line."""
-    escaped = "".join(f"&#{ord(c)};" if c in "&<>`*_[]()#|\\!" else c for c in text)
-    return " ".join(escaped.split())
+    return f"- {markdown(name)}: **{estimate.value:.2%}** ({interval}) of {estimate.images:,} images"

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
-_STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_STARTS_FORMULA = tuple("=+-@＝＋－＠")
+"""The wide ones compute too."""
+_BLANKS = ("\t", "\r", "\n")
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Header and rows, comma-separated, LF at the end of every line, quotes only where needed."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([safe_cell(cell) for cell in row] for row in rows)
-    return text.getvalue()
+    lines = _Lines()
+    # Python's writer quotes a carriage return, at which a spreadsheet begins another row, only where it is part of a line's end
+    writer = csv.writer(lines, lineterminator="\r\n")
+    writer.writerows([safe_cell(cell) for cell in row] for row in chain([header], rows))
+    return "".join(lines)
+
+
+class _Lines(list[str]):
+    def write(self, line: str) -> None:
+        """Take a line with CRLF at its end as one with LF."""
+        self.append(line[:-2] + "\n")
 
 
 def safe_cell(value: object) -> str:
@@ -24,7 +32,8 @@ def safe_cell(value: object) -> str:
     See OWASP, "CSV injection". Numbers stay as they are, the sign included.
     """
     text = str(value)
-    return f"'{text}" if text.startswith(_STARTS_FORMULA) and not _is_number(text) else text
+    acts = text.lstrip().startswith(_STARTS_FORMULA) or text.startswith(_BLANKS)
+    return f"'{text}" if acts and not _is_number(text) else text
 
 
 def _is_number(text: str) -> bool:
@@ -32,4 +41,4 @@ def _is_number(text: str) -> bool:
         float(text)
     except ValueError:
         return False
-    return "\t" not in text and "\r" not in text
+    return not any(c in text for c in _BLANKS)

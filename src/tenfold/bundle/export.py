@@ -20,6 +20,7 @@ from tenfold.errors import IntegrityError
 from tenfold.evaluation.confidence import Confidence
 from tenfold.models.fitted import Fitted
 from tenfold.values.dataset import Dataset
+from tenfold.values.names import as_file_name
 from tenfold.values.run import Run
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def export_bundle(
         metrics=dict(metrics),
         recipe=run.recipe.name,
         recipe_key=run.recipe.key(),
-        trained_on=Path(run.recipe.data.train).name,
+        trained_on=as_file_name(Path(run.recipe.data.train).name),
         data_fingerprint=data_fingerprint,
         leaked=leaked,
         calibration=confidence and Calibration(temperature=confidence.temperature, images=confidence.images),

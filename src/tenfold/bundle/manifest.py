@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from tenfold import __version__
 from tenfold.errors import IntegrityError, printable
 from tenfold.values.json_object import read_json_object
+from tenfold.values.names import MOST_CLASSES, RECIPE_NAME, check_class_names, check_file_name
 
 FORMAT_VERSION: Final = 1
 MANIFEST, MODEL, CARD = "manifest.json", "model.onnx", "card.md"
@@ -17,9 +18,11 @@ DARK = 96
 """A mean level, of 0..255, below which the background is dark for certain."""
 Preprocessing = Literal["uint8 0..255, ink is bright; divided by 255 inside the model"]
 
+Count = Annotated[int, Field(ge=1, le=2**53)]
 Size = Annotated[int, Field(ge=1, le=4096)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+MetricName = Annotated[str, Field(pattern=r"^[A-Za-z][0-9A-Za-z ._()%-]{0,63}$")]
 
 
 class _Table(BaseModel):
@@ -32,66 +35,70 @@ class Estimate(_Table):
     value: Share
     low: Share
     high: Share
-    images: Annotated[int, Field(ge=1)]
+    images: Count
 
 
 class ModelFile(_Table):
     """What ``model.onnx`` must be, to the bit."""
 
     sha256: Sha256
-    bytes: Annotated[int, Field(ge=1)]
+    bytes: Count
 
 
 class Calibration(_Table):
     """How to make the model's probabilities honest: p^(1/temperature), normalised."""
 
     temperature: Annotated[float, Field(gt=0, le=1000)]
-    images: Annotated[int, Field(ge=1)]
+    images: Count
     """Held-out images that it, and the reject threshold, were learnt from."""
 
 
 class FirstLook(_Table):
     """When one look is enough; see :mod:`tenfold.bundle.first_look`."""
 
-    tensor: Annotated[str, Field(min_length=1, max_length=200)]
+    tensor: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}$")]
     """Inside the graph: class probabilities (N, K) by one network that looked once."""
     sure: Share
     """An image of which that one is at least so sure gets no other look."""
-    images: Annotated[int, Field(ge=1)]
+    images: Count
     """Held-out images that ``sure`` was learnt from."""
 
 
 class Manifest(_Table):
-    """The contract of a bundle. See the class's fields for every key of ``manifest.json``."""
+    """The contract of a bundle. See the class's fields for every key of ``manifest.json``.
+
+    A bundle may come from a stranger, so every text in it has a pattern, or is a valid name by :mod:`tenfold.values.names`,
+    and every count a limit. What writes such texts somewhere escapes them all the same.
+    """
 
     format_version: Literal[1] = FORMAT_VERSION
-    tenfold: str = __version__
+    tenfold: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}$")] = __version__
     """The release that wrote it."""
     model: ModelFile
     image_shape: tuple[Size, Size, Size]
     """(C, H, W) of the images it takes."""
-    class_names: Annotated[tuple[str, ...], Field(min_length=2)]
+    class_names: Annotated[tuple[str, ...], Field(min_length=2, max_length=MOST_CLASSES), AfterValidator(check_class_names)]
     preprocessing: Preprocessing = "uint8 0..255, ink is bright; divided by 255 inside the model"
     pixel_mean: Annotated[float, Field(ge=0, le=255)]
     """Mean level of images like those it was trained on: tells bright ink from dark ink."""
     vote: Literal["mean", "log-mean"]
-    members: Annotated[int, Field(ge=1)]
-    left_out: Annotated[int, Field(ge=0)] = 0
+    members: Count
+    left_out: Annotated[int, Field(ge=0, le=2**53)] = 0
     """Members that were damaged and do not vote."""
-    parameters: Annotated[int, Field(ge=1)]
+    parameters: Count
     """Of all members together, as trained."""
-    metrics: dict[str, Estimate]
+    metrics: Annotated[dict[MetricName, Estimate], Field(max_length=64)]
     """By what they are: "test accuracy", "validation accuracy"."""
     leaked: bool = False
     """Whether test images were among the training images, which makes the test accuracy worthless."""
-    recipe: str
-    recipe_key: str
-    trained_on: str
+    recipe: Annotated[str, Field(pattern=RECIPE_NAME)]
+    recipe_key: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,64}$")]
+    trained_on: Annotated[str, AfterValidator(check_file_name)]
     """The training data, by name."""
     data_fingerprint: Sha256
     calibration: Calibration | None = None
     """None where no rows were held out, and in bundles written before there was one."""
-    golden: tuple[Share, ...] | None = None
+    golden: Annotated[tuple[Share, ...], Field(max_length=MOST_CLASSES)] | None = None
     """What the model said of :func:`~tenfold.bundle.golden.golden_image` when it was made; `tenfold verify` asks again.
     None in bundles written before there was one."""
     reject_threshold: Share | None = None
@@ -121,5 +128,5 @@ def read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
+        faults = (f"{'.'.join(map(str, item['loc']))[:200]}: {item['msg']}" for item in error.errors(include_url=False)[:5])
         raise IntegrityError(f"{path} is not a bundle's manifest - {printable('; '.join(faults))}") from None

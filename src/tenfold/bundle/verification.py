@@ -53,6 +53,8 @@ def answer_faults(path: Path) -> list[str]:
     if recorded is None:  # written before bundles had one
         return []
     answer = bundle.predict_proba(golden_image(bundle.image_shape)[None], every_look=True)[0]
+    if len(recorded) != len(answer):
+        return [f"{MANIFEST} records an answer of {len(recorded):,} probabilities, the model gives {len(answer):,}"]
     apart = float(np.abs(answer - np.asarray(recorded)).max())
     if apart <= GOLDEN_TOLERANCE:
         return []

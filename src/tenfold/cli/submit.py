@@ -65,7 +65,7 @@ def submit(
     if upload:
         _check(out, rows)
         manifest = bundle.manifest
-        _console.say(upload_to_kaggle(out, message or f"tenfold {manifest.recipe} {manifest.recipe_key}", competition))
+        _console.say(upload_to_kaggle(out, message or printable(f"tenfold {manifest.recipe} {manifest.recipe_key}"), competition))
 
 
 def _check(path: Path, rows: int) -> None:

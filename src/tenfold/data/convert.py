@@ -17,6 +17,7 @@ from tenfold.atomic import make_directory, write_bytes, write_chunks, write_fold
 from tenfold.data.options import Role
 from tenfold.errors import UsageError, printable
 from tenfold.values.dataset import Dataset
+from tenfold.values.names import folder_of_class
 
 _PREFIX: dict[Role, str] = {"train": "train", "test": "t10k"}
 _CELLS = [str(value).encode() for value in range(256)]
@@ -153,13 +154,7 @@ def _write_images(data: Dataset, out: Path, role: Role, overwrite: bool) -> list
 
 def _folder_name(class_name: str) -> str:
     """``class_name``, if a folder of that name is a folder of that name, here and on other systems."""
-    text = class_name.encode("utf-8", "replace")
-    if (
-        not class_name.isprintable()
-        or class_name.startswith(".")
-        or set(class_name) & set('/\\:*?"<>|')
-        or not 0 < len(text) <= 255
-    ):
+    if folder_of_class(class_name) != class_name:
         raise UsageError(f"class {printable(class_name)!r} cannot be a folder's name; choose a name that ends in .npz")
     return class_name
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tenfold.errors import UsageError
+from tenfold.values.names import check_class_names
 
 Role = Literal["train", "test"]
 
@@ -49,5 +50,7 @@ class ReadOptions:
             raise UsageError(f"--scale: found {self.scale}, expected a number above 0")
         if self.shape is not None and (len(self.shape) != 3 or min(self.shape) < 1):
             raise UsageError(f"--shape: found {self.shape}, expected three numbers above 0: channels, height, width")
-        if self.class_names is not None and len(set(self.class_names)) != len(self.class_names):
-            raise UsageError("class names: found one twice, expected each once")
+        try:
+            check_class_names(self.class_names or ())
+        except ValueError as error:
+            raise UsageError(f"class names: {error}") from None

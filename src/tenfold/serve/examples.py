@@ -12,6 +12,10 @@ from PIL import Image
 
 from tenfold.atomic import make_directory, write_bytes
 from tenfold.serve.faults import Fault
+from tenfold.values.names import LONGEST, folder_of_class
+
+SHOWN = 20
+"""Classes that an error names."""
 
 
 class Examples:
@@ -21,21 +25,23 @@ class Examples:
         self.folder = folder
         self.class_names = class_names
         self.most = most
-        self._counts = {name: len(list((folder / name).glob("*.png"))) for name in class_names}
+        self._counts = {name: len(list((folder / folder_of_class(name)).glob("*.png"))) for name in class_names}
 
     def keep(self, image: NDArray[np.uint8], label: str) -> int:
         """Write the grey image (H, W) below the folder of ``label``; the number of its images now.
 
-        The name is a hash of the pixels: the same drawing is kept once.
+        The name is a hash of the pixels: the same drawing is kept once. The folder is named after the class, with ``%2F`` for
+        ``/`` and so on, which reading the folder turns back.
 
         Raises:
             Fault: 422 not a class, 409 the folder is full.
         """
         if label not in self.class_names:
-            raise Fault(422, f"found {label!r}, expected one of {', '.join(self.class_names)}", field="label")
+            names = ", ".join(self.class_names[:SHOWN]) + (" ..." if len(self.class_names) > SHOWN else "")
+            raise Fault(422, f"found {label[:LONGEST]!r}, expected one of {names}", field="label")
         if sum(self._counts.values()) >= self.most:
             raise Fault(409, f"{self.most:,} examples are kept, which is the limit", code="full")
-        path = self.folder / label / f"{hashlib.sha256(image.tobytes()).hexdigest()[:32]}.png"
+        path = self.folder / folder_of_class(label) / f"{hashlib.sha256(image.tobytes()).hexdigest()[:32]}.png"
         if not path.exists():
             content = io.BytesIO()
             Image.fromarray(image).save(content, "PNG")

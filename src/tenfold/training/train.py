@@ -20,6 +20,7 @@ from tenfold.errors import IntegrityError, UsageError
 from tenfold.executors import EXECUTORS, OnEvent
 from tenfold.training.seeding import derive
 from tenfold.values.dataset import Dataset
+from tenfold.values.names import check_class_names
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import ModelSettings, Recipe, changes
 from tenfold.values.run import LEFT_OUT, Run
@@ -46,6 +47,10 @@ def check_recipe(recipe: Recipe, train: Dataset) -> None:
         raise UsageError("the training data has no labels; expected a labelled set such as Kaggle's train.csv")
     if len(np.unique(train.labels)) < 2:
         raise UsageError("the training data has fewer than two classes; there is nothing to tell apart")
+    try:
+        check_class_names(train.class_names)
+    except ValueError as error:
+        raise UsageError(f"the names of the classes: {error}; rename them") from None
     needs_held = wants_held_rows(recipe)
     if needs_held and recipe.data.validation == 0:
         raise UsageError(f"{' and '.join(needs_held)} need held-out rows, but data.validation is 0; set data.validation=0.1")

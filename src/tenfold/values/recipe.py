@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tenfold.errors import UsageError
+from tenfold.values.names import RECIPE_NAME
 from tenfold.values.toml import apply, dumps, loads
 from tenfold.values.tuning import TuneSettings
 
@@ -181,7 +182,7 @@ class Recipe(_Table):
         (7, False)
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    name: Annotated[str, Field(pattern=RECIPE_NAME)]
     claim: str = ""
     """What a run of this recipe shows, for people; the ``expected`` table says it in numbers."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

@@ -6,6 +6,7 @@ from tenfold.atomic import write_text
 from tenfold.bundle.manifest import Manifest
 from tenfold.bundle.targets import Request, Target
 from tenfold.errors import UsageError, missing_extra
+from tenfold.values.names import c_comment, c_string
 
 LARGEST = 1_000_000
 """Parameters; as text they take some 13 MB."""
@@ -47,12 +48,13 @@ def c_header(model: bytes, manifest: Manifest) -> str:
     graph = CGraph(model)
     channels, height, width = manifest.image_shape
     functions = "\n\n".join(graph.functions[name] for name in sorted(graph.functions))
-    names = ", ".join(f'"{_escaped(name)}"' for name in manifest.class_names)
-    origin = f"made by tenfold {manifest.tenfold} from recipe {_comment(manifest.recipe)} {manifest.recipe_key}"
+    names = ", ".join(f'"{c_string(name)}"' for name in manifest.class_names)
+    tenfold, recipe, key = map(c_comment, (manifest.tenfold, manifest.recipe, manifest.recipe_key))
+    origin = f"made by tenfold {tenfold} from recipe {recipe} {key}"
     return f"""/* A recogniser of {len(manifest.class_names)} classes, {origin}.
  * Include it in one C file and call tenfold_predict; link with -lm. It keeps its working memory between calls, so only one
  * thread may call it. Pixels are {channels} x {height} x {width} bytes, row by row, 0 background, 255 ink, as in training.
- * SHA-256 of the ONNX model that it computes: {manifest.model.sha256}
+ * SHA-256 of the ONNX model that it computes: {c_comment(manifest.model.sha256)}
  */
 #ifndef TENFOLD_MODEL_H
 #define TENFOLD_MODEL_H
@@ -81,14 +83,3 @@ static int tenfold_predict(const uint8_t pixels[TENFOLD_PIXELS], float probabili
 
 #endif
 """
-
-
-def _escaped(text: str) -> str:
-    """``text`` inside a C string: UTF-8 bytes, those that are no plain letters as octal escapes."""
-    plain = set(map(ord, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _-."))
-    return "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in text.encode())
-
-
-def _comment(text: str) -> str:
-    """``text`` inside a C comment."""
-    return "".join(c for c in text if c.isalnum() or c in " ._-")

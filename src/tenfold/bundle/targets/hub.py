@@ -8,6 +8,7 @@ from tenfold.atomic import write_folder
 from tenfold.bundle.card import model_card
 from tenfold.bundle.manifest import MANIFEST, MODEL, Manifest
 from tenfold.bundle.targets import Request, Target
+from tenfold.values.names import yaml
 
 
 class Hub(Target):
@@ -39,7 +40,7 @@ def hub_card(manifest: Manifest) -> str:
         "tags": ["onnx", "image-classification", "tenfold"],
         "model-index": [{"name": manifest.recipe, "results": _results(manifest)}],
     }
-    lines = [f"{key}: {json.dumps(value)}" for key, value in front.items() if key != "model-index" or _results(manifest)]
+    lines = [f"{key}: {yaml(value)}" for key, value in front.items() if key != "model-index" or _results(manifest)]
     use = """
 ## Use it
 
@@ -86,4 +87,4 @@ def _preprocessing(manifest: Manifest) -> dict[str, object]:
 
 
 def _json(content: object) -> bytes:
-    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(content, indent=2) + "\n").encode()

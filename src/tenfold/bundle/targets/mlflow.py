@@ -11,6 +11,7 @@ from tenfold.bundle.card import model_card
 from tenfold.bundle.manifest import CARD, MANIFEST, MODEL
 from tenfold.bundle.targets import Request, Target
 from tenfold.environment import version
+from tenfold.values.names import yaml
 
 
 class Mlflow(Target):
@@ -56,7 +57,7 @@ class Mlflow(Target):
             "conda.yaml": _yaml(conda),
             "python_env.yaml": _yaml(environment),
             "requirements.txt": "".join(f"{line}\n" for line in requirements).encode(),
-            MANIFEST: _yaml(manifest.model_dump(mode="json")),
+            MANIFEST: (json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n").encode(),
             CARD: model_card(manifest).encode(),
         }
         write_folder(request.out, [], files.items())
@@ -64,4 +65,4 @@ class Mlflow(Target):
 
 
 def _yaml(content: object) -> bytes:
-    return (json.dumps(content, indent=2) + "\n").encode()
+    return f"{yaml(content, indent=2)}\n".encode()

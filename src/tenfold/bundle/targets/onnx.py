@@ -7,7 +7,7 @@ import json
 from tenfold.atomic import write_bytes
 from tenfold.bundle.manifest import Manifest
 from tenfold.bundle.targets import Request, Target
-from tenfold.errors import missing_extra
+from tenfold.errors import missing_extra, printable
 
 try:
     import onnx
@@ -61,7 +61,7 @@ def _properties(manifest: Manifest) -> dict[str, str]:
         "preprocessing": manifest.preprocessing,
         "metrics": json.dumps({name: estimate.model_dump() for name, estimate in manifest.metrics.items()}),
         "leaked": json.dumps(manifest.leaked),
-        "recipe": f"{manifest.recipe} {manifest.recipe_key}",
-        "tenfold": manifest.tenfold,
+        "recipe": printable(f"{manifest.recipe} {manifest.recipe_key}"),
+        "tenfold": printable(manifest.tenfold),
         "source_sha256": manifest.model.sha256,
     }

@@ -19,6 +19,7 @@ from tenfold.data.sources._blocks import row_piece
 from tenfold.data.sources._folder_tree import Faults, Tree, readable, unreadable
 from tenfold.errors import DataError, IntegrityError, Problem, printable
 from tenfold.values.dataset import Dataset, Origin
+from tenfold.values.names import check_class_names, class_of_folder
 
 LARGEST_FILE = 128 * 1024**2
 """Bytes of one image file; the largest picture the decoder accepts is smaller, even uncompressed."""
@@ -123,6 +124,10 @@ class _Files:
         odd = [shown for name in self.names if (shown := readable(name)) != name]
         if odd and len(set(map(readable, self.names))) != len(self.names):
             raise DataError(Problem(path, "two file names that read alike once escaped", "names in UTF-8", hint="rename one"))
+        try:
+            check_class_names(tuple(map(_class_of, self.class_names)))
+        except ValueError as error:
+            raise DataError(Problem(path, str(error), "folders that classes can be named after", hint="rename them")) from None
 
     def decoded(self, rows: range, digest: hashlib._Hash | None = None) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Of each of these files that is readable its row and its pixels (C, H, W), until one is not and that is a fault.
@@ -173,7 +178,7 @@ class _Files:
             labels=None if self._labels is None else self._labels[rows],
             ids=np.array([readable(self.names[row]) for row in rows]),
             # file names stay bytes the system knows; names that people see are text that can be encoded
-            class_names=tuple(readable(name) for name in self.class_names),
+            class_names=tuple(map(_class_of, self.class_names)),
             notes=tuple(notes),
         )
 
@@ -186,17 +191,21 @@ class _Files:
 
 
 def _class_names(path: Path, folders: list[str], options: ReadOptions) -> tuple[str, ...]:
-    if options.class_names is not None and {readable(name) for name in folders} != set(options.class_names):
+    if options.class_names is not None and set(map(_class_of, folders)) != set(options.class_names):
         found, expected = (", ".join(map(printable, names)) for names in (sorted(folders), options.class_names))
         raise IntegrityError(f"{printable(path)}: found the classes {found}; expected {expected}")
     if len(folders) < 2:
         found = f"one class folder ({printable(folders[0])})" if folders else "no class folders"
         raise DataError(Problem(path, found, "a sub-folder of images for each of at least two classes"))
     if options.class_names is not None:
-        return tuple(sorted(folders, key=lambda name: options.class_names.index(readable(name))))  # type: ignore[union-attr]
+        return tuple(sorted(folders, key=lambda name: options.class_names.index(_class_of(name))))  # type: ignore[union-attr]
     if all(name.isascii() and name.isdigit() for name in folders):
         return tuple(sorted(folders, key=lambda name: (int(name), name)))
     return tuple(folders)
+
+
+def _class_of(folder: str) -> str:
+    return class_of_folder(readable(folder))
 
 
 def _empty_classes(path: Path, class_names: tuple[str, ...], labels: NDArray[np.int64], options: ReadOptions) -> list[str]:
