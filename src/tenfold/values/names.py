@@ -7,7 +7,6 @@ here take *any* text: a writer is safe even where nobody looked at the name befo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import unicodedata
@@ -27,7 +26,7 @@ _REFUSED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})
 _SHOWN = 3
 _LONGEST_FOLDER = 255
 _UNSAFE_IN_FOLDERS = frozenset('/\\:*?"<>|')
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
+_RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
 """Devices of Windows."""
 _PLAIN_IN_C = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _-.")
 _PLAIN_IN_MARKDOWN = frozenset(" -+,.;'\"/%?")
@@ -108,13 +107,19 @@ def folder_of_class(name: str) -> str:
     def unsafe(place: int, c: str) -> bool:
         if c == "%":
             return re.match("[0-9A-Fa-f]{2}|~", name[place + 1 : place + 3]) is not None
-        at_an_end = (place == 0 and c in ". ") or (place == last and c in ". ") or (place == 0 and bool(_RESERVED.match(name)))
+        at_an_end = (
+            (place == 0 and c in ". ")
+            or (place == last and c in ". ")
+            or (place == 0 and name.partition(".")[0].lower() in _RESERVED)
+        )
         return at_an_end or c in _UNSAFE_IN_FOLDERS or not c.isprintable()
 
     parts = (_percent(c) if unsafe(place, c) else c for place, c in enumerate(name))
     folder = "".join(parts)
     if 0 < len(folder.encode()) <= _LONGEST_FOLDER:
         return folder
+    import hashlib  # hardly ever needed, and `tenfold --help` is quick
+
     mark = "%~" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return folder.encode()[: _LONGEST_FOLDER - len(mark)].decode("utf-8", "ignore") + mark
 
