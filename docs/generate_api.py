@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import tenfold
-from tenfold.atomic import write_text
+from tenfold.files import write_text
 
 PAGE = Path(__file__).with_name("api.md")
 HEADER = """\
@@ -35,5 +35,9 @@ def entry(name: str) -> str:
 
 if __name__ == "__main__":
     if "--check" in sys.argv[1:]:
-        sys.exit(None if PAGE.is_file() and PAGE.read_text("utf-8") == page() else f"{PAGE} is not up to date; run: make docs")
+        sys.exit(
+            None
+            if PAGE.is_file() and PAGE.read_text("utf-8") == page()
+            else f"{PAGE} is not up to date; run: make docs"
+        )
     write_text(PAGE, page())

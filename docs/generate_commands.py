@@ -13,13 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # before typer is imported: it looks once
-os.environ |= {"TERMINAL_WIDTH": "100", "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "_TYPER_FORCE_DISABLE_TERMINAL": "1"}
+os.environ |= {
+    "TERMINAL_WIDTH": "100",
+    "COLUMNS": "100",
+    "NO_COLOR": "1",
+    "TERM": "dumb",
+    "_TYPER_FORCE_DISABLE_TERMINAL": "1",
+}
 os.environ.pop("FORCE_COLOR", None)
 
 import typer
 
-from tenfold.atomic import write_text
 from tenfold.cli import build_app
+from tenfold.files import write_text
 
 PAGE = Path(__file__).with_name("commands.md")
 HEADER = """\
@@ -62,5 +68,9 @@ def _help(words: tuple[str, ...]) -> str:
 
 if __name__ == "__main__":
     if "--check" in sys.argv[1:]:
-        sys.exit(None if PAGE.is_file() and PAGE.read_text("utf-8") == page() else f"{PAGE} is not up to date; run: make docs")
+        sys.exit(
+            None
+            if PAGE.is_file() and PAGE.read_text("utf-8") == page()
+            else f"{PAGE} is not up to date; run: make docs"
+        )
     write_text(PAGE, page())

@@ -8,9 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tenfold.atomic import write_text
-from tenfold.recipes import FOLDER, recipe_names
-from tenfold.values.recipe import Recipe, load_recipe
+from tenfold.files import write_text
+from tenfold.values.recipe import FOLDER, Recipe, load_recipe, recipe_names
 
 PAGE = Path(__file__).with_name("recipes.md")
 HEADER = """\
@@ -39,7 +38,9 @@ def section(name: str) -> str:
     lines = [f"## {name}", "", comment(name), ""]
     lines += [f"* {described(recipe, member)}" for member in range(len(recipe.model))]
     train = recipe.train
-    lines.append(f"* {recipe.ensemble.members} x {train.epochs} epochs, {train.optimizer}, batches of {train.batch_size}")
+    lines.append(
+        f"* {recipe.ensemble.members} x {train.epochs} epochs, {train.optimizer}, batches of {train.batch_size}"
+    )
     lines += [f"* expected {key.replace('_', ' ')}: {value}" for key, value in recipe.expected.items()]
     return "\n".join(lines) + "\n"
 
@@ -67,5 +68,9 @@ def comment(name: str) -> str:
 
 if __name__ == "__main__":
     if "--check" in sys.argv[1:]:
-        sys.exit(None if PAGE.is_file() and PAGE.read_text("utf-8") == page() else f"{PAGE} is not up to date; run: make docs")
+        sys.exit(
+            None
+            if PAGE.is_file() and PAGE.read_text("utf-8") == page()
+            else f"{PAGE} is not up to date; run: make docs"
+        )
     write_text(PAGE, page())

@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import _cases
-from tenfold.atomic import write_text
+from tenfold.files import write_text
 
 PAGE = Path(__file__).with_name("reliability.md")
 HEADER = """\
@@ -54,7 +54,9 @@ def page() -> str:
     sections = [HEADER]
     for group in _cases.groups().values():
         rows = [f"| {case} | {sentence} | {_tests(case)} |" for case, sentence in group.sentences.items()]
-        sections.append("\n".join([f"## {group.title}\n", "| case | what holds | tests |", "|---|---|---|", *rows]) + "\n")
+        sections.append(
+            "\n".join([f"## {group.title}\n", "| case | what holds | tests |", "|---|---|---|", *rows]) + "\n"
+        )
     return "\n".join(sections)
 
 
@@ -67,5 +69,9 @@ def _tests(case: str) -> str:
 
 if __name__ == "__main__":
     if "--check" in sys.argv[1:]:
-        sys.exit(None if PAGE.is_file() and PAGE.read_text("utf-8") == page() else f"{PAGE} is not up to date; run: make docs")
+        sys.exit(
+            None
+            if PAGE.is_file() and PAGE.read_text("utf-8") == page()
+            else f"{PAGE} is not up to date; run: make docs"
+        )
     write_text(PAGE, page())

@@ -2,7 +2,8 @@
 
     python docs/screenshots.py [terminal report explore drawing] [--data SOURCE] [--set KEY=VALUE ...]
 
-Without names all four are made. ``terminal`` and ``report`` train the default recipe; ``explore`` makes a t-SNE map, which takes
+Without names all four are made. ``terminal`` and ``report`` train the default recipe; ``explore`` makes a t-SNE map,
+which takes
 a minute or two; ``drawing`` draws a digit with the mouse. Needs Chromium. Look at what it made before it is committed.
 """
 

@@ -45,6 +45,10 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
             return f"{match[1]}{up}{clean.removeprefix('docs/')}{match[3]}" if from_root else match[0]
         if clean in ("recipes", "recipes/"):
             return f"{match[1]}{up}recipes.md{match[3]}"
-        return f"{match[1]}{up}readme.md{match[3]}" if not (ROOT / clean).exists() else f"{match[1]}{up}contributing.md{match[3]}"
+        return (
+            f"{match[1]}{up}readme.md{match[3]}"
+            if not (ROOT / clean).exists()
+            else f"{match[1]}{up}contributing.md{match[3]}"
+        )
 
     return LINK.sub(moved, markdown)

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 import tenfold
-from tenfold.reading.validators import faults, parse_rule
+from tenfold.reading.review import faults, parse_rule
 
 scan, *described = sys.argv[1:]
 fields = described or ["postcode=60,40,360,120,length=5", "born=60,160,460,240,date=DDMMYYYY"]
@@ -23,4 +23,7 @@ for field in fields:
     text = "".join(line.text for line in lines)
     wrong = faults(text, [parse_rule(rule) for rule in rules]) if text else ["empty"]
     unsure = [f"digit {place}" for line in lines for place, digit in enumerate(line.digits, 1) if digit.rejected]
-    print(f"{name}: {text or '-'}", *(["- a person should look:", "; ".join([*wrong, *unsure])] if wrong or unsure else []))
+    print(
+        f"{name}: {text or '-'}",
+        *(["- a person should look:", "; ".join([*wrong, *unsure])] if wrong or unsure else []),
+    )

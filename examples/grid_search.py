@@ -17,7 +17,10 @@ search = GridSearchCV(tenfold.Classifier("svm-fast"), settings, cv=3)
 search.fit(digits.images, digits.labels)
 
 for tried, accuracy, deviation in zip(
-    search.cv_results_["params"], search.cv_results_["mean_test_score"], search.cv_results_["std_test_score"], strict=True
+    search.cv_results_["params"],
+    search.cv_results_["mean_test_score"],
+    search.cv_results_["std_test_score"],
+    strict=True,
 ):
     print(f"{tried['overrides'][0]}: {accuracy:.2%} +- {deviation:.2%}")
 print(f"best: {search.best_params_['overrides'][0]}; an image is {search.predict(digits.images[:1])[0]}")

@@ -3,7 +3,7 @@
     python examples/new_augmentation.py [TRAIN] [KEY=VALUE ...]
 
 It is known to this process only, so the member is trained here. To use it everywhere, let a package of yours name it
-as an entry point of the group ``tenfold.augment``.
+as an entry point of the group ``tenfold.augmentation``.
 """
 
 import sys
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 import tenfold
-from tenfold.augment import AUGMENTATIONS
+from tenfold.augmentation import AUGMENTATIONS
 
 
 @dataclass(frozen=True)

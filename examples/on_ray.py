@@ -14,7 +14,8 @@ here = tenfold.train("quick", train=digits, overrides=["ensemble.members=2", *ov
 there = tenfold.train("quick", train=digits, overrides=["ensemble.members=2", *overrides], executor="ray")
 
 same = [
-    (here.member_path(i) / "weights.safetensors").read_bytes() == (there.member_path(i) / "weights.safetensors").read_bytes()
+    (here.member_path(i) / "weights.safetensors").read_bytes()
+    == (there.member_path(i) / "weights.safetensors").read_bytes()
     for i in range(2)
 ]
 print(f"{there.predictions('validation').accuracy:.2%}; the same bits as here: {all(same)}")

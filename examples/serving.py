@@ -23,7 +23,20 @@ def ready(address: str) -> bool:
 
 
 picture, *bundle = sys.argv[1:]
-command = [sys.executable, "-m", "tenfold", "serve", *bundle, "--port", "0", "--workers", "1", "--no-log", "--drain-delay", "0"]
+command = [
+    sys.executable,
+    "-m",
+    "tenfold",
+    "serve",
+    *bundle,
+    "--port",
+    "0",
+    "--workers",
+    "1",
+    "--no-log",
+    "--drain-delay",
+    "0",
+]
 service = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 try:
     address = next(

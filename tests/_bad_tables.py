@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tenfold.data.options import ReadOptions, Role
+from tenfold.data import ReadOptions, Role
 
 HEAD = b"label,pixel0,pixel1,pixel2,pixel3\n"
 ROWS = [[3, 0, 255, 12, 1], [0, 7, 0, 0, 200], [9, 1, 2, 3, 4], [3, 100, 99, 9, 10]]
@@ -58,7 +58,11 @@ class Bad:
             *(["--allow-float-integers"] if given.allow_float_integers else []),
             *([f"--scale={given.scale:g}"] if given.scale is not None else []),
             *(["--shape=" + "x".join(map(str, given.shape))] if given.shape else []),
-            *([f"--max-input-bytes={given.max_input_bytes}"] if given.max_input_bytes != ReadOptions.max_input_bytes else []),
+            *(
+                [f"--max-input-bytes={given.max_input_bytes}"]
+                if given.max_input_bytes != ReadOptions.max_input_bytes
+                else []
+            ),
         ]
 
 

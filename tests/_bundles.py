@@ -10,9 +10,9 @@ from sklearn.datasets import load_digits
 from torch.nn import functional as F
 
 from _networks import small_network, torch_probabilities
-from tenfold.atomic import write_json
 from tenfold.bundle.export import export_bundle
 from tenfold.bundle.manifest import Estimate
+from tenfold.files import write_json
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run

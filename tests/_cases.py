@@ -29,7 +29,8 @@ def groups() -> dict[str, Group]:
     """Every group of tests/cases.toml by its letter."""
     tables = _tables()
     return {
-        letter: Group(tables[letter]["title"], {k: v for k, v in tables[letter].items() if k != "title"}) for letter in LETTERS
+        letter: Group(tables[letter]["title"], {k: v for k, v in tables[letter].items() if k != "title"})
+        for letter in LETTERS
     }
 
 

@@ -1,4 +1,6 @@
-"""Headless Chromium over the DevTools protocol, through a pipe: real pointers, touches and keys on a page that is served."""
+"""Headless Chromium over the DevTools protocol, through a pipe: real pointers, touches and keys on a page that is
+served.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class Chrome:
         asked: the addresses that it asked for.
     """
 
-    def __init__(self, folder: Path, *, width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False
+    ) -> None:
         self.folder = folder
         self.size = (width, height)
         self.dark = dark
@@ -45,7 +49,13 @@ class Chrome:
             os.dup2(answers[1], 4)
 
         self._process = subprocess.Popen(
-            [str(CHROMIUM), *flags, f"--user-data-dir={self.folder / 'profile'}", "--remote-debugging-pipe", "about:blank"],
+            [
+                str(CHROMIUM),
+                *flags,
+                f"--user-data-dir={self.folder / 'profile'}",
+                "--remote-debugging-pipe",
+                "about:blank",
+            ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             preexec_fn=as_chromium_wants,
@@ -60,7 +70,9 @@ class Chrome:
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.send(f"{domain}.enable")
         width, height = self.size
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=self.touch)
+        self.send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=self.touch
+        )
         theme = {"name": "prefers-color-scheme", "value": "dark" if self.dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[theme])
         if self.touch:
@@ -97,7 +109,8 @@ class Chrome:
     def stroke(self, points: Sequence[Point], on: str = "pad") -> None:
         """Draw along ``points``, each 0..1 of the element's height, with the mouse or a finger."""
         left, top, height = self.run(
-            f"(({{ left, top, height }}) => [left, top, height])(document.getElementById({on!r}).getBoundingClientRect())"
+            "(({ left, top, height }) => [left, top,"
+            f" height])(document.getElementById({on!r}).getBoundingClientRect())"
         )
         places = [(left + x * height, top + y * height) for x, y in points]
         if self.touch:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from _faulty_os import FaultyOs
-from tenfold import atomic
+from tenfold import files
 
 OLD, NEW = b"old" * 1000, [b"new" * 500, b"new" * 500]
 
@@ -33,8 +33,8 @@ def main(folder: Path) -> None:
             path.write_bytes(OLD)
             child = os.fork()
             if child == 0:
-                atomic.os = FaultyOs(at, fault)  # type: ignore[assignment]
-                atomic.write_chunks(path, NEW)
+                files.os = FaultyOs(at, fault)  # type: ignore[assignment]
+                files.write_chunks(path, NEW)
                 os._exit(0)
             _, status = os.waitpid(child, 0)
             state = {OLD: "old", b"".join(NEW): "new"}.get(path.read_bytes(), "broken")

@@ -48,7 +48,9 @@ class FarStore(fsspec.AbstractFileSystem):  # type: ignore[misc]
 
     def _open(self, path: str, mode: str = "rb", **further: Any) -> Any:
         place = self._place(path)
-        if "w" in mode and len(list(Path(os.environ["FAR_STORE"]).rglob("*.csv"))) >= int(os.environ.get("FAR_STORE_ROOM", 999)):
+        if "w" in mode and len(list(Path(os.environ["FAR_STORE"]).rglob("*.csv"))) >= int(
+            os.environ.get("FAR_STORE_ROOM", 999)
+        ):
             raise OSError("the store\nis full")
         return LocalFileOpener(str(place), mode, autocommit=further.get("autocommit", True), fs=self)
 

@@ -15,7 +15,9 @@ class FaultyOs:
     ``log`` holds the names of the calls that were made.
     """
 
-    def __init__(self, at: int, fault: Callable[[str, Callable[..., Any], tuple[Any, ...]], Any], *, for_ever: bool = False):
+    def __init__(
+        self, at: int, fault: Callable[[str, Callable[..., Any], tuple[Any, ...]], Any], *, for_ever: bool = False
+    ):
         self.at, self.fault, self.for_ever = at, fault, for_ever
         self.log: list[str] = []
 

@@ -1,4 +1,6 @@
-"""A worker whose model is slow, and fails where the first pixel of an image says so: python _faulty_worker.py DELAY START."""
+"""A worker whose model is slow, and fails where the first pixel of an image says so: python _faulty_worker.py DELAY
+START.
+"""
 
 import os
 import signal
@@ -9,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.bundle.loaded import Bundle
-from tenfold.serve import worker
+from tenfold.bundle.predict import Bundle
+from tenfold.service import worker
 
 RAISE, HANG, DIE = 201, 202, 203
 """Levels of the first pixel."""

@@ -43,7 +43,7 @@ def _serve() -> None:
     import onnxruntime  # noqa: F401 - what commands import late is imported here, once
     import PIL.Image  # noqa: F401
 
-    import tenfold.bundle.loaded
+    import tenfold.bundle.predict
     import tenfold.bundle.submission_check
     import tenfold.data.checks
     import tenfold.data.load

@@ -1,4 +1,6 @@
-"""Digits to read: MNIST's test images where they are in the cache, else scikit-learn's digits made to look like them."""
+"""Digits to read: MNIST's test images where they are in the cache, else scikit-learn's digits made to look like
+them.
+"""
 
 from functools import cache
 
@@ -23,7 +25,9 @@ def digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         from tenfold.reading.normalise import frame
 
         small = load_digits()
-        large = [np.asarray(Image.fromarray((16 * i).clip(0, 255).astype(np.uint8)).resize((40, 40))) for i in small.images]
+        large = [
+            np.asarray(Image.fromarray((16 * i).clip(0, 255).astype(np.uint8)).resize((40, 40))) for i in small.images
+        ]
         return np.stack([frame(i.astype(np.float32) / 255) for i in large]), small.target.astype(np.int64)
 
 
@@ -32,7 +36,9 @@ def is_mnist() -> bool:
     return len(digits()[0]) == 10_000
 
 
-def on_page(image: NDArray[np.uint8], size: tuple[int, int], side: int, x: int, y: int, *, dark: bool) -> NDArray[np.uint8]:
+def on_page(
+    image: NDArray[np.uint8], size: tuple[int, int], side: int, x: int, y: int, *, dark: bool
+) -> NDArray[np.uint8]:
     """A page of (height, width) with ``image`` enlarged to ``side`` pixels at (x, y)."""
     page = np.zeros(size, np.uint8)
     page[y : y + side, x : x + side] = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC))

@@ -28,7 +28,9 @@ EPOCH_SECONDS = 3.0
 def train(folder: Path, executor: str, name: str, **settings: Any) -> tenfold.Run:
     (folder / name).mkdir()
     made = recipe(folder / name, **settings)
-    return tenfold.train(made, train=table(folder / name), out=folder / name, executor=executor, workers=2, progress=False)
+    return tenfold.train(
+        made, train=table(folder / name), out=folder / name, executor=executor, workers=2, progress=False
+    )
 
 
 class Hunter(Listener):
@@ -54,7 +56,9 @@ def ray_processes(title: str, parent: int | None = None) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            if title.encode() in (path / "cmdline").read_bytes()[:400] and (parent is None or parent in ancestors(path)):
+            if title.encode() in (path / "cmdline").read_bytes()[:400] and (
+                parent is None or parent in ancestors(path)
+            ):
                 found.append(int(path.name))
         except OSError:
             pass
@@ -78,7 +82,8 @@ def child(folder: Path, *arguments: object, **environment: str) -> subprocess.Po
 
 @contextlib.contextmanager
 def ray_machine(name: str, *arguments: str, before: str = "true", **environment: str) -> Iterator[None]:
-    """``ray start`` as if on a machine of that name, whose files the shell command ``before`` may change; ends with the block.
+    """``ray start`` as if on a machine of that name, whose files the shell command ``before`` may change; ends with the
+    block.
 
     It is a process with a host name, mounts and process numbers of its own, which Linux gives to root only.
     """
@@ -89,7 +94,9 @@ def ray_machine(name: str, *arguments: str, before: str = "true", **environment:
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=said, stderr=said)
         try:
-            assert wait_for(lambda: b"runtime started" in os.pread(said.fileno(), 1 << 20, 0) or process.poll() is not None)
+            assert wait_for(
+                lambda: b"runtime started" in os.pread(said.fileno(), 1 << 20, 0) or process.poll() is not None
+            )
             assert process.poll() is None, os.pread(said.fileno(), 1 << 20, 0).decode()
             yield
         finally:
@@ -100,7 +107,9 @@ def ray_machine(name: str, *arguments: str, before: str = "true", **environment:
 def machines_of_their_own() -> bool:
     """Whether :func:`ray_machine` can be had."""
     apart = ["unshare", "--mount", "--uts", "--pid", "--fork", "--mount-proc", "hostname", "another"]
-    return shutil.which("unshare") is not None and subprocess.run(apart, capture_output=True, check=False).returncode == 0
+    return (
+        shutil.which("unshare") is not None and subprocess.run(apart, capture_output=True, check=False).returncode == 0
+    )
 
 
 def free_port() -> int:

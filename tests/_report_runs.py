@@ -1,4 +1,6 @@
-"""Small runs, written by hand as training writes them: digits of scikit-learn, predictions that are wrong where we say."""
+"""Small runs, written by hand as training writes them: digits of scikit-learn, predictions that are wrong where we
+say.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import load_digits
 
-from tenfold.atomic import make_directory, write_json, write_text
+from tenfold.files import make_directory, write_json, write_text
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import parse_recipe
@@ -101,7 +103,8 @@ class RunMaker:
         for split, made in predictions.items():
             made.save(run.path / "predictions" / f"{split}.npz")
         write_json(
-            run.path / "environment.json", {"tenfold": "0.1.0", "torch": "2.13.0", "cpu": {"model": "<i>fast</i>", "cores": 2}}
+            run.path / "environment.json",
+            {"tenfold": "0.1.0", "torch": "2.13.0", "cpu": {"model": "<i>fast</i>", "cores": 2}},
         )
         write_json(run.path / "data.json", {"train": train, "findings": list(findings)})
         write_json(run.path / "summary.json", {"seconds": {"read": 0.5, "train": 187.0}, "leaked": leaked})

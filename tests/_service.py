@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from _networks import torch_probabilities
 from tenfold.bundle.export import export_bundle
 from tenfold.bundle.manifest import Estimate
-from tenfold.models.notation import parse
+from tenfold.models.network import parse
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
@@ -54,7 +54,9 @@ def big_digits() -> Dataset:
     bunch = load_digits()
     images = np.zeros((len(bunch.images), 1, 28, 28), np.uint8)
     for row, image in enumerate(bunch.images):
-        large = Image.fromarray(np.round(image * (255 / 16)).astype(np.uint8)).resize((20, 20), Image.Resampling.BICUBIC)
+        large = Image.fromarray(np.round(image * (255 / 16)).astype(np.uint8)).resize(
+            (20, 20), Image.Resampling.BICUBIC
+        )
         images[row, 0, 4:24, 4:24] = np.asarray(large)
     return Dataset(images, bunch.target.astype(np.int64), np.arange(len(images)), tuple("0123456789"))
 
@@ -97,7 +99,9 @@ class Served:
 
     def __enter__(self) -> Served:
         self._log = tempfile.NamedTemporaryFile("w+")  # not a pipe, which fills
-        self.process = subprocess.Popen(self.command, env=self.environment, stdout=subprocess.PIPE, stderr=self._log, text=True)
+        self.process = subprocess.Popen(
+            self.command, env=self.environment, stdout=subprocess.PIPE, stderr=self._log, text=True
+        )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         found = re.search(r"(https?)://(\S+):(\d+)/", line)
@@ -175,7 +179,9 @@ class Served:
 
     def workers(self) -> list[int]:
         """Their process ids."""
-        return [int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()]
+        return [
+            int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        ]
 
     def descriptors(self) -> int:
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tenfold.bundle.verification import verify
-from tenfold.pipeline.reproducing import TIMED
+from tenfold.pipeline.reproduce import TIMED
 from tenfold.values.run import Run
 
 RECIPE = """
@@ -97,7 +97,9 @@ def clear(folder: Path) -> None:
 
 def finish(folder: Path, recipe: Path, home: Path) -> Run:
     """Bring the run below ``folder`` to its end and return it, verified."""
-    done = subprocess.run(started_or_resumed(folder, recipe), env=environment(home), capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        started_or_resumed(folder, recipe), env=environment(home), capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     run = the_run(folder)
     assert run is not None and verify(run.path)[0] == []

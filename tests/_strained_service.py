@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from tenfold.errors import Stopped
-from tenfold.serve.server import serve
-from tenfold.serve.settings import Limits, Settings, Times
+from tenfold.service.server import serve
+from tenfold.service.settings import Limits, Settings, Times
 
 WORKER = Path(__file__).with_name("_faulty_worker.py")
 
@@ -27,7 +27,10 @@ def main() -> None:
     command = [str(WORKER), str(asked.get("delay", 0)), str(asked.get("start", 0))]
     try:
         serve(
-            settings, log_to=sys.stderr, on_listening=lambda at: print(f"listening on {at}", flush=True), worker_command=command
+            settings,
+            log_to=sys.stderr,
+            on_listening=lambda at: print(f"listening on {at}", flush=True),
+            worker_command=command,
         )
     except Stopped as end:
         sys.exit(end.exit_code)

@@ -5,12 +5,23 @@ from __future__ import annotations
 import os
 import time
 
-from tenfold.errors import BusyError, DataError, IntegrityError, Problem, ResourceError, Stopped, TenfoldError, UsageError
+from tenfold.errors import (
+    BusyError,
+    DataError,
+    IntegrityError,
+    Problem,
+    ResourceError,
+    Stopped,
+    TenfoldError,
+    UsageError,
+)
 from tenfold.executors import Context, Json
 
 ERRORS: dict[str, TenfoldError] = {
     "usage": UsageError("not meant\nat all"),
-    "data": DataError(Problem("a.csv", "'x'", "a digit", row=3, column=2, hint="look"), Problem("b.csv", "y", "z"), total=5),
+    "data": DataError(
+        Problem("a.csv", "'x'", "a digit", row=3, column=2, hint="look"), Problem("b.csv", "y", "z"), total=5
+    ),
     "resource": ResourceError("disk full"),
     "busy": BusyError("in use"),
     "integrity": IntegrityError("hash"),

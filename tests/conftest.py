@@ -51,7 +51,13 @@ def cli(tmp_path: Path) -> Callable[..., Outcome]:
         command = [sys.executable, "-m", "tenfold", *map(str, arguments)]
         environment = {**os.environ, **places, "NO_COLOR": "1"}
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
         )
         return Outcome(done.returncode, done.stdout, done.stderr, _changed(before, _tree(tmp_path)))
 

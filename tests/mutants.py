@@ -1,4 +1,5 @@
-"""Changes the code that guards files, tables and models, one place at a time, and counts the changes that its tests notice.
+"""Changes the code that guards files, tables and models, one place at a time, and counts the changes that its tests
+notice.
 
     python tests/mutants.py [MODULE ...] [--sample 100] [--seed 0]
 
@@ -29,12 +30,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TABLES = ["tests/data/test_messages.py", "tests/data/test_kaggle_csv.py", "-k"]
-TABLES += ["words or variants or told or shows_twenty or put_right or says_so or no_labels or by_shape or by_their_names or fine"]
+TABLES += [
+    "words or variants or told or shows_twenty or put_right or says_so or no_labels or by_shape or by_their_names or"
+    " fine"
+]
 TESTS = {
     "atomic": ["tests/crash/test_unsynced.py", "tests/test_atomic.py"],
     "bundle.inspection": ["tests/bundle/test_inspection.py"],
     "bundle.manifest": ["tests/bundle/test_manifest.py"],
-    "data.files": ["tests/data/test_files.py", "tests/data/test_messages.py", "tests/data/test_idx.py", "-k", "not command"],
+    "data.files": [
+        "tests/data/test_files.py",
+        "tests/data/test_messages.py",
+        "tests/data/test_idx.py",
+        "-k",
+        "not command",
+    ],
     "data.sources._csv_fault": TABLES,
     "data.sources._csv_header": TABLES,
 }
@@ -144,7 +154,9 @@ def one(module: str, sample: int | None, seed: int, tree: Path) -> None:
             print(f"  {mutant.name.rpartition('.')[2]}\n{mutant.change}", flush=True)
     noticed = counts["killed"] + counts["timeout"]
     share = 100 * noticed / max(1, counts.total())
-    print(f"{module}: {noticed} of {counts.total()} noticed, {share:.1f} %, {time.monotonic() - began:.0f} s", flush=True)
+    print(
+        f"{module}: {noticed} of {counts.total()} noticed, {share:.1f} %, {time.monotonic() - began:.0f} s", flush=True
+    )
 
 
 def main() -> None:

@@ -45,7 +45,11 @@ def digits() -> tenfold.Dataset:
 
 def test_from_datasets_in_memory_to_a_report(digits: tenfold.Dataset) -> None:
     run = tenfold.run(
-        "small.toml", train=digits.take(range(1400)), test=digits.take(range(1400, 1797)), executor="local", progress=False
+        "small.toml",
+        train=digits.take(range(1400)),
+        test=digits.take(range(1400, 1797)),
+        executor="local",
+        progress=False,
     )
     assert run.path.parent == Path("runs")
     assert (run.path / "report.html").is_file()
@@ -98,7 +102,11 @@ def test_without_its_copy_it_says_so(digits: tenfold.Dataset) -> None:
 
 def test_a_training_set_comes_without_the_recipes_test_set(digits: tenfold.Dataset) -> None:
     run = tenfold.run(
-        "quick", train=digits, overrides=["model.layers='FLAT SOFTMAX'", "train.epochs=1"], executor="local", progress=False
+        "quick",
+        train=digits,
+        overrides=["model.layers='FLAT SOFTMAX'", "train.epochs=1"],
+        executor="local",
+        progress=False,
     )
     assert run.data["test"] is None
     assert run.summary["validation"] is not None

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from _faulty_os import FaultyOs
-from tenfold import atomic
+from tenfold import files as atomic
 from tenfold.errors import ResourceError, TenfoldError, UsageError
 
 OLD, NEW = b"old" * 1000, b"new" * 1000
@@ -41,7 +41,9 @@ def short_write(name: str, real: Callable[..., Any], args: tuple[Any, ...]) -> A
     return real(args[0], args[1][:7]) if name == "write" else real(*args)
 
 
-def faults_of(path: Path, fault: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, **options: Any) -> Iterator[FaultyOs]:
+def faults_of(
+    path: Path, fault: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> Iterator[FaultyOs]:
     """Run a write with the fault at call 1, 2, ... until a write meets none."""
     for at in range(1, 100):
         faulty = FaultyOs(at, fault, for_ever=options.get("for_ever", False))
@@ -67,7 +69,9 @@ def faults_of(path: Path, fault: Callable[..., Any], monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("for_ever", [False, True], ids=["once", "for-ever"])
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EACCES, errno.EINTR], ids=errno.errorcode.get)
+@pytest.mark.parametrize(
+    "code", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EACCES, errno.EINTR], ids=errno.errorcode.get
+)
 def test_k01_a_refused_call_leaves_the_old_file_or_the_new_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, for_ever: bool
 ) -> None:
@@ -248,7 +252,9 @@ def test_k09_a_full_disk_says_how_much_is_needed(
 
     monkeypatch.setattr(atomic, "os", Full(1000, short_write))
     with pytest.raises(ResourceError) as caught:
-        atomic.write_chunks(tmp_path / "file", [bytes(3_000_000), memoryview(np.zeros(1000, np.float32)), bytes(96_000)])
+        atomic.write_chunks(
+            tmp_path / "file", [bytes(3_000_000), memoryview(np.zeros(1000, np.float32)), bytes(96_000)]
+        )
     end = "; free some space or choose another folder with --out"
     assert str(caught.value) == f"cannot write {tmp_path / 'file'}: {os.strerror(code)} - {words}{end}"
 
@@ -276,7 +282,9 @@ def test_every_way_to_write_keeps_what_is_there_unless_told(tmp_path: Path) -> N
 
 def test_a_folder_is_not_made_where_what_must_hold_it_is_gone(tmp_path: Path) -> None:
     assert atomic.make_directory(tmp_path / "run" / "a", within=tmp_path).is_dir()
-    with pytest.raises(ResourceError, match=r"cannot create the folder .*gone/b.*the folder does not exist \(any more\)"):
+    with pytest.raises(
+        ResourceError, match=r"cannot create the folder .*gone/b.*the folder does not exist \(any more\)"
+    ):
         atomic.make_directory(tmp_path / "gone" / "b", within=tmp_path / "gone")
     assert names(tmp_path) == ["run"]
 
@@ -374,7 +382,9 @@ def test_what_is_said_word_for_word(tmp_path: Path) -> None:
         atomic.sync_directory(tmp_path / "file")
 
 
-def test_files_of_another_machine_may_be_seen_late_but_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_another_machine_may_be_seen_late_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     late = tmp_path / "late"
     timer = threading.Timer(0.15, late.touch)
     timer.start()
@@ -384,7 +394,8 @@ def test_files_of_another_machine_may_be_seen_late_but_not_for_ever(tmp_path: Pa
     monkeypatch.setattr(atomic, "PATIENCE_SECONDS", 0.3)
     with pytest.raises(ResourceError) as caught:
         atomic.wait_for_files([late, tmp_path / "none"])
-    assert str(caught.value) == (
-        f"{tmp_path / 'none'} was written, but cannot be seen from here after 0 seconds; do all machines see the folder under "
-        "the same path? What is finished is kept, resume to go on"
+    assert (
+        str(caught.value)
+        == f"{tmp_path / 'none'} was written, but cannot be seen from here after 0 seconds; do all machines see the"
+        " folder under the same path? What is finished is kept, resume to go on"
     )

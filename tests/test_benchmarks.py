@@ -15,7 +15,7 @@ import pytest
 
 import tenfold
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
+FOLDER = Path(__file__).parents[1] / "lab" / "benchmarks"
 BEFORE, TINY_BEFORE = (str(FOLDER / f"{name}-before.toml") for name in ("fast", "tiny"))
 TABLES = {
     "ablation.toml": (BEFORE, ["ensemble.members=1"]),
@@ -46,8 +46,8 @@ def speedrun(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.mark.parametrize(("of", "base", "variant"), VARIANTS, ids=[variant["name"] for *_, variant in VARIANTS])
 def test_every_variant_of_the_ablation_is_another_recipe(of: str, base: list[str], variant: dict[str, Any]) -> None:
-    from tenfold.augment import build
-    from tenfold.training.train import check_recipe
+    from tenfold.augmentation import build
+    from tenfold.training.ensemble import check_recipe
 
     blank = tenfold.Dataset(np.zeros((40, 1, 28, 28), np.uint8), np.arange(40) % 10, np.arange(40), tuple("0123456789"))
     recipe = tenfold.load_recipe(variant.get("recipe", of), [*base, *variant.get("set", [])])
@@ -116,7 +116,7 @@ def test_efficiency_counts_what_workers_slept(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def scaling(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """benchmarks/scaling.py, which Ray's workers find, too."""
+    """lab/benchmarks/scaling.py, which Ray's workers find, too."""
     pytest.importorskip("ray")
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")]))
@@ -125,13 +125,17 @@ def scaling(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.mark.slow
 def test_d15_eight_workers_share_sixteen_members(scaling: ModuleType) -> None:
-    """Members that sleep, so that a machine of two cores has eight; the rest is what Ray takes, or whatever else runs."""
+    """Members that sleep, so that a machine of two cores has eight; the rest is what Ray takes, or whatever else
+    runs.
+    """
     assert scaling.cluster(8, 16, 12.0, 1.0)["efficiency"] >= 0.85
 
 
 @pytest.mark.slow
 def test_d15_a_thousand_tiny_members_cost_less_than_50_ms_each(scaling: ModuleType) -> None:
-    assert scaling.overhead(1000, 440.0, 3)["milliseconds_when_undisturbed"] <= 50  # the quickest tenth: others run here, too
+    assert (
+        scaling.overhead(1000, 440.0, 3)["milliseconds_when_undisturbed"] <= 50
+    )  # the quickest tenth: others run here, too
 
 
 def test_labels_that_are_made_wrong_are_counted_where_a_ranking_puts_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,10 @@ def test_scikit_learns_own_checks_of_other_kinds(estimator: Classifier, check: A
 def rows(count: int = 300) -> tuple[np.ndarray, np.ndarray]:
     """uint8 (N, 8, 8) and names of digits."""
     return digits().images[:count, 0], np.array(
-        [["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"][i] for i in digits().labels[:count]]
+        [
+            ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"][i]
+            for i in digits().labels[:count]
+        ]
     )
 
 
@@ -118,7 +121,9 @@ def test_the_seed_decides_and_the_run_can_be_kept(tmp_path: Path) -> None:
     assert np.array_equal(first.predict_proba(X), second.predict_proba(X))
     assert not np.array_equal(first.predict_proba(X), other.predict_proba(X))
     assert first.run_ is not None and first.run_.is_complete
-    assert np.array_equal(Bundle.open(first.run_.path).predict_proba(X[:, None]), first.bundle_.predict_proba(X[:, None]))
+    assert np.array_equal(
+        Bundle.open(first.run_.path).predict_proba(X[:, None]), first.bundle_.predict_proba(X[:, None])
+    )
 
 
 def test_nothing_is_left_behind_unless_asked(tmp_path: Path) -> None:

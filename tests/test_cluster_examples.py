@@ -63,7 +63,10 @@ def test_kubernetes_objects_are_locked_down() -> None:
         volumes = {volume["name"] for volume in pod["volumes"]}
         for container in pod["containers"]:
             assert container["resources"]["limits"] == container["resources"]["requests"]
-            assert container["securityContext"]["runAsNonRoot"] and not container["securityContext"]["allowPrivilegeEscalation"]
+            assert (
+                container["securityContext"]["runAsNonRoot"]
+                and not container["securityContext"]["allowPrivilegeEscalation"]
+            )
             environment = {variable["name"]: variable for variable in container["env"]}
             assert environment["RAY_AUTH_MODE"]["value"] == "token"
             assert "value" not in environment["RAY_AUTH_TOKEN"]

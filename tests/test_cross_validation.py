@@ -1,4 +1,6 @@
-"""Cross-validation through every stage: each row is read once, by members that never saw it, killed and resumed or not."""
+"""Cross-validation through every stage: each row is read once, by members that never saw it, killed and resumed or
+not.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ from tenfold.data.cache import open_stored
 from tenfold.errors import Stopped, UsageError
 from tenfold.evaluation.leaderboard import leaderboard
 from tenfold.pipeline import Listener, Settings, cross_validation
-from tenfold.report.sections.folds import report
+from tenfold.report.sections.record import report
 from tenfold.training.folds import fold_of, make_folds, recipe_of
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
@@ -112,7 +114,9 @@ def test_every_row_is_predicted_once_in_the_order_of_the_set(whole: Run, digits:
 
 def test_the_summary_has_the_figures_that_scikit_learn_gives(whole: Run, digits: Dataset) -> None:
     oof, summary = whole.predictions("oof"), whole.summary
-    accuracies = [accuracy_score(digits.labels[rows], oof.predicted[rows]) for rows in (fold_of(f).out for f in whole.folds())]
+    accuracies = [
+        accuracy_score(digits.labels[rows], oof.predicted[rows]) for rows in (fold_of(f).out for f in whole.folds())
+    ]
     assert [fold["accuracy"] for fold in summary["folds"]] == pytest.approx(accuracies)
     assert summary["mean"] == pytest.approx(np.mean(accuracies))
     assert summary["deviation"] == pytest.approx(np.std(accuracies, ddof=1))
@@ -129,12 +133,18 @@ def test_the_reports_say_what_scikit_learn_says(whole: Run) -> None:
     theirs = classification_report(oof.labels, oof.predicted, output_dict=True)
     for row in ours.classes:
         expected = theirs[row.name]
-        assert (row.precision, row.recall, row.f1) == pytest.approx([expected[k] for k in ("precision", "recall", "f1-score")])
+        assert (row.precision, row.recall, row.f1) == pytest.approx(
+            [expected[k] for k in ("precision", "recall", "f1-score")]
+        )
         assert row.support == expected["support"]
     for mean, name in zip(ours.averages, ("macro avg", "weighted avg"), strict=True):
         expected = theirs[name]
-        assert (mean.precision, mean.recall, mean.f1) == pytest.approx([expected[k] for k in ("precision", "recall", "f1-score")])
-    assert [[cell.count for cell in row] for row in ours.confusion.rows] == confusion_matrix(oof.labels, oof.predicted).tolist()
+        assert (mean.precision, mean.recall, mean.f1) == pytest.approx(
+            [expected[k] for k in ("precision", "recall", "f1-score")]
+        )
+    assert [[cell.count for cell in row] for row in ours.confusion.rows] == confusion_matrix(
+        oof.labels, oof.predicted
+    ).tolist()
 
 
 def test_the_page_has_the_folds_and_both_reports(whole: Run) -> None:
@@ -192,7 +202,9 @@ def test_what_a_fold_predicts_is_stored_without_labels(digits: Dataset, tmp_path
     assert all(labels is None for labels in seen)
 
 
-def test_runs_may_be_kept_in_a_folder_named_from_here(digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_may_be_kept_in_a_folder_named_from_here(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     recipe = parse_recipe(RECIPE, ["train.epochs=1", "ensemble.members=1"])
     run = cross_validation.cross_validate(recipe, 2, here(Path()), train=digits.take(range(200)))
@@ -214,7 +226,9 @@ def test_l04_copies_of_an_image_share_a_fold() -> None:
 def test_folds_are_stratified_and_follow_the_seed(digits: Dataset) -> None:
     one, same = (make_folds(parse_recipe(RECIPE), digits, 5) for _ in range(2))
     other = make_folds(parse_recipe(RECIPE, ["seed=4"]), digits, 5)
-    assert all(np.array_equal(a.out, b.out) and np.array_equal(a.train, b.train) for a, b in zip(one, same, strict=True))
+    assert all(
+        np.array_equal(a.out, b.out) and np.array_equal(a.train, b.train) for a, b in zip(one, same, strict=True)
+    )
     assert not all(np.array_equal(a.out, b.out) for a, b in zip(one, other, strict=True))
     counts = np.array([np.bincount(digits.labels[fold.out], minlength=10) for fold in one])
     assert (np.ptp(counts, axis=0) <= 1).all()

@@ -88,7 +88,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the pages speak of: tables, an archive, a photo, a run; and names that they take as given."""
     folder = tmp_path_factory.mktemp("documentation")
     bunch = load_digits()
-    images = np.stack([np.asarray(Image.fromarray((i * 15.9).astype(np.uint8)).resize((28, 28))) for i in bunch.images[:500]])
+    images = np.stack(
+        [np.asarray(Image.fromarray((i * 15.9).astype(np.uint8)).resize((28, 28))) for i in bunch.images[:500]]
+    )
     data = tenfold.Dataset(
         images[:, None], bunch.target[:500].astype(np.int64), np.arange(1, 501, dtype=np.int64), tuple("0123456789")
     )
@@ -106,9 +108,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     Image.fromarray(255 - images[0]).resize((84, 84)).save(folder / "photo.png")
     (folder / "runs").mkdir()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Mnist, "read", classmethod(lambda cls, path, role, options: {"train": train, "test": test}[role]))
+        patched.setattr(
+            Mnist, "read", classmethod(lambda cls, path, role, options: {"train": train, "test": test}[role])
+        )
         for name, seed in (("RUN", 1), ("OTHER", 2)):
-            run = tenfold.run("quick", out=folder / "made", overrides=[*SMALL, f"seed={seed}"], progress=False, executor="local")
+            run = tenfold.run(
+                "quick", out=folder / "made", overrides=[*SMALL, f"seed={seed}"], progress=False, executor="local"
+            )
             run.path.rename(folder / "runs" / name)
     shutil.copytree(folder / "runs", folder / "untouched")
     run = tenfold.Run(folder / "runs" / "RUN")
@@ -122,7 +128,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def _csv(data: tenfold.Dataset, labelled: bool) -> str:
     rows = data.images.reshape(len(data), -1).tolist()
     header = ",".join([*(["label"] if labelled else []), *(f"pixel{i}" for i in range(784))])
-    lines = [",".join(map(str, [*([label] if labelled else []), *row])) for label, row in zip(data.labels, rows, strict=True)]
+    lines = [
+        ",".join(map(str, [*([label] if labelled else []), *row])) for label, row in zip(data.labels, rows, strict=True)
+    ]
     return "\n".join([header, *lines]) + "\n"
 
 
@@ -141,7 +149,9 @@ PUBLIC = [name for name in tenfold.__all__ if name != "__version__"]
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_the_example_in_a_public_docstring_runs(name: str, world: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_in_a_public_docstring_runs(
+    name: str, world: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In the same small world as the pages."""
     value = getattr(tenfold, name)
     _enter(world, monkeypatch)
@@ -177,18 +187,32 @@ def _quickly(function: Any) -> Any:
 @pytest.mark.parametrize("generator", ["generate_recipes.py", "generate_api.py"])
 def test_generated_pages_are_up_to_date(generator: str) -> None:
     """When this fails, run ``make docs``."""
-    done = subprocess.run([sys.executable, ROOT / "docs" / generator, "--check"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs" / generator, "--check"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_the_site_builds_without_a_warning_and_asks_nothing_of_the_network(tmp_path: Path) -> None:
     """Warnings, such as a link that leads nowhere, end a build: it is strict."""
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--config-file", ROOT / "mkdocs.yml", "--site-dir", tmp_path]
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--quiet",
+        "--config-file",
+        ROOT / "mkdocs.yml",
+        "--site-dir",
+        tmp_path,
+    ]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     pages = list(tmp_path.rglob("*.html"))
     assert len(pages) > len(PAGES)
-    loaded = re.compile(r"""(?:src|srcset)=["']https?://|<link[^>]+rel=["'](?:stylesheet|preload|preconnect)["'][^>]+https?://""")
+    loaded = re.compile(
+        r"""(?:src|srcset)=["']https?://|<link[^>]+rel=["'](?:stylesheet|preload|preconnect)["'][^>]+https?://"""
+    )
     assert [page.name for page in pages if loaded.search(page.read_text("utf-8"))] == []
     assert "Raises" in (tmp_path / "api.html").read_text("utf-8")

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tenfold import environment
+from tenfold import runtime
 
 SHA = "0123456789abcdef" * 2 + "01234567"
 
 
 def test_the_description_is_json_and_names_what_decides_bits_and_times() -> None:
-    described = json.loads(json.dumps(environment.describe(load_torch=True)))
+    described = json.loads(json.dumps(runtime.describe(load_torch=True)))
     assert {"tenfold", "python", "numpy", "torch", "instruction_set", "cores", "device", "commit"} <= set(described)
     assert described["device"] in ("cpu", "cuda", "mps")
     assert described["memory_bytes"] > 2**20
@@ -26,14 +26,16 @@ def test_describing_does_not_load_torch_and_agrees_with_it_on_the_instruction_se
         "d = e.describe(); assert d['device'] is None and 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
         "before = e.instruction_set(); import torch; print(before, e.instruction_set())"
     )
-    before, after = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    before, after = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
     assert before == after or sys.platform != "linux"
 
 
 def test_the_device_is_the_one_that_training_picks() -> None:
-    from tenfold.training.device import pick_device
+    from tenfold.training.state import pick_device
 
-    assert environment.device_and_reason()[0] == pick_device("auto").type
+    assert runtime.device_and_reason()[0] == pick_device("auto").type
 
 
 @pytest.mark.parametrize(
@@ -45,16 +47,18 @@ def test_cores_count_affinity_and_container_quota(
 ) -> None:
     if quota is not None:
         (tmp_path / "cpu.max").write_text(quota + "\n")
-    monkeypatch.setattr(environment, "_CGROUP", tmp_path)
+    monkeypatch.setattr(runtime, "_CGROUP", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    assert environment.cores() == expected
+    assert runtime.cores() == expected
 
 
 @pytest.mark.parametrize(("limit", "limited"), [("1048576", True), ("max", False)])
-def test_memory_counts_the_containers_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, limited: bool) -> None:
+def test_memory_counts_the_containers_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, limited: bool
+) -> None:
     (tmp_path / "memory.max").write_text(limit)
-    monkeypatch.setattr(environment, "_CGROUP", tmp_path)
-    assert (environment.memory_bytes() == 2**20) is limited
+    monkeypatch.setattr(runtime, "_CGROUP", tmp_path)
+    assert (runtime.memory_bytes() == 2**20) is limited
 
 
 def git_folder(folder: Path, head: str, **files: str) -> Path:
@@ -66,7 +70,7 @@ def git_folder(folder: Path, head: str, **files: str) -> Path:
 
 
 def test_the_commit_is_read_without_git(tmp_path: Path) -> None:
-    read = environment._head_commit
+    read = runtime._head_commit
     assert read(git_folder(tmp_path / "loose", "ref: refs/heads/main\n", refs__heads__main=f"{SHA}\n")) == SHA
     packed = f"# pack-refs\n{'f' * 40} refs/heads/not-main\n{SHA} refs/heads/main\n"
     main = git_folder(tmp_path / "packed", "ref: refs/heads/main\n") / "packed-refs"
@@ -84,12 +88,12 @@ def test_the_commit_of_a_worktree(tmp_path: Path) -> None:
     (git / "worktrees" / "side" / "commondir").write_text("../..\n")
     (tmp_path / "side").mkdir()
     (tmp_path / "side" / ".git").write_text(f"gitdir: {git}/worktrees/side\n")
-    assert environment._head_commit(tmp_path / "side" / ".git") == SHA
+    assert runtime._head_commit(tmp_path / "side" / ".git") == SHA
 
 
 def test_packages_come_from_what_is_declared() -> None:
-    packages = {package.name: package for package in environment.packages()}
+    packages = {package.name: package for package in runtime.packages()}
     assert packages["numpy"].extra is None
     assert (packages["torch"].needed, packages["torch"].extra) == ("==2.13.0", "train")
     assert packages["pytest"].extra == "dev"
-    assert environment.version("no-such-package") is None
+    assert runtime.version("no-such-package") is None

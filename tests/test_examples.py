@@ -32,7 +32,12 @@ ARGUMENTS = {
     "on_ray": ["train.csv", "train.epochs=1", SMALL[-1]],
 }
 NEEDS = {"grid_search": "sklearn", "serving": "fastapi", "on_ray": "ray"}
-SLOW = ("on_ray", "label_errors", "ensemble", "grid_search")  # a cluster takes a while to come up, several trainings too
+SLOW = (
+    "on_ray",
+    "label_errors",
+    "ensemble",
+    "grid_search",
+)  # a cluster takes a while to come up, several trainings too
 SAYS = {
     "first_model": r"held-out images\n\d with",
     "own_table": r"submission\.csv",
@@ -55,7 +60,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``train.csv`` and ``test.csv`` with digits of 28x28, and ``images/`` with a folder for each of two classes."""
     folder = tmp_path_factory.mktemp("examples")
     bunch = load_digits()
-    images = np.stack([np.asarray(Image.fromarray((i * 15.9).astype(np.uint8)).resize((28, 28))) for i in bunch.images[:500]])
+    images = np.stack(
+        [np.asarray(Image.fromarray((i * 15.9).astype(np.uint8)).resize((28, 28))) for i in bunch.images[:500]]
+    )
     pixels = images.reshape(len(images), -1)
     names = [f"pixel{i}" for i in range(pixels.shape[1])]
     rows = [[label, *row] for label, row in zip(bunch.target, pixels.tolist(), strict=False)]
@@ -92,7 +99,9 @@ def test_the_example_runs_and_says_what_it_should(path: Path, folder: Path) -> N
     pytest.importorskip(NEEDS.get(path.stem, "torch"))
     environment = {**os.environ, "TENFOLD_HOME": str(folder / "home"), "NO_COLOR": "1"}
     command = [sys.executable, "-W", "error", path, *ARGUMENTS[path.stem]]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert re.search(SAYS[path.stem], done.stdout), done.stdout
 

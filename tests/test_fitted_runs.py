@@ -10,7 +10,7 @@ import pytest
 
 from _digits import digits
 from tenfold import pipeline
-from tenfold.bundle.loaded import Bundle
+from tenfold.bundle.predict import Bundle
 from tenfold.errors import UsageError
 from tenfold.training.member import load_member
 from tenfold.values.recipe import parse_recipe
@@ -68,7 +68,8 @@ def run(text: str, folder: Path, listener: pipeline.Listener = pipeline.SILENT, 
 def test_the_longest_training_begins_first_and_each_event_is_its_members(tmp_path: Path) -> None:
     ears = Ears()
     small, fitted, large = (
-        f"[[model]]\n{line}\n" for line in ("layers = 'FLAT 8 SOFTMAX'", "kind = 'linear'", "layers = '8C3 FLAT SOFTMAX'")
+        f"[[model]]\n{line}\n"
+        for line in ("layers = 'FLAT 8 SOFTMAX'", "kind = 'linear'", "layers = '8C3 FLAT SOFTMAX'")
     )
     recipe = f"{small}{fitted}{large}[data]\nvalidation = 0.2\n[train]\nepochs = 1\n[ensemble]\nmembers = 5\n"
     done = run(recipe, tmp_path, ears)
@@ -86,7 +87,10 @@ def test_every_file_is_there_and_the_bundle_says_what_the_run_says(text: str, tm
     said = Bundle.open(done.path).predict_proba(digits().images[700:900])
     assert np.abs(said - done.predictions("test").probabilities).max() < 3e-4
     assert done.summary["test"]["accuracy"] > 0.9
-    assert {event["fitting"] for event in ears.events if "fitting" in event} >= {"pairs of classes", "virtual support vectors"}
+    assert {event["fitting"] for event in ears.events if "fitting" in event} >= {
+        "pairs of classes",
+        "virtual support vectors",
+    }
     (row,) = done.history(0)
     assert row["train_accuracy"] > 0.9
     if text is SVM:

@@ -7,15 +7,15 @@ import pytest
 from _sources import modules
 
 LAYERS = [  # low to high
-    {"errors", "signals", "registry", "atomic"},
-    {"values", "environment", "recipes"},
+    {"errors", "registry", "files", "runtime"},
+    {"values"},
     {"data"},
-    {"augment", "models"},
+    {"augmentation", "models"},
     {"executors"},
     {"training"},
-    {"evaluation", "explanation", "exploration"},
+    {"evaluation", "exploration"},
     {"report", "bundle"},
-    {"reading", "serve", "pipeline", "bench", "tuning"},
+    {"reading", "service", "pipeline", "bench", "tuning"},
     {"progress", "tracking"},
     {"api", "studies"},
     {"classifier"},
@@ -56,6 +56,6 @@ def test_the_facade_imports_nothing_heavy_at_once() -> None:
 
 def test_the_test_sees_imports_inside_functions() -> None:
     tree = ast.parse(
-        "def f():\n    from tenfold import report\n    import tenfold.cli.run\n    from tenfold.bundle.card import x"
+        "def f():\n    from tenfold import report\n    import tenfold.cli.run\n    from tenfold.bundle.export import x"
     )
     assert imported_rooms(tree) == {"report", "cli", "bundle"}

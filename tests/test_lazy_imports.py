@@ -8,7 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-HEAVY = ("torch", "sklearn", "scipy", "numpy", "polars", "onnx", "onnxruntime", "pydantic", "jinja2", "PIL", "matplotlib")
+HEAVY = (
+    "torch",
+    "sklearn",
+    "scipy",
+    "numpy",
+    "polars",
+    "onnx",
+    "onnxruntime",
+    "pydantic",
+    "jinja2",
+    "PIL",
+    "matplotlib",
+)
 IMPORT = "import tenfold"
 HELP = """
 import contextlib, io
@@ -57,7 +69,7 @@ finally:
     assert found == built if built else found > {"verify", "import_log", "data", "run"}
 
 
-PAGES = "import tenfold.report.page, tenfold.report.data_page, tenfold.report.compare_page"
+PAGES = "import tenfold.report.page, tenfold.report.explore_page, tenfold.report.model_pages"
 EXPLORE = """
 import sys
 from tenfold.cli import main

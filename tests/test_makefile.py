@@ -111,13 +111,21 @@ def test_a_python_that_is_too_old_is_told_so(copy: Path) -> None:
 
 def test_a_python_that_does_not_run_is_passed_over(copy: Path) -> None:
     """Version managers leave commands that only say that the version is not chosen."""
-    shims, chosen = copy / "shims", '#!/bin/sh\ncase "$*" in *version_info*) exit 0;; *) echo chosen "$@"; exit 1;; esac\n'
+    shims, chosen = (
+        copy / "shims",
+        '#!/bin/sh\ncase "$*" in *version_info*) exit 0;; *) echo chosen "$@"; exit 1;; esac\n',
+    )
     shims.mkdir()
     for name, script in {"python3.13": "#!/bin/sh\necho not chosen >&2; exit 127\n", "python3.12": chosen}.items():
         (shims / name).write_text(script)
         (shims / name).chmod(0o755)
     done = subprocess.run(
-        ["make", "setup"], cwd=copy, capture_output=True, text=True, check=False, env={"PATH": f"{shims}:{os.environ['PATH']}"}
+        ["make", "setup"],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": f"{shims}:{os.environ['PATH']}"},
     )
     assert "chosen -m venv .venv" in done.stdout
 

@@ -1,4 +1,6 @@
-"""A training that holds a test set out, and cross-validates its own rows beside: all that the notebook's reports have."""
+"""A training that holds a test set out, and cross-validates its own rows beside: all that the notebook's reports
+have.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,12 @@ from sklearn.model_selection import train_test_split
 
 from _digits import digits
 from tenfold import api
-from tenfold.bundle.loaded import Bundle
+from tenfold.bundle.predict import Bundle
 from tenfold.data.splits import shuffled_split
 from tenfold.errors import Stopped, UsageError
-from tenfold.recipes import find_recipe
-from tenfold.training.train import split_rows
+from tenfold.training.ensemble import split_rows
 from tenfold.values.dataset import Dataset
-from tenfold.values.recipe import Recipe, load_recipe, parse_recipe
+from tenfold.values.recipe import Recipe, find_recipe, load_recipe, parse_recipe
 from tenfold.values.run import Run
 
 SMALL = """
@@ -55,7 +56,9 @@ def test_rows_are_shuffled_as_scikit_learn_does_after_numpys_seed(count: int) ->
 
 def test_the_notebooks_recipes_have_its_numbers_of_rows() -> None:
     labels = np.arange(42_000) % 10
-    kaggle = Dataset(np.zeros((42_000, 1, 1, 1), np.uint8), labels.astype(np.int64), np.arange(42_000), tuple("0123456789"))
+    kaggle = Dataset(
+        np.zeros((42_000, 1, 1, 1), np.uint8), labels.astype(np.int64), np.arange(42_000), tuple("0123456789")
+    )
     for name in ("svm", "mlp", "mlp-as-written"):
         split = split_rows(load_recipe(find_recipe(f"notebook/{name}")), kaggle)
         assert (len(split.train), len(split.held), len(split.holdout)) == (28_560, 8_400, 5_040)
@@ -81,13 +84,18 @@ def test_without_a_holdout_share_the_split_is_what_it_was() -> None:
 def test_the_run_has_everything(text: str, tmp_path: Path) -> None:
     done = start(parse_recipe(text), tmp_path)
     assert done.verify() == []
-    assert {"submission.csv", "report.html", "bundle/model.onnx", "cv/report.html", "cv/predictions/oof.npz"} <= set(done.files())
+    assert {"submission.csv", "report.html", "bundle/model.onnx", "cv/report.html", "cv/predictions/oof.npz"} <= set(
+        done.files()
+    )
     with np.load(done.path / "split.npz") as split:
         rows = {name: split[name] for name in ("train", "held", "holdout")}
     assert [len(some) for some in rows.values()] == [408, 120, 72]
     holdout = done.predictions("holdout")
     assert np.array_equal(holdout.ids, digits().ids[rows["holdout"]])
-    assert np.abs(Bundle.open(done.path).predict_proba(digits().images[rows["holdout"]]) - holdout.probabilities).max() < 1e-4
+    assert (
+        np.abs(Bundle.open(done.path).predict_proba(digits().images[rows["holdout"]]) - holdout.probabilities).max()
+        < 1e-4
+    )
     assert done.summary["holdout"]["accuracy"] == pytest.approx(holdout.accuracy)
     inner = done.cross_validation()
     assert inner is not None
@@ -101,7 +109,9 @@ def test_the_run_has_everything(text: str, tmp_path: Path) -> None:
     assert report.count("Holdout images: rows are the truth") == 1
 
 
-def test_an_interrupted_cross_validation_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_cross_validation_goes_on_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = start(parse_recipe(SMALL), tmp_path / "whole")
 
     def stopped(*arguments: object) -> None:

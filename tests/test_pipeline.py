@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tenfold.exploration.maps import tsne
 
 from _command_line import tenfold as command_line
-from tenfold import environment, pipeline
-from tenfold.bundle.loaded import Bundle
-from tenfold.data.options import ReadOptions
+from tenfold import pipeline, runtime
+from tenfold.bundle.predict import Bundle
+from tenfold.data import ReadOptions
 from tenfold.errors import IntegrityError, ResourceError, Stopped, UsageError
-from tenfold.exploration import maps, tsne
+from tenfold.exploration import maps
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import Recipe, parse_recipe
 from tenfold.values.run import Run
@@ -107,9 +108,15 @@ def test_a_run_leaves_everything_it_promises(recipe: Recipe, digits: Dataset, tm
     run = pipeline.start(recipe, "run", here(tmp_path))
     assert run.is_complete
     assert run.verify() == []
-    assert {"recipe.toml", "environment.json", "data.json", "split.npz", "summary.json", "report.html", "submission.csv"} <= set(
-        run.files()
-    )
+    assert {
+        "recipe.toml",
+        "environment.json",
+        "data.json",
+        "split.npz",
+        "summary.json",
+        "report.html",
+        "submission.csv",
+    } <= set(run.files())
     assert run.summary["validation"]["accuracy"] > 0.9
     assert run.summary["test"] is None
     assert digits.labels is not None
@@ -166,8 +173,14 @@ def test_k13_resume_refuses_other_data(recipe: Recipe, sources: tuple[str, str],
         pipeline.resume(run, "run", here(tmp_path))
 
 
-def test_k15_with_its_newest_checkpoint_damaged_a_run_ends_with_the_same_bits(sources: tuple[str, str], tmp_path: Path) -> None:
-    overrides = [f"data.train={json.dumps(sources[0])}", f"data.test={json.dumps(sources[1])}", "train.checkpoint_minutes=1e-9"]
+def test_k15_with_its_newest_checkpoint_damaged_a_run_ends_with_the_same_bits(
+    sources: tuple[str, str], tmp_path: Path
+) -> None:
+    overrides = [
+        f"data.train={json.dumps(sources[0])}",
+        f"data.test={json.dumps(sources[1])}",
+        "train.checkpoint_minutes=1e-9",
+    ]
     recipe = parse_recipe(RECIPE, overrides)
     whole = pipeline.start(recipe, "run", here(tmp_path / "whole"))
     run = unfinished(recipe, tmp_path)
@@ -188,7 +201,9 @@ def test_k13_resume_refuses_what_would_change_the_bits_unless_told(recipe: Recip
     here_is = json.loads(path.read_text())
     for name, other in OTHERS.items():
         path.write_text(json.dumps(here_is | {name: other}))
-        with pytest.raises(IntegrityError, match=re.escape(f"{name}: the run has {other!r}, here is {here_is[name]!r}")):
+        with pytest.raises(
+            IntegrityError, match=re.escape(f"{name}: the run has {other!r}, here is {here_is[name]!r}")
+        ):
             pipeline.resume(run, "run", here(tmp_path))
     resumed = pipeline.resume(run, "run", here(tmp_path, allow_inexact_resume=True))
     assert resumed.read_json("resumed.json")["reproducible"] is False
@@ -254,12 +269,17 @@ def test_l07_the_test_set_teaches_nothing(recipe: Recipe, digits: Dataset, tmp_p
     train, test = digits.take(range(1000)), digits.take(range(1000, 1400))
     noise = replace(test, images=np.random.default_rng(0).integers(0, 256, test.images.shape, dtype=np.uint8))
     runs = [pipeline.start(recipe, "run", here(tmp_path), train=train, test=unseen) for unseen in (test, noise)]
-    learnt = [(bundle.calibration, bundle.reject_threshold) for bundle in (Bundle.open(run.path).manifest for run in runs)]
+    learnt = [
+        (bundle.calibration, bundle.reject_threshold) for bundle in (Bundle.open(run.path).manifest for run in runs)
+    ]
     assert learnt[0] == learnt[1]
     assert learnt[0][0] is not None
     assert learnt[0][0].images == len(runs[0].predictions("validation"))
     assert [run.summary["test"]["accuracy"] > 0.8 for run in runs] == [True, False]
-    assert runs[0].predictions("validation").probabilities.tobytes() == runs[1].predictions("validation").probabilities.tobytes()
+    assert (
+        runs[0].predictions("validation").probabilities.tobytes()
+        == runs[1].predictions("validation").probabilities.tobytes()
+    )
 
 
 @pytest.mark.parametrize(
@@ -308,14 +328,18 @@ def test_the_geometric_vote_reaches_the_bundle(recipe: Recipe, digits: Dataset, 
 def test_shifts_count_in_the_predictions_and_in_the_bundle(recipe: Recipe, digits: Dataset, tmp_path: Path) -> None:
     recipe = Recipe.model_validate(recipe.model_dump() | {"ensemble": {"members": 2, "shifts": 1}})
     plain = Recipe.model_validate(recipe.model_dump() | {"ensemble": {"members": 2}})
-    run, other = (pipeline.start(each, "run", here(tmp_path / f"shifts{each.ensemble.shifts}")) for each in (recipe, plain))
+    run, other = (
+        pipeline.start(each, "run", here(tmp_path / f"shifts{each.ensemble.shifts}")) for each in (recipe, plain)
+    )
     voted = run.predictions("test").probabilities
     assert np.abs(voted - other.predictions("test").probabilities).max() > 1e-3
     assert np.abs(Bundle.open(run.path).predict_proba(digits.images[1400:]) - voted).max() < 1e-5
 
 
-def test_missing_packages_are_said_with_their_command(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "packages", lambda: [environment.Package("torch", "==2.13.0", None, "train")])
+def test_missing_packages_are_said_with_their_command(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "packages", lambda: [runtime.Package("torch", "==2.13.0", None, "train")])
     with pytest.raises(ResourceError, match=r"without torch; run: pip install 'tenfold\[train\]'"):
         pipeline.start(recipe, "run", here(tmp_path))
 
@@ -360,13 +384,17 @@ def test_m12_a_damaged_member_is_named_with_both_ways_out(recipe: Recipe, tmp_pa
         pipeline.start(recipe, "run", here(tmp_path / "other"), StoppingBefore())
     run = Run(next((tmp_path / "other" / "runs").iterdir()))
     damage(run, 1)
-    with pytest.raises(IntegrityError, match=r"members/01.*Remove .*members/01 and resume, .* or resume with --allow-partial"):
+    with pytest.raises(
+        IntegrityError, match=r"members/01.*Remove .*members/01 and resume, .* or resume with --allow-partial"
+    ):
         pipeline.resume(run, "run", here(tmp_path))
     shutil.rmtree(run.member_path(1))
     assert reproducible_files(pipeline.resume(run, "run", here(tmp_path))) == reproducible_files(whole)
 
 
-def test_m12_allow_partial_goes_on_without_it_and_says_so_everywhere(recipe: Recipe, digits: Dataset, tmp_path: Path) -> None:
+def test_m12_allow_partial_goes_on_without_it_and_says_so_everywhere(
+    recipe: Recipe, digits: Dataset, tmp_path: Path
+) -> None:
     with pytest.raises(Stopped):
         pipeline.start(recipe, "run", here(tmp_path), StoppingBefore())
     run = Run(next((tmp_path / "runs").iterdir()))

@@ -43,7 +43,9 @@ def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str], mo
 
 
 def test_a_leak_is_loud(capsys: pytest.CaptureFixture[str]) -> None:
-    Lines().findings([Finding("leakage", "leak", 5, 5, "5 of 5 test rows are known"), Finding("balance", "note", 0, 5, "fine")])
+    Lines().findings(
+        [Finding("leakage", "leak", 5, 5, "5 of 5 test rows are known"), Finding("balance", "note", 0, 5, "fine")]
+    )
     assert capsys.readouterr().out == "\n!!! LEAKAGE: 5 of 5 test rows are known\n\ncheck balance: ok fine\n"
 
 
@@ -52,7 +54,12 @@ def test_a_terminal_gets_a_bar_for_each_member(monkeypatch: pytest.MonkeyPatch) 
     bars = listener_for()
     assert isinstance(bars, Bars)
     bars.training_starts(2, 2)
-    events: list[tuple[int, dict[str, Any]]] = [(0, dict(LIVE)), (0, dict(EPOCH)), (0, {**LIVE, "epoch": 2}), (1, dict(LIVE))]
+    events: list[tuple[int, dict[str, Any]]] = [
+        (0, dict(LIVE)),
+        (0, dict(EPOCH)),
+        (0, {**LIVE, "epoch": 2}),
+        (1, dict(LIVE)),
+    ]
     for member, event in events:
         bars.event(member, event)
     first, second = bars._progress.tasks

@@ -1,4 +1,6 @@
-"""G06 and G08: what we promise, and what we say against each threat, names its tests; and the table of cases is right."""
+"""G06 and G08: what we promise, and what we say against each threat, names its tests; and the table of cases is
+right.
+"""
 
 import re
 import subprocess
@@ -66,7 +68,17 @@ def test_k09_skips(): pytest.skip("needs root")
 def test_the_table_tells_passes_failures_and_why_of_skips(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text("from _case_table import pytest_runtest_logreport, pytest_terminal_summary\n")
     (tmp_path / "test_some.py").write_text(TESTS)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", "/dev/null", "-o", f"pythonpath={_cases.TESTS}"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        "/dev/null",
+        "-o",
+        f"pythonpath={_cases.TESTS}",
+    ]
     done = subprocess.run([*command, "--rootdir", tmp_path, tmp_path], capture_output=True, text=True)
     assert done.returncode == 1
     assert re.search(r"passed   Crashes \(1 of 17\): K01\n", done.stdout)

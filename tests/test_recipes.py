@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tenfold.augment import build as build_augmentation
+from tenfold.augmentation import build as build_augmentation
 from tenfold.models import build as build_model
-from tenfold.recipes import FOLDER, find_recipe, recipe_names
-from tenfold.training.optimizer import build_optimizer
-from tenfold.values.recipe import load_recipe, parse_recipe
+from tenfold.training.optimisers import build_optimizer
+from tenfold.values.recipe import FOLDER, find_recipe, load_recipe, parse_recipe, recipe_names
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -41,7 +41,7 @@ def test_an_unknown_name_is_answered_with_those_there_are(shop: Registry[type], 
 
 
 def test_a_script_adds_an_entry_but_replaces_none() -> None:
-    registry: Registry[object] = Registry("tenfold.augment", "augmentation")
+    registry: Registry[object] = Registry("tenfold.augmentation", "augmentation")
     thing = object()
     registry.add("mine", thing)
     assert registry.get("mine") is thing
@@ -55,10 +55,12 @@ def test_another_package_adds_an_entry(tmp_path: Path, monkeypatch: pytest.Monke
     information = tmp_path / "other-1.0.dist-info"
     information.mkdir()
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[tenfold.augment]\nfrost = other_frost:Frost\naffine = other_frost:Frost\n")
+    (information / "entry_points.txt").write_text(
+        "[tenfold.augmentation]\nfrost = other_frost:Frost\naffine = other_frost:Frost\n"
+    )
     (tmp_path / "other_frost.py").write_text("class Frost: pass\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    registry: Registry[type] = Registry("tenfold.augment", "augmentation")
+    registry: Registry[type] = Registry("tenfold.augmentation", "augmentation")
     assert "frost" in registry.names()
     assert registry.get("frost").__name__ == "Frost"
     assert registry.get("affine").__name__ == "Affine", "our own come first"

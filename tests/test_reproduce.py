@@ -17,10 +17,10 @@ import torch
 
 from _command_line import tenfold as command_line
 from _small_run import bits, command, environment, finish, the_run, write_inputs
-from tenfold.data.options import ReadOptions
+from tenfold.data import ReadOptions
 from tenfold.errors import IntegrityError, UsageError
 from tenfold.pipeline import Settings, reproduce
-from tenfold.training.device import has_bfloat16
+from tenfold.training.state import has_bfloat16
 from tenfold.values.run import Run
 
 GOLDEN = Path(__file__).parent / "training" / "golden.toml"
@@ -42,7 +42,9 @@ def test_r10_a_run_is_reproduced_from_its_own_record(whole: Run, tmp_path: Path)
     assert done.code == 0, done.err
     again = the_run(tmp_path / "again")
     assert again is not None and again.path != whole.path
-    assert f"reproduced {whole.path}: {len(bits(again)) + 1} files with the same bits" in done.out  # and the bundle's manifest
+    assert (
+        f"reproduced {whole.path}: {len(bits(again)) + 1} files with the same bits" in done.out
+    )  # and the bundle's manifest
     assert bits(again) == bits(whole)
 
 
@@ -102,17 +104,25 @@ def test_r03_r04_cores_threads_and_workers_change_no_bit(
     if prefix and not shutil.which(prefix[0]):
         pytest.skip("taskset is not there")
     recipe = write_inputs(tmp_path, checkpoint_minutes=2)
-    started = [*prefix, *command("run", recipe, "--out", tmp_path / "runs", "--executor", "processes", "--workers", "2")]
+    started = [
+        *prefix,
+        *command("run", recipe, "--out", tmp_path / "runs", "--executor", "processes", "--workers", "2"),
+    ]
     done = subprocess.run(started, env=environment(tmp_path, **variables), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found, expected = bits(the_run(tmp_path / "runs")), bits(whole)
-    assert {name for name in found if found[name] != expected[name]} == {"recipe.toml", "data.json"}  # which name the folder
+    assert {name for name in found if found[name] != expected[name]} == {
+        "recipe.toml",
+        "data.json",
+    }  # which name the folder
 
 
 LIMITED = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 
 
-@pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() != "AVX512", reason="needs a processor that can be limited to AVX2")
+@pytest.mark.skipif(
+    torch.backends.cpu.get_cpu_capability() != "AVX512", reason="needs a processor that can be limited to AVX2"
+)
 def test_r07_an_instruction_set_is_recorded_and_another_is_refused(whole: Run, tmp_path: Path) -> None:
     started = command("reproduce", whole.path, "--out", tmp_path / "again", "--portable-isa", "avx2")
     done = subprocess.run(started, env=environment(tmp_path), capture_output=True, text=True, check=False)
@@ -126,7 +136,9 @@ def test_r07_portable_gives_the_bits_of_an_avx2_machine(tmp_path: Path) -> None:
     made = []
     for name, options, variables in (("pinned", ["--portable-isa", "avx2"], {}), ("limited", [], LIMITED)):
         started = command("train", recipe, "--out", tmp_path / name, *options)
-        done = subprocess.run(started, env=environment(tmp_path, **variables), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            started, env=environment(tmp_path, **variables), capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         made.append(the_run(tmp_path / name))
     assert made[0] is not None and made[0].environment["instruction_set"] == "AVX2"
@@ -144,10 +156,10 @@ def test_r09_on_one_gpu_two_runs_are_equal(tmp_path: Path) -> None:
 
 TWENTY_STEPS = """
 import hashlib, torch
-from tenfold.training.device import prepare
+from tenfold.training.state import prepare
 from tenfold.training.loop import Rows, fit
 from tenfold.training.member import new_state
-from tenfold.augment import build
+from tenfold.augmentation import build
 from tenfold.values.recipe import parse_recipe
 recipe = parse_recipe('''
 name = "golden"

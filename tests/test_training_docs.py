@@ -25,7 +25,7 @@ def test_every_key_is_explained(key: str) -> None:
 
 def test_the_error_in_the_page_is_the_programs() -> None:
     from tenfold.errors import UsageError
-    from tenfold.models.notation import parse
+    from tenfold.models.network import parse
 
     with pytest.raises(UsageError) as caught:
         parse("32C3 BN SOFTMAX", (1, 28, 28), 10)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tenfold.api import cross_validate, load_recipe, reproduce, resume, run, train
-    from tenfold.bundle.loaded import Bundle
+    from tenfold.bundle.predict import Bundle
     from tenfold.classifier import Classifier
+    from tenfold.data import ReadOptions
     from tenfold.data.load import load
-    from tenfold.data.options import ReadOptions
     from tenfold.reading.reader import Reader, read
     from tenfold.studies.comparing import compare
     from tenfold.studies.evaluating import evaluate
@@ -66,11 +66,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Bundle": "tenfold.bundle.loaded",
+    "Bundle": "tenfold.bundle.predict",
     "Classifier": "tenfold.classifier",
     "Dataset": "tenfold.values.dataset",
     "Predictions": "tenfold.values.predictions",
-    "ReadOptions": "tenfold.data.options",
+    "ReadOptions": "tenfold.data",
     "Reader": "tenfold.reading.reader",
     "Recipe": "tenfold.values.recipe",
     "Run": "tenfold.values.run",

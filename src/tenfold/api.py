@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tenfold import pipeline
-from tenfold.data.options import ReadOptions
+from tenfold.data import ReadOptions
 from tenfold.pipeline import DEFAULTS, MEMORY, Listener, Reproduction, Settings, Stages
 from tenfold.progress import listener_for
-from tenfold.recipes import find_recipe
-from tenfold.tracking.listener import tracked
+from tenfold.tracking._listener import tracked
 from tenfold.values import recipe as recipes
 from tenfold.values.dataset import Dataset
-from tenfold.values.recipe import Recipe
+from tenfold.values.recipe import Recipe, find_recipe
 from tenfold.values.run import Run
 
 Source = str | Path | Dataset
@@ -61,7 +60,8 @@ def run(
 
     Example:
         >>> import tenfold
-        >>> finished = tenfold.run("quick", train="train.csv", test="test.csv", overrides=["train.epochs=1"], progress=False)
+        >>> short = ["train.epochs=1"]
+        >>> finished = tenfold.run("quick", train="train.csv", test="test.csv", overrides=short, progress=False)
         >>> finished.predictions("test").labels is None, (finished.path / "submission.csv").is_file()
         (True, True)
     """

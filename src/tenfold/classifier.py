@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tenfold import api, pipeline
-from tenfold.bundle.loaded import Bundle
 from tenfold.bundle.manifest import Manifest
+from tenfold.bundle.predict import Bundle
 from tenfold.errors import ResourceError
 from tenfold.pipeline import Settings
 from tenfold.progress import listener_for
@@ -114,7 +114,9 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         data = Dataset(self._pixels(flat), labels.astype(np.int64), np.arange(len(flat), dtype=np.int64), names)
         self.recipe_ = self._recipe()
         with tempfile.TemporaryDirectory(prefix="tenfold-") as scratch:
-            settings = Settings(Path(self.out or scratch), executor=self.executor, workers=self.workers, device=self.device)
+            settings = Settings(
+                Path(self.out or scratch), executor=self.executor, workers=self.workers, device=self.device
+            )
             settings = replace(settings, scratch=None if self.out else Path(scratch))
             listener = listener_for(quiet=not self.verbose)
             run = pipeline.start(self.recipe_, "train", settings, listener, train=data)
@@ -146,7 +148,9 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return self._bundle
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name != "_bundle"}  # a session cannot be copied
+        return {
+            name: value for name, value in super().__getstate__().items() if name != "_bundle"
+        }  # a session cannot be copied
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

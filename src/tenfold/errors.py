@@ -29,7 +29,11 @@ class TenfoldError(Exception):
 
     def as_json(self) -> dict[str, object]:
         """The message as data, for ``--errors json``."""
-        return {"kind": self.kind, "exit_code": self.exit_code, "problems": [{"message": line} for line in self.lines()]}
+        return {
+            "kind": self.kind,
+            "exit_code": self.exit_code,
+            "problems": [{"message": line} for line in self.lines()],
+        }
 
 
 class UsageError(TenfoldError):
@@ -49,7 +53,9 @@ class ResourceError(TenfoldError):
 def out_of_memory(error: BaseException) -> ResourceError | None:
     """What to say if ``error`` is about memory, else None; torch says it with a RuntimeError."""
     words = ("can't allocate memory", "out of memory")
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(each in str(error) for each in words)):
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(each in str(error) for each in words)
+    ):
         return ResourceError("out of memory; close other programs, or use fewer workers or a smaller batch")
     return None
 
@@ -168,4 +174,6 @@ def printable(value: object) -> str:
 
 def missing_extra(package: str, extra: str, purpose: str) -> ResourceError:
     """The error for an optional dependency that is not installed."""
-    return ResourceError(f"{purpose} needs the package {package!r}, which is not installed; run: pip install 'tenfold[{extra}]'")
+    return ResourceError(
+        f"{purpose} needs the package {package!r}, which is not installed; run: pip install 'tenfold[{extra}]'"
+    )

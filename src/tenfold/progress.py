@@ -61,7 +61,10 @@ class Lines(Listener):
         elif "warning" in event:
             self.say(f"{self._names[member]}: warning: {event['warning']}")
         elif "resumed" in event:
-            self.say(f"{self._names[member]}: goes on after epoch {event['resumed']['epoch']}, step {event['resumed']['step']}")
+            self.say(
+                f"{self._names[member]}: goes on after epoch {event['resumed']['epoch']}, step"
+                f" {event['resumed']['step']}"
+            )
         elif "fitting" in event:
             if event["done"] == event["total"]:
                 self.say(f"{self._names[member]} {event['fitting']}: {event['total']} done")
@@ -130,7 +133,9 @@ class Bars(Lines):
             self._progress.update(self._tasks[member], completed=event["done"] / event["total"], figures=figures)
         else:
             done = (event["epoch"] + share(event)) / event["epochs"]
-            figures = f"epoch {event['epoch'] + 1}/{event['epochs']} {live_line(event)}{self._validated.get(member, '')}"
+            figures = (
+                f"epoch {event['epoch'] + 1}/{event['epochs']} {live_line(event)}{self._validated.get(member, '')}"
+            )
             self._progress.update(self._tasks[member], completed=done, figures=figures)
 
     def training_ends(self) -> None:

@@ -5,7 +5,7 @@ an underscore and is not excluded) holds one factory with the module's name in C
 ``augment/affine.py`` defines ``Affine`` and is found as ``affine``; ``sources/kaggle_csv.py``
 defines ``KaggleCsv`` and is found as ``kaggle-csv``. Listing the names imports nothing.
 
-Other packages add entries through entry points of the same group, such as ``tenfold.augment``; a script adds
+Other packages add entries through entry points of the same group, such as ``tenfold.augmentation``; a script adds
 one with :meth:`Registry.add`, for its own process only.
 """
 

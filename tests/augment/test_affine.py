@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tenfold.augment import build
-from tenfold.augment.affine import Affine
+from tenfold.augmentation import build
+from tenfold.augmentation.affine import Affine
 from tenfold.errors import UsageError
 from tenfold.values.recipe import AugmentSettings
 

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from tenfold.augment import build
-from tenfold.augment.elastic import Elastic
+from tenfold.augmentation import build
+from tenfold.augmentation.elastic import Elastic
 from tenfold.errors import UsageError
 from tenfold.values.recipe import AugmentSettings
 
@@ -16,7 +16,9 @@ HEIGHT, WIDTH = 24, 40
 
 
 def displacement(count: int = 600, **settings: float) -> torch.Tensor:
-    """(B, 2, H, W) from where each pixel was fetched, in pixels (x, y), read off images that hold their own coordinates."""
+    """(B, 2, H, W) from where each pixel was fetched, in pixels (x, y), read off images that hold their own
+    coordinates.
+    """
     # far from the border only: what comes from outside is 0. Levels above 1 are no problem here
     y, x = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
     ramps = torch.stack([x, y]).float()
@@ -64,7 +66,8 @@ def test_it_equals_smoothed_noise_in_distribution() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"), [({"alpha": -1}, "alpha must not be negative"), ({"sigma": 0.1}, "sigma must be at least 0.5")]
+    ("settings", "message"),
+    [({"alpha": -1}, "alpha must not be negative"), ({"sigma": 0.1}, "sigma must be at least 0.5")],
 )
 def test_wrong_settings_are_explained(settings: dict[str, float], message: str) -> None:
     with pytest.raises(UsageError, match=message):

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from tenfold.augment import build
-from tenfold.augment.erase import Erase
+from tenfold.augmentation import build
+from tenfold.augmentation.erase import Erase
 from tenfold.errors import UsageError
 from tenfold.values.recipe import AugmentSettings
 

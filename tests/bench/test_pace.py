@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tenfold.bench.pace import SIDE, matrix_product, rates
+from tenfold.bench.measure import SIDE, matrix_product, rates
 from tenfold.errors import Stopped
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tenfold.bench.measure import train_in_turns
-from tenfold.bench.scaling import common_rate, compare_turns, together
+from tenfold.bench.speed import common_rate, compare_turns, together
 from tenfold.errors import UsageError
 from tenfold.executors import Context
 from tenfold.values.recipe import parse_recipe
@@ -24,12 +24,18 @@ def test_one_process_pauses_every_other_turn() -> None:
 def turns(first: list[int], length: float, start: float = 0.0) -> list[list[float]]:
     """Steps of ``length`` seconds, one after another, in the turns ``first``."""
     each = int(TURN / length) - 1
-    return [[turn * TURN + start + i * length, turn * TURN + start + (i + 1) * length] for turn in first for i in range(each)]
+    return [
+        [turn * TURN + start + i * length, turn * TURN + start + (i + 1) * length]
+        for turn in first
+        for i in range(each)
+    ]
 
 
 def test_the_ratio_is_of_rates_seen_at_the_same_time() -> None:
     alone, beside = turns([12, 14], 0.1), turns([11, 13], 0.125)
-    result = compare_turns({"batch": 10, "steps": sorted(alone + beside)}, {"batch": 10, "steps": turns([11, 13], 0.125)}, TURN)
+    result = compare_turns(
+        {"batch": 10, "steps": sorted(alone + beside)}, {"batch": 10, "steps": turns([11, 13], 0.125)}, TURN
+    )
     assert result["alone"] == pytest.approx(100)
     assert result["together"] == pytest.approx(160)
     assert result["ratio"] == pytest.approx(1.6)

@@ -56,7 +56,14 @@ def test_a_second_of_it_in_a_process_of_its_own(recipe: Path) -> None:
 
 def test_the_table_has_a_line_for_each_figure(recipe: Path) -> None:
     done = tenfold("bench", recipe, "--seconds", "1", "--batch", "16")
-    for text in ("train, batches of 16", "ONNX Runtime", "microseconds", "matrix product", "convolution, backward", "optimiser"):
+    for text in (
+        "train, batches of 16",
+        "ONNX Runtime",
+        "microseconds",
+        "matrix product",
+        "convolution, backward",
+        "optimiser",
+    ):
         assert text in done.out
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from tenfold.bench.stages import STAGES, augmentation_mark, stages
+from tenfold.bench.measure import STAGES, augmentation_mark, stages
 from tenfold.models.network import Network
 
 

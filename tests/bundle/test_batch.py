@@ -15,9 +15,9 @@ from PIL import Image
 from _bundles import TRAINING_ROWS, digits, digits_run
 from _command_line import tenfold
 from tenfold.bundle import batch
-from tenfold.bundle.csv_table import csv_text
-from tenfold.bundle.loaded import Bundle
-from tenfold.bundle.parts import read_parts
+from tenfold.bundle.pieces import read_parts
+from tenfold.bundle.predict import Bundle
+from tenfold.bundle.submission import csv_text
 from tenfold.errors import IntegrityError
 
 ROWS = 64
@@ -45,7 +45,7 @@ def table(path: Path, times: int = 1) -> Path:
 
 def plain(run, path: Path, probabilities: bool = False) -> bytes:
     """The table made without any of this."""
-    from tenfold.bundle.inputs import read_input
+    from tenfold.bundle.pieces import read_input
 
     model = Bundle.open(run.path, 1)
     made = model.predict(read_input(path, model))
@@ -66,7 +66,9 @@ def test_the_bytes_are_those_of_the_plain_way(run, tmp_path, small_parts, execut
 def test_one_thread_or_two_give_the_same_bytes(run, tmp_path):
     path = table(tmp_path / "test.csv")
     for threads in (1, 2):
-        tenfold("predict", run.path, path, "--out", tmp_path / f"{threads}.csv", "--threads", threads, "--probabilities")
+        tenfold(
+            "predict", run.path, path, "--out", tmp_path / f"{threads}.csv", "--threads", threads, "--probabilities"
+        )
     assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
 
 

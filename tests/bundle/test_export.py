@@ -8,10 +8,10 @@ import pytest
 
 from _networks import small_network, torch_probabilities
 from tenfold.bundle.export import check_parity, export_bundle
-from tenfold.bundle.loaded import Bundle
 from tenfold.bundle.manifest import Estimate
+from tenfold.bundle.predict import Bundle
 from tenfold.errors import IntegrityError
-from tenfold.evaluation.confidence import Confidence
+from tenfold.evaluation.calibration import Confidence
 
 METRICS = {"test accuracy": Estimate(value=0.9951, low=0.9935, high=0.9963, images=10_000)}
 FINGERPRINT = hashlib.sha256(b"rows").hexdigest()
@@ -52,7 +52,9 @@ def test_the_manifest_says_what_was_trained(run, sample, members):
 def test_what_held_out_rows_taught_is_in_the_manifest_and_on_the_card(run, sample, members):
     reference = torch_probabilities(members, sample.images)
     taught = Confidence(temperature=1.31, reject_threshold=0.4375, target=0.999, images=3000)
-    folder = export_bundle(run, members, sample, reference, metrics=METRICS, data_fingerprint=FINGERPRINT, confidence=taught)
+    folder = export_bundle(
+        run, members, sample, reference, metrics=METRICS, data_fingerprint=FINGERPRINT, confidence=taught
+    )
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["calibration"] == {"temperature": 1.31, "images": 3000}
     assert manifest["reject_threshold"] == 0.4375
@@ -65,7 +67,14 @@ def test_the_card_says_how_good_and_what_not_for(run, sample, members):
     reference = torch_probabilities(members, sample.images)
     folder = export_bundle(run, members, sample, reference, metrics=METRICS, data_fingerprint=FINGERPRINT)
     card = (folder / "card.md").read_text()
-    for text in ("# small", "99.51%", "99.35% to 99.63%", "10,000 images", "exactly 8 x 8 pixels", "2 networks that vote"):
+    for text in (
+        "# small",
+        "99.51%",
+        "99.35% to 99.63%",
+        "10,000 images",
+        "exactly 8 x 8 pixels",
+        "2 networks that vote",
+    ):
         assert text in card
 
 
@@ -87,7 +96,9 @@ def test_parity_allows_rounding_and_nothing_more():
     reference = np.array([[0.6, 0.4], [0.50004, 0.49996]], np.float32)
     check_parity(reference, reference + np.float32(9e-6))
     near_tie = np.array([[0.6, 0.4], [0.499996, 0.500004]], np.float32)
-    with pytest.raises(IntegrityError, match=r"0 of 2 images get another class, probabilities differ by up to 4\.\de-05"):
+    with pytest.raises(
+        IntegrityError, match=r"0 of 2 images get another class, probabilities differ by up to 4\.\de-05"
+    ):
         check_parity(reference, near_tie)
     with pytest.raises(IntegrityError, match="1 of 2"):
         check_parity(reference, reference[:, ::-1])

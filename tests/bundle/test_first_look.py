@@ -10,9 +10,8 @@ import pytest
 from _networks import random_images, small_network, torch_probabilities
 from _service import big_digits
 from tenfold.bundle.export import export_bundle
-from tenfold.bundle.first_look import first_look, sure_from
 from tenfold.bundle.inspection import check_model_bytes
-from tenfold.bundle.loaded import Bundle, open_session
+from tenfold.bundle.predict import Bundle, first_look, open_session, sure_from
 from tenfold.errors import IntegrityError
 
 MEMBERS = [small_network(1), small_network(2)]
@@ -73,7 +72,9 @@ def test_another_first_look_is_another_model(folder):
     """So that parts of a table, named after it, are not taken for those of a bundle that answers otherwise."""
     plain = Bundle.open(folder, threads=1).identity
     first, second = softmaxes(folder)
-    opened = (Bundle.open(with_first_look(folder, *look), threads=1) for look in ((first, 0.9), (second, 0.9), (first, 0.8)))
+    opened = (
+        Bundle.open(with_first_look(folder, *look), threads=1) for look in ((first, 0.9), (second, 0.9), (first, 0.8))
+    )
     assert len({plain, *(bundle.identity for bundle in opened)}) == 4
 
 
@@ -103,7 +104,8 @@ def test_sure_is_where_the_first_look_makes_no_mistake_of_its_own():
     labels = np.array([0, 1, 2, 2, 9, 9])
     first = of([0.99, 0.95, 0.9034, 0.97, 0.8, 0.96], [0, 0, 0, 0, 1, 2])
     every = of([0.20, 0.90, 0.9, 0.9, 0.4, 0.9], [0, 0, 2, 0, 1, 2])
-    # row 0 is right at the first look, rows 1, 3 and 5 are as wrong with every look, row 4 is rejected by every look at 0.5
+    # row 0 is right at the first look, rows 1, 3 and 5 are as wrong with every look, row 4 is rejected by every look at
+    # 0.5
     assert sure_from(first, every, labels, 0.5) == 0.904
     assert sure_from(first, every, labels, 0.95) == 0.971  # now every look rejects 3 and 5, and 1
     assert sure_from(first[[0]], every[[0]], labels[[0]], 0.5) == 0.0

@@ -177,8 +177,14 @@ ALLOWED = f"expected one of: {', '.join(sorted(OPERATORS))}"
         (field(7, field(11, field(3, b""))), f"model.onnx: found field 3 in a value{BEYOND}"),
         (field(7, field(12, field(3, b""))), f"model.onnx: found field 3 in a value{BEYOND}"),
         (field(8, field(1, b"evil")), f"model.onnx: found 'evil' in an operator set{OURS}; {DOMAINS}"),
-        (field(7, field(1, field(7, b"evil\x1b[2J"))), f"model.onnx: found 'evil\\\\x1b[2J' in a node{OURS}; {DOMAINS}"),
-        (field(8, field(1, b"\xff" + b"e" * 70)), f"model.onnx: found '\ufffd{'e' * 59}' in an operator set{OURS}; {DOMAINS}"),
+        (
+            field(7, field(1, field(7, b"evil\x1b[2J"))),
+            f"model.onnx: found 'evil\\\\x1b[2J' in a node{OURS}; {DOMAINS}",
+        ),
+        (
+            field(8, field(1, b"\xff" + b"e" * 70)),
+            f"model.onnx: found '\ufffd{'e' * 59}' in an operator set{OURS}; {DOMAINS}",
+        ),
         (
             field(7, field(1, field(4, b"If"))),
             f"model.onnx: found 'If' in a node{OURS}; {ALLOWED}",
@@ -198,7 +204,10 @@ def test_what_is_refused_is_said_word_for_word(content, words):
 def test_the_operators_of_a_model_are_those_of_its_nodes():
     nodes = {node.op_type for node in onnx.load_from_string(GOOD).graph.node}
     assert operators_of(GOOD) == nodes <= OPERATORS
-    assert operators_of(field(7, field(1, field(4, b"Relu")) + field(1, field(1, b"x") + field(4, b"Add")))) == {"Relu", "Add"}
+    assert operators_of(field(7, field(1, field(4, b"Relu")) + field(1, field(1, b"x") + field(4, b"Add")))) == {
+        "Relu",
+        "Add",
+    }
     assert operators_of(field(8, field(1, field(4, b"Relu")))) == frozenset()
     assert operators_of(field(7, field(2, field(4, b"Relu")))) == frozenset()
     assert operators_of(b"\x38\x01" + field(7, b"\x08\x01" + field(1, b"\x20\x01"))) == frozenset()

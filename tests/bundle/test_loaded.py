@@ -15,8 +15,8 @@ import pytest
 from _bundles import digits, digits_run
 from _networks import random_images, small_network, torch_probabilities
 from tenfold.bundle.export import export_bundle
-from tenfold.bundle.loaded import Bundle
 from tenfold.bundle.onnx_graph import export_onnx
+from tenfold.bundle.predict import Bundle
 from tenfold.errors import IntegrityError
 
 
@@ -123,7 +123,10 @@ MANIFESTS = {
     "a list": (b"[]", "found a JSON list"),
     "no version": (b"{}", "found format_version None"),
     "text for version": (b'{"format_version": "1"}', "found format_version '1', expected 1"),
-    "newer": (b'{"format_version": 7, "tenfold": "9.1.0"}', r"found format_version 7, expected 1 .*tenfold 9\.1\.0 wrote it"),
+    "newer": (
+        b'{"format_version": 7, "tenfold": "9.1.0"}',
+        r"found format_version 7, expected 1 .*tenfold 9\.1\.0 wrote it",
+    ),
     "fields missing": (b'{"format_version": 1}', "not a bundle's manifest - .*image_shape: Field required"),
 }
 
@@ -260,7 +263,7 @@ def test_m05_m10_a_model_that_cannot_answer_is_refused_at_the_start(folder, chan
 
 def test_predicting_needs_neither_torch_nor_onnx(folder):
     program = (
-        "import sys; from tenfold.bundle.loaded import Bundle; import numpy as np\n"
+        "import sys; from tenfold.bundle.predict import Bundle; import numpy as np\n"
         "bundle = Bundle.open(sys.argv[1], threads=1)\n"
         "assert bundle.predict_proba(np.zeros((3, 1, 8, 8), np.uint8)).shape == (3, 10)\n"
         "print(sorted({'torch', 'onnx', 'sklearn', 'polars'} & set(sys.modules)))"

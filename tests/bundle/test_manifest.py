@@ -67,7 +67,9 @@ NEWER = "wrote it and reads it, so install that one or a later one"
         ("\x1b[2J", f": found format_version '\\x1b[2J', {HERE}"),
     ],
 )
-def test_m07_another_version_is_refused_with_the_release_that_reads_it(version: object, words: str, tmp_path: Path) -> None:
+def test_m07_another_version_is_refused_with_the_release_that_reads_it(
+    version: object, words: str, tmp_path: Path
+) -> None:
     assert refusal(tmp_path / "m.json", WHOLE | {"format_version": version}) == words
 
 
@@ -94,7 +96,10 @@ def test_m07_a_newer_version_that_does_not_say_who_wrote_it(tmp_path: Path) -> N
         ({"odd\x1b": 1}, "odd\\x1b: "),
         ({"reject_threshold": 1.5}, "reject_threshold: "),
         ({"calibration": {"temperature": 0, "images": 3}}, "calibration.temperature: "),
-        ({"metrics": {"test accuracy": {"value": 2, "low": 0, "high": 1, "images": 3}}}, "metrics.test accuracy.value: "),
+        (
+            {"metrics": {"test accuracy": {"value": 2, "low": 0, "high": 1, "images": 3}}},
+            "metrics.test accuracy.value: ",
+        ),
     ],
 )
 def test_a_wrong_key_is_named_with_what_is_wrong(changes: dict[str, object], words: str, tmp_path: Path) -> None:
@@ -103,7 +108,9 @@ def test_a_wrong_key_is_named_with_what_is_wrong(changes: dict[str, object], wor
 
 def test_of_many_wrong_keys_five_are_named(tmp_path: Path) -> None:
     said = refusal(tmp_path / "m.json", WHOLE | {f"odd{n}": n for n in range(9)})
-    assert said == " is not a bundle's manifest - " + "; ".join(f"odd{n}: Extra inputs are not permitted" for n in range(5))
+    assert said == " is not a bundle's manifest - " + "; ".join(
+        f"odd{n}: Extra inputs are not permitted" for n in range(5)
+    )
 
 
 def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
@@ -113,6 +120,8 @@ def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
 
 def test_every_key_that_is_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "m.json"
-    written = Manifest.model_validate(WHOLE | {"golden": [0.25, 0.75], "reject_threshold": 0.5, "leaked": True, "left_out": 2})
+    written = Manifest.model_validate(
+        WHOLE | {"golden": [0.25, 0.75], "reject_threshold": 0.5, "leaked": True, "left_out": 2}
+    )
     path.write_text(written.model_dump_json())
     assert read_manifest(path) == written

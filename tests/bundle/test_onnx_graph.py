@@ -12,7 +12,7 @@ from tenfold.bundle import onnx_graph
 from tenfold.bundle.inspection import OPERATORS
 from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.errors import IntegrityError, ResourceError
-from tenfold.models.crop import Crop
+from tenfold.models.network import Crop
 
 
 def run_onnx(model: bytes, images: np.ndarray) -> np.ndarray:
@@ -77,7 +77,10 @@ def test_a_network_that_is_there_twice_has_its_weights_once(bits):
     models = [export_onnx([network] * count, (3, 1, 1), 5, "mean", bits=bits) for count in (1, 2)]
     once, twice = (onnx.load_from_string(model).graph for model in models)
     assert len(twice.initializer) == len(once.initializer)
-    assert [sum(node.op_type == "Cast" for node in graph.node) for graph in (once, twice)] == [2, 2]  # the images' and one
+    assert [sum(node.op_type == "Cast" for node in graph.node) for graph in (once, twice)] == [
+        2,
+        2,
+    ]  # the images' and one
 
 
 @pytest.mark.parametrize(("bits", "weight"), [(16, 1e6), (8, float("nan")), (8, float("inf"))])
@@ -235,6 +238,8 @@ def test_shifts_of_colour_images_in_a_log_mean():
 
 
 def test_shifts_do_not_store_the_weights_again():
-    plain, shifted = (export_onnx([small_network()], (1, 8, 8), 10, "mean", offsets) for offsets in ([(0, 0)], [(0, 0), (0, 1)]))
+    plain, shifted = (
+        export_onnx([small_network()], (1, 8, 8), 10, "mean", offsets) for offsets in ([(0, 0)], [(0, 0), (0, 1)])
+    )
     weights = [sum(np.prod(i.dims) for i in onnx.load_from_string(m).graph.initializer) for m in (plain, shifted)]
     assert weights[1] == weights[0] + 9

@@ -21,8 +21,7 @@ from _command_line import tenfold
 from _far_store import announce
 from _small_training import table
 from tenfold.bundle import batch
-from tenfold.bundle.inputs import thumbprint
-from tenfold.bundle.parts import MANIFEST, read_parts
+from tenfold.bundle.pieces import MANIFEST, read_parts, thumbprint
 from tenfold.errors import IntegrityError, ResourceError
 from tenfold.values.run import Run
 
@@ -42,7 +41,8 @@ def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def joined(folder: Path) -> bytes:
     contents = [
-        (folder / part["name"]).read_bytes().partition(b"\n") for part in json.loads((folder / MANIFEST).read_text())["parts"]
+        (folder / part["name"]).read_bytes().partition(b"\n")
+        for part in json.loads((folder / MANIFEST).read_text())["parts"]
     ]
     return contents[0][0] + b"\n" + b"".join(content[2] for content in contents)
 
@@ -74,7 +74,9 @@ def test_a_store_that_refuses_is_one_line_and_what_it_has_is_found_again(
     monkeypatch.setenv("FAR_STORE_ROOM", "3")
     done = tenfold("predict", run.path, data, "--out", "far://answers", "--parts")
     assert (done.code, done.err.count("\n")) == (4, 1)
-    assert "cannot write far://answers: the store is full; check the address, the credentials and the network" in done.err
+    assert (
+        "cannot write far://answers: the store is full; check the address, the credentials and the network" in done.err
+    )
     monkeypatch.delenv("FAR_STORE_ROOM")
     assert len(list((far / "answers").iterdir())) == 3
     outcome = batch.predict_to_csv(run.path, [str(data)], "far://answers/", options=batch.ReadOptions(), as_parts=True)
@@ -114,7 +116,9 @@ def web(tmp_path: Path) -> Iterator[str]:
         def log_message(self, *arguments: Any) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path / "www"))) as server:
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path / "www"))
+    ) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -156,8 +160,20 @@ def test_one_file_at_a_url_is_refused(run: Run, tmp_path: Path) -> None:
 
 def test_d12_another_file_of_that_name_on_a_worker_is_refused(run: Run, tmp_path: Path) -> None:
     data, model = table(tmp_path), batch.Bundle.open(run.path, 1).manifest.model.sha256
-    task = {"bundle": str(run.path), "model": model, "source": str(data), "number": 0, "options": asdict(batch.ReadOptions())}
-    task |= {"probabilities": False, "folder": str(tmp_path / "out"), "threads": 1, "piece": None, "thumb": thumbprint(str(data))}
+    task = {
+        "bundle": str(run.path),
+        "model": model,
+        "source": str(data),
+        "number": 0,
+        "options": asdict(batch.ReadOptions()),
+    }
+    task |= {
+        "probabilities": False,
+        "folder": str(tmp_path / "out"),
+        "threads": 1,
+        "piece": None,
+        "thumb": thumbprint(str(data)),
+    }
     data.write_text(data.read_text().replace("1", "2", 1))  # as long as before
     with pytest.raises(IntegrityError, match="is another file on the machine"):
         batch.predict_piece(None, **task)  # type: ignore[arg-type]
@@ -165,5 +181,7 @@ def test_d12_another_file_of_that_name_on_a_worker_is_refused(run: Run, tmp_path
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec", None)
-    with pytest.raises(ResourceError, match=r"to write s3://b needs the package 'fsspec'.*pip install 'tenfold\[remote\]'"):
+    with pytest.raises(
+        ResourceError, match=r"to write s3://b needs the package 'fsspec'.*pip install 'tenfold\[remote\]'"
+    ):
         batch.parts_folder("s3://b")

@@ -5,9 +5,8 @@ import onnxruntime
 import torch
 from torch import nn
 
-from tenfold.bundle.last_class import SpreadLast
 from tenfold.bundle.onnx_graph import export_onnx
-from tenfold.bundle.stretched import Stretched, stretching
+from tenfold.bundle.views import SpreadLast, Stretched, stretching
 
 
 def test_rows_become_wider_around_their_middle() -> None:
@@ -39,5 +38,7 @@ def test_the_exported_graph_says_the_same_and_has_the_weights_once() -> None:
     model = export_onnx([stretched], (1, 8, 8), 3, "mean")
     with torch.no_grad():
         expected = stretched(torch.from_numpy(images).float() / 255).softmax(1).numpy()
-    np.testing.assert_allclose(onnxruntime.InferenceSession(model).run(None, {"images": images})[0], expected, atol=1e-6)
+    np.testing.assert_allclose(
+        onnxruntime.InferenceSession(model).run(None, {"images": images})[0], expected, atol=1e-6
+    )
     assert len(model) < 1.2 * len(export_onnx([one], (1, 8, 8), 3, "mean")) + 2 * 4 * 8 * 8 + 2000

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from tenfold.bundle import submission
-from tenfold.bundle.csv_table import csv_text
-from tenfold.bundle.submission import submission_name, write_submission
+from tenfold.bundle.submission import csv_text, submission_name, write_submission
 from tenfold.bundle.submission_check import check_submission
 from tenfold.errors import DataError, IntegrityError, UsageError
 from tenfold.values.predictions import Predictions

@@ -20,15 +20,14 @@ from _bundles import digits, digits_run
 from _command_line import tenfold
 from _networks import random_images, shaken, small_network
 from _service import big_digits
-from tenfold.bundle.files import model_bytes
-from tenfold.bundle.loaded import Bundle, open_session
-from tenfold.bundle.manifest import Manifest, ModelFile
+from tenfold.bundle.manifest import Manifest, ModelFile, model_bytes
 from tenfold.bundle.onnx_graph import export_onnx
+from tenfold.bundle.predict import Bundle, open_session
 from tenfold.bundle.targets import TARGETS
 from tenfold.bundle.targets.c import c_header
 from tenfold.errors import UsageError
 from tenfold.models.layers.kernel import Kernel
-from tenfold.models.notation import parse
+from tenfold.models.network import parse
 
 HARNESS = """
 #include <stdio.h>
@@ -180,7 +179,9 @@ def test_the_int8_model_comes_with_its_measured_loss(run, labelled, tmp_path):
     small = onnxruntime.InferenceSession(tmp_path / "digits.int8.onnx", providers=["CPUExecutionProvider"])
     operators = {node.op_type for node in onnx.load(tmp_path / "digits.int8.onnx").graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= operators
-    weights = [t for t in onnx.load(tmp_path / "digits.int8.onnx").graph.initializer if t.data_type == onnx.TensorProto.INT8]
+    weights = [
+        t for t in onnx.load(tmp_path / "digits.int8.onnx").graph.initializer if t.data_type == onnx.TensorProto.INT8
+    ]
     assert sorted(len(t.dims) for t in weights if len(t.dims) > 1) == [2, 4, 4]  # two convolutions, one dense layer
     data = digits()
     chosen = np.zeros(len(data), bool)
@@ -226,7 +227,9 @@ def test_the_hub_folder_has_a_card_and_is_a_bundle_again(run, tmp_path):
     card = yaml.safe_load(front)
     assert card["pipeline_tag"] == "image-classification"
     (result,) = card["model-index"][0]["results"]
-    assert result["metrics"][0]["value"] == pytest.approx(Bundle.open(run.path).manifest.metrics["test accuracy"].value, abs=1e-6)
+    assert result["metrics"][0]["value"] == pytest.approx(
+        Bundle.open(run.path).manifest.metrics["test accuracy"].value, abs=1e-6
+    )
     assert text.lstrip().startswith("# digits")
     config = json.loads((tmp_path / "h" / "config.json").read_text())
     assert config["id2label"] == {str(k): str(k) for k in range(10)}

@@ -6,8 +6,8 @@ import torch
 
 from _networks import random_images, small_network
 from tenfold.bundle.onnx_graph import export_onnx
-from tenfold.bundle.votes import member_probabilities
-from tenfold.values.voting import vote
+from tenfold.bundle.verification import member_probabilities
+from tenfold.values.predictions import vote
 
 IMAGES = random_images(150)
 
@@ -18,7 +18,9 @@ def test_members_are_told_apart_and_their_vote_is_the_bundle_s(how) -> None:
     model = export_onnx(networks, (1, 8, 8), 10, how)
     found = member_probabilities(model, IMAGES, 3)
     with torch.inference_mode():
-        expected = [network(torch.from_numpy(IMAGES.copy()).float() / 255).softmax(dim=1).numpy() for network in networks]
+        expected = [
+            network(torch.from_numpy(IMAGES.copy()).float() / 255).softmax(dim=1).numpy() for network in networks
+        ]
     np.testing.assert_allclose(found, np.stack(expected), atol=2e-6)
     assert found.dtype == np.float32
     np.testing.assert_allclose(vote(found, how), vote(expected, how), atol=2e-6)

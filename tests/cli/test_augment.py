@@ -46,12 +46,26 @@ def test_fifty_different_variants_in_five_rows_of_ten(recipe: Path, picture: Pat
 def test_the_seed_decides_the_draws(recipe: Path, picture: Path, tmp_path: Path) -> None:
     made = []
     for seed in ("1", "1", "2"):
-        tenfold("augment", picture, "--recipe", recipe, "--count", "4", "--seed", seed, "--out", tmp_path / "g.png", "--force")
+        tenfold(
+            "augment",
+            picture,
+            "--recipe",
+            recipe,
+            "--count",
+            "4",
+            "--seed",
+            seed,
+            "--out",
+            tmp_path / "g.png",
+            "--force",
+        )
         made.append((tmp_path / "g.png").read_bytes())
     assert made[0] == made[1] != made[2]
 
 
-def test_an_image_is_found_in_the_source_by_its_id(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_is_found_in_the_source_by_its_id(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TENFOLD_HOME", str(tmp_path))
     images = np.zeros((4, 70, 90, 3), np.uint8)
     images[2, 30:40, 30:40] = 255, 0, 0

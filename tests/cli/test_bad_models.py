@@ -1,4 +1,6 @@
-"""M01-M14 as a user meets them: ``tenfold predict`` and ``tenfold verify`` leave with 6, say why, run nothing, write nothing."""
+"""M01-M14 as a user meets them: ``tenfold predict`` and ``tenfold verify`` leave with 6, say why, run nothing, write
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -139,8 +141,14 @@ DAMAGED = {
     "M07 deep": (manifest(b"[" * 100_000), "not readable JSON"),
     "M07 huge": (huge, "found 104,857,600 bytes"),
     "M07 unknown": (manifest(b"{}"), "found format_version None"),
-    "M07 newer": (manifest(b'{"format_version": 7, "tenfold": "9.1.0"}'), r"format_version 7.*tenfold 9\.1\.0 wrote it"),
-    "M08 normalisation": (settings(preprocessing="divided by 127.5, minus one"), "not a bundle's manifest - preprocessing"),
+    "M07 newer": (
+        manifest(b'{"format_version": 7, "tenfold": "9.1.0"}'),
+        r"format_version 7.*tenfold 9\.1\.0 wrote it",
+    ),
+    "M08 normalisation": (
+        settings(preprocessing="divided by 127.5, minus one"),
+        "not a bundle's manifest - preprocessing",
+    ),
     "M08 classes": (settings(class_names=list("abc")), "found the signature"),
     "M09 external data": (graph(outside), "field 13 in a tensor"),
     "M09 link": (link, "symbolic link"),
@@ -151,7 +159,9 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("case", DAMAGED)
-def test_predict_refuses_the_bundle_and_writes_nothing(case: str, folder: Path, digit: Path, forked: Callable[..., Any]) -> None:
+def test_predict_refuses_the_bundle_and_writes_nothing(
+    case: str, folder: Path, digit: Path, forked: Callable[..., Any]
+) -> None:
     damage, words = DAMAGED[case]
     damage(folder)
     done = forked("predict", folder, digit, "--out", folder.parent / "out.csv")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tenfold.cli._read_options import parse_bytes, parse_shape, read_options
+from tenfold.data import ReadOptions
 from tenfold.data.convert import convert
 from tenfold.data.load import load
-from tenfold.data.options import ReadOptions
 from tenfold.errors import UsageError
 from tenfold.values.dataset import Dataset
 

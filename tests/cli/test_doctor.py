@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from _command_line import tenfold
-from tenfold import environment
-from tenfold.environment import Package
+from tenfold import runtime
+from tenfold.runtime import Package
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def test_where_training_can_run(tmp_path: Path) -> None:
     assert (done.code, done.err) == (0, "")
     findings = json.loads(done.out)
     assert findings["problems"] == []
-    assert findings["would_use"]["members_at_once"] == environment.cores()
+    assert findings["would_use"]["members_at_once"] == runtime.cores()
     assert findings["cache"] == {"folder": str(tmp_path), "datasets": {"mnist": None}}
     torch = next(p for p in findings["packages"] if p["name"] == "torch")
     assert (torch["needed"], torch["extra"]) == ("==2.13.0", "train")
@@ -38,7 +38,7 @@ def test_the_tables_name_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "memory",
         str(tmp_path),
         "tenfold data fetch mnist",
-        environment.instruction_set(),
+        runtime.instruction_set(),
     ):
         assert text in done.out
 
@@ -46,7 +46,7 @@ def test_the_tables_name_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_what_is_missing_comes_with_its_command_and_exit_code_4(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     missing = [Package("torch", "==2.13.0", None, "train"), Package("numpy", ">=2.0", "2.4.6", None)]
-    monkeypatch.setattr(environment, "packages", lambda: missing)
+    monkeypatch.setattr(runtime, "packages", lambda: missing)
     done = tenfold("doctor")
     assert done.code == 4
     assert done.err == "error: training cannot run without torch; run: pip install 'tenfold[train]'\n"
@@ -54,7 +54,7 @@ def test_what_is_missing_comes_with_its_command_and_exit_code_4(monkeypatch: pyt
 
 
 def test_a_torch_that_cannot_be_loaded_is_exit_code_4(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "device_and_reason", lambda: (None, "torch cannot be loaded: odd"))
+    monkeypatch.setattr(runtime, "device_and_reason", lambda: (None, "torch cannot be loaded: odd"))
     done = tenfold("doctor", "--json")
     assert done.code == 4
     assert json.loads(done.out)["would_use"]["device"] is None

@@ -20,7 +20,17 @@ def table(tmp_path: Path) -> Path:
 
 
 def test_a_page_and_figures_are_written(cli: Callable[..., Any], table: Path, tmp_path: Path) -> None:
-    done = cli("explore", table, "--test", table, "--no-tsne", "--out", tmp_path / "data.html", "--figures", tmp_path / "figures")
+    done = cli(
+        "explore",
+        table,
+        "--test",
+        table,
+        "--no-tsne",
+        "--out",
+        tmp_path / "data.html",
+        "--figures",
+        tmp_path / "figures",
+    )
     assert done.code == 0, done.stderr
     assert done.stdout.splitlines()[-2:] == [str(tmp_path / "data.html"), str(tmp_path / "figures")]
     assert "leak     leakage: 60 of 60 test rows" in done.stdout

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from _command_line import tenfold
-from tenfold import __version__, environment
+from tenfold import __version__, runtime
 from tenfold.cli import build_app
 from tenfold.errors import Stopped
 
@@ -21,7 +21,10 @@ def shell(redirection: str, *arguments: str) -> subprocess.CompletedProcess[str]
     """The real command with its output going where ``redirection`` says."""
     command = f'"$@" {redirection}'
     return subprocess.run(
-        ["bash", "-c", command, "bash", sys.executable, "-m", "tenfold", *arguments], capture_output=True, text=True, check=False
+        ["bash", "-c", command, "bash", sys.executable, "-m", "tenfold", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -77,7 +80,7 @@ def test_whatever_a_command_raises_has_its_exit_code(
     def fail(**_: object) -> None:
         raise raised
 
-    monkeypatch.setattr(environment, "describe", fail)
+    monkeypatch.setattr(runtime, "describe", fail)
     done = tenfold("doctor")
     assert done.code == code
     assert said in done.err
@@ -85,7 +88,7 @@ def test_whatever_a_command_raises_has_its_exit_code(
 
 
 def test_debug_shows_where_a_bug_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "packages", lambda: 1 / 0)
+    monkeypatch.setattr(runtime, "packages", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         tenfold("--debug", "doctor")
 

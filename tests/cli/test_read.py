@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lab.synthesis.paper import Paper, photographed
+from lab.synthesis.strings import write_string
 from PIL import Image
 
 from _handwriting import digits
-from tenfold.reading.synthesis.paper import Paper, photographed
-from tenfold.reading.synthesis.strings import write_string
 
 IMAGES, LABELS = digits()
 
@@ -65,7 +65,9 @@ def test_what_cannot_be_done_is_said_and_nothing_is_written(
     assert not [path for path in done.changed if path != "tmp/.ses"]  # which is ONNX Runtime's own
 
 
-def test_what_is_sure_goes_to_csv_and_the_rest_to_a_page(cli: Callable[..., object], note: Path, tmp_path: Path) -> None:
+def test_what_is_sure_goes_to_csv_and_the_rest_to_a_page(
+    cli: Callable[..., object], note: Path, tmp_path: Path
+) -> None:
     page, table = tmp_path / "review.html", tmp_path / "sure.csv"
     done = cli("read", note, "--expect", "length=3", "--review", page, "--out", table)
     assert done.code == 0, done.stderr

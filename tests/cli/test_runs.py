@@ -10,7 +10,7 @@ import pytest
 
 from _command_line import tenfold
 from _runs import made_run
-from tenfold.evaluation.external import ExternalEntry, write_external
+from tenfold.evaluation.leaderboard import ExternalEntry, write_external
 from tenfold.values.predictions import Predictions
 from tenfold.values.run import Run
 
@@ -21,7 +21,10 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "runs"
     made_run(folder, "good")
     made_run(
-        folder, "better", test={"accuracy": 0.997, "low": 0.996, "high": 0.998, "errors": 30, "n": 10_000}, seconds={"total": 600}
+        folder,
+        "better",
+        test={"accuracy": 0.997, "low": 0.996, "high": 0.998, "errors": 30, "n": 10_000},
+        seconds={"total": 600},
     )
     made_run(folder, "leaked", leaked=True, test=None)
     made_run(folder, "stopped", seal=False)
@@ -64,7 +67,9 @@ def test_the_figures_of_a_run(folder: Path) -> None:
 
 
 def test_damage_says_what_is_wrong(folder: Path) -> None:
-    details = {str(row["name"]).split("_")[1]: row["detail"] for row in json.loads(tenfold("runs", folder, "--json").out)}
+    details = {
+        str(row["name"]).split("_")[1]: row["detail"] for row in json.loads(tenfold("runs", folder, "--json").out)
+    }
     assert "summary.json is not readable JSON" in details["cut"]
     assert details["odd"].startswith("summary.json: test.accuracy: ")
     assert "recipe.toml" in details["scrawled"]

@@ -46,12 +46,19 @@ def with_conflict(data: Dataset) -> Dataset:
 
 CASES = {
     "L01": (lambda: (digits().take(range(500)), digits().take(range(400, 900))), "leakage: 100 of 500 test rows"),
-    "L05": (lambda: (with_conflict(digits().take(range(500))), digits().take(range(500, 900))), "label-conflicts: 2 of 500"),
+    "L05": (
+        lambda: (with_conflict(digits().take(range(500))), digits().take(range(500, 900))),
+        "label-conflicts: 2 of 500",
+    ),
 }
 
 
-@pytest.mark.parametrize(("case", "command"), [("L01", "run"), ("L05", "run"), ("L05", "train")])  # train has no test set
-def test_strict_leaves_with_3_and_trains_nothing(case: str, command: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(
+    ("case", "command"), [("L01", "run"), ("L05", "run"), ("L05", "train")]
+)  # train has no test set
+def test_strict_leaves_with_3_and_trains_nothing(
+    case: str, command: str, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
     make, words = CASES[case]
     path = recipe(tmp_path, *make())
     done = cli(command, path, "--strict", "--executor", "local")
@@ -62,7 +69,9 @@ def test_strict_leaves_with_3_and_trains_nothing(case: str, command: str, tmp_pa
     assert [name for name in done.changed if not name.startswith("home")] == []
 
 
-def test_l01_without_strict_it_is_a_warning_and_with_clean_data_strict_is_silent(tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_l01_without_strict_it_is_a_warning_and_with_clean_data_strict_is_silent(
+    tmp_path: Path, cli: Callable[..., Any]
+) -> None:
     leaking, clean = tmp_path / "leaking", tmp_path / "clean"
     for folder in (leaking, clean):
         folder.mkdir()

@@ -7,7 +7,7 @@ import pytest
 
 from _bundles import TRAINING_ROWS, digits, digits_run
 from _command_line import tenfold
-from tenfold.atomic import write_json
+from tenfold.files import write_json
 
 
 def save(path, data, role: str):
@@ -36,7 +36,9 @@ def kaggle(tmp_path, monkeypatch):
         noted = tmp_path / "noted"
         script = tmp_path / "bin" / "kaggle"
         script.parent.mkdir()
-        program = f"import sys; open({str(noted)!r}, 'w').write('\\n'.join(sys.argv[1:])); print({says!r}); sys.exit({code})"
+        program = (
+            f"import sys; open({str(noted)!r}, 'w').write('\\n'.join(sys.argv[1:])); print({says!r}); sys.exit({code})"
+        )
         script.write_text(f"#!{sys.executable}\n{program}\n")
         script.chmod(0o755)
         monkeypatch.setenv("PATH", str(script.parent))
@@ -121,7 +123,9 @@ def test_upload_goes_through_the_kaggle_command(run, test_set, tmp_path, kaggle)
     assert (done.code, done.err) == (0, "")
     assert "Successfully submitted to Digit Recognizer" in done.out
     message = f"tenfold digits {run.recipe.key()}"
-    assert noted.read_text().split("\n") == [*("competitions", "submit", "-c", "digit-recognizer", "-f", str(out), "-m", message)]
+    assert noted.read_text().split("\n") == [
+        *("competitions", "submit", "-c", "digit-recognizer", "-f", str(out), "-m", message)
+    ]
 
 
 def test_only_a_submission_of_the_right_size_is_uploaded(run, test_set, tmp_path, kaggle):
@@ -150,6 +154,8 @@ def test_without_the_kaggle_command_upload_says_how_to_get_it(run, test_set, tmp
     assert "pip install kaggle" in done.err
 
 
-@pytest.mark.parametrize("arguments", [[], ["run"], ["--test", "x"], ["run", "--check", "x"], ["--check", "x", "--upload"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["run"], ["--test", "x"], ["run", "--check", "x"], ["--check", "x", "--upload"]]
+)
 def test_what_cannot_be_meant_is_a_usage_error(arguments):
     assert tenfold("submit", *arguments).code == 2

@@ -28,7 +28,10 @@ def test_every_difference_in_every_run_is_named(tmp_path: Path) -> None:
     assert done.err.splitlines() == [
         f"error: {changed.path}: members/00/member.json is missing",
         f"error: {changed.path}: summary.json: SHA-256 differs from manifest",
-        f"error: {stopped.path} has no manifest.json: the run is not complete. Go on with: tenfold run --resume {stopped.path}",
+        (
+            f"error: {stopped.path} has no manifest.json: the run is not complete. Go on with: tenfold run --resume"
+            f" {stopped.path}"
+        ),
     ]
 
 
@@ -73,7 +76,9 @@ def test_g07_a_bundle_answers_as_on_the_day_it_was_made(tmp_path: Path) -> None:
     bundle = run.path / "bundle"
     done = tenfold("verify", run.path, bundle)
     assert done.code == 0, done.err
-    assert done.out.splitlines()[0].endswith("files as recorded, weights finite, the model's answer as on the day it was made")
+    assert done.out.splitlines()[0].endswith(
+        "files as recorded, weights finite, the model's answer as on the day it was made"
+    )
     manifest = json.loads((bundle / "manifest.json").read_text())
     assert len(manifest["golden"]) == 10
     assert abs(sum(manifest["golden"]) - 1) < 1e-4
@@ -95,6 +100,6 @@ def test_g07_a_damaged_model_is_named(tmp_path: Path) -> None:
 
 
 def test_the_bundle_that_comes_along_is_whole() -> None:
-    from tenfold.bundle.files import bundle_folder
+    from tenfold.bundle.manifest import bundle_folder
 
     assert tenfold("verify", bundle_folder("builtin")).code == 0

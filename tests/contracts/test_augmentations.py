@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from tenfold.augment import AUGMENTATIONS, Augmentation, build
+from tenfold.augmentation import AUGMENTATIONS, Augmentation, build
 from tenfold.errors import UsageError
 from tenfold.values.recipe import AugmentSettings
 
@@ -13,7 +13,14 @@ from tenfold.values.recipe import AugmentSettings
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "affine": [
         {"rotation": 15, "shear": 10, "zoom": 0.1, "shift": 2},
-        {"rotation": 40, "zoom": 0.9, "shift": 30, "distribution": "normal", "interpolation": "nearest", "zoom_centre": 1.1},
+        {
+            "rotation": 40,
+            "zoom": 0.9,
+            "shift": 30,
+            "distribution": "normal",
+            "interpolation": "nearest",
+            "zoom_centre": 1.1,
+        },
     ],
     "elastic": [{}, {"alpha": 100, "sigma": 1.5}],
     "erase": [{"probability": 1}, {"probability": 0.7, "largest": 1.0, "fill": "noise"}],

@@ -7,11 +7,11 @@ import torch
 from _digits import digits
 from _networks import torch_probabilities
 from tenfold.bundle.export import FITTED_TOLERANCE
-from tenfold.bundle.loaded import open_session
 from tenfold.bundle.onnx_graph import export_onnx
+from tenfold.bundle.predict import open_session
 from tenfold.errors import Stopped
 from tenfold.models import MODELS, build
-from tenfold.models.fitted import Fitted, Work, apply
+from tenfold.models._fitted import Fitted, Work, apply
 from tenfold.training.state import load_weights, weights_of
 from tenfold.values.recipe import ModelSettings
 
@@ -54,7 +54,10 @@ def test_its_probabilities_are_as_sure_as_it_is_right(learnt: tuple[str, Fitted]
 def test_its_onnx_graph_says_the_same(learnt: tuple[str, Fitted]) -> None:
     images = digits().images[1000:1200]
     session = open_session(export_onnx([learnt[1]], (1, 8, 8), 10, "mean"), 1)
-    assert np.abs(session.run(None, {"images": images})[0] - torch_probabilities([learnt[1]], images)).max() < FITTED_TOLERANCE
+    assert (
+        np.abs(session.run(None, {"images": images})[0] - torch_probabilities([learnt[1]], images)).max()
+        < FITTED_TOLERANCE
+    )
 
 
 def test_a_fresh_one_takes_its_weights(learnt: tuple[str, Fitted]) -> None:
@@ -101,7 +104,10 @@ def test_it_takes_colour_images_that_are_not_square(kind: str) -> None:
     fitted.learn(images, labels, Work())
     assert (apply(list(fitted), images).argmax(1) == labels).mean() > 0.9
     session = open_session(export_onnx([fitted], (3, 12, 9), 3, "mean"), 1)
-    assert np.abs(session.run(None, {"images": images})[0] - torch_probabilities([fitted], images)).max() < FITTED_TOLERANCE
+    assert (
+        np.abs(session.run(None, {"images": images})[0] - torch_probabilities([fitted], images)).max()
+        < FITTED_TOLERANCE
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,7 @@ import torch
 
 from tenfold.errors import UsageError
 from tenfold.models import MODELS, build
-from tenfold.models.fitted import Fitted
+from tenfold.models._fitted import Fitted
 from tenfold.values.recipe import ModelSettings
 
 # settings that a model cannot do without; a model that is not here is tested with its defaults
@@ -29,7 +29,9 @@ BY_GRADIENT = [case for case in CASES if not isinstance(build(case.values[0], (1
 @pytest.mark.parametrize("classes", [2, 10, 47])
 @pytest.mark.parametrize("image_shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8)], ids=str)
 @pytest.mark.parametrize("settings", CASES)
-def test_images_become_logits_of_each_class(settings: ModelSettings, image_shape: tuple[int, int, int], classes: int) -> None:
+def test_images_become_logits_of_each_class(
+    settings: ModelSettings, image_shape: tuple[int, int, int], classes: int
+) -> None:
     network = build(settings, image_shape, classes)
     for training, count in ((True, 4), (False, 4), (False, 1)):
         network.train(training)

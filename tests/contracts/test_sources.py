@@ -63,7 +63,9 @@ def test_looking_changes_nothing(name: str, tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
-def test_whatever_is_recognised_is_read_or_refused_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_is_recognised_is_read_or_refused_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No junk under any name makes a reader fail in another way than by saying what is wrong."""
     monkeypatch.setenv("TENFOLD_HOME", str(tmp_path / "home"))
     junk = tmp_path / "junk"

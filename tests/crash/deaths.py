@@ -1,4 +1,5 @@
-"""Child of test_phases: runs a small training again and again, each time killed by its own hand at the files it is told.
+"""Child of test_phases: runs a small training again and again, each time killed by its own hand at the files it is
+told.
 
 A line of JSON for each scenario goes to standard output. Packages are imported once; every run is a fork of this
 process, so that a death costs its training and not the start of Python.
@@ -20,7 +21,7 @@ import tenfold.bundle.export
 import tenfold.report.page
 import tenfold.training.member
 from _small_run import bits, clear, the_run
-from tenfold import atomic
+from tenfold import files
 from tenfold.bundle.verification import verify
 from tenfold.cli import main as tenfold
 
@@ -56,7 +57,7 @@ def run(out: Path, recipe: Path, death: tuple[str, str] | None) -> int:
     if child == 0:
         sys.stdout = sys.stderr
         if death:
-            atomic.os = Killing(*death)  # type: ignore[assignment]
+            files.os = Killing(*death)  # type: ignore[assignment]
         try:
             tenfold(["--quiet", *arguments, "--executor", "local"])
         except SystemExit as end:

@@ -49,7 +49,9 @@ def rounds(folder: Path, kills: int, seed: int) -> Iterator[Ended]:
     while done < kills:
         out = folder / f"run-{done}"
         began, here = time.monotonic(), 0
-        while here < KILLS_PER_RUN and killed(out, recipe, folder, draw.uniform(0.2, 1.1) * usual, draw.choice(VICTIMS)):
+        while here < KILLS_PER_RUN and killed(
+            out, recipe, folder, draw.uniform(0.2, 1.1) * usual, draw.choice(VICTIMS)
+        ):
             here += 1
         found = bits(finish(out, recipe, folder))
         names = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))

@@ -2,7 +2,8 @@
 
     python tests/crash/outputs.py FOLDER NAME ...
 
-kills a write of each NAME before its first call that changes the disk, before its second, and so on, and prints a line of
+kills a write of each NAME before its first call that changes the disk, before its second, and so on, and prints a line
+of
 JSON for each: the name, how the child ended, what was then there, and what is there after writing again.
 """
 
@@ -24,17 +25,17 @@ from _bundles import digits, digits_run
 from _faulty_os import FaultyOs
 from _networks import small_network, torch_probabilities
 from _report_runs import predict
-from tenfold import atomic
-from tenfold.atomic import write_text
+from tenfold import files
 from tenfold.bundle.export import export_bundle
-from tenfold.bundle.loaded import Bundle
 from tenfold.bundle.manifest import Estimate
+from tenfold.bundle.predict import Bundle
 from tenfold.bundle.submission import write_submission
 from tenfold.bundle.submission_check import check_submission
 from tenfold.errors import IntegrityError
-from tenfold.explanation import explain  # noqa: F401 - what a report imports late must not meet the fault
+from tenfold.evaluation import attribution  # noqa: F401 - what a report imports late must not meet the fault
+from tenfold.files import write_text
 from tenfold.report.page import write_report
-from tenfold.training.checkpoint import load_newest, save_checkpoint
+from tenfold.training.state import load_newest, save_checkpoint
 from tenfold.values.run import Run
 
 TENSORS = {"weight": torch.arange(12.0).reshape(3, 4)}
@@ -42,7 +43,9 @@ TENSORS = {"weight": torch.arange(12.0).reshape(3, 4)}
 
 @dataclass(frozen=True)
 class Output:
-    """Something durable: ``before`` makes what was there, ``write`` the new, ``state`` says which of them is there, verified."""
+    """Something durable: ``before`` makes what was there, ``write`` the new, ``state`` says which of them is there,
+    verified.
+    """
 
     before: Callable[[Path], object]
     write: Callable[[Path], object]
@@ -155,7 +158,7 @@ def main(folder: Path, name: str) -> None:
         shutil.copytree(pristine, place)
         child = os.fork()
         if child == 0:
-            atomic.os = FaultyOs(at, die)  # type: ignore[assignment]
+            files.os = FaultyOs(at, die)  # type: ignore[assignment]
             output.write(place)
             os._exit(0)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -22,9 +22,9 @@ from outputs import OUTPUTS, TENSORS, checkpoint
 
 from _faulty_os import FaultyOs
 from _small_run import environment
-from tenfold import atomic
+from tenfold import files
 from tenfold.errors import ResourceError
-from tenfold.training.checkpoint import load_newest
+from tenfold.training.state import load_newest
 
 
 @pytest.mark.parametrize("for_ever", [False, True], ids=["once", "for-ever"])
@@ -48,7 +48,7 @@ def test_k01_whichever_call_fails_the_old_or_the_new_is_there(
         shutil.copytree(pristine, folder)
         faulty = FaultyOs(at, fault, for_ever=for_ever)
         with monkeypatch.context() as patch:
-            patch.setattr(atomic, "os", faulty)
+            patch.setattr(files, "os", faulty)
             try:
                 output.write(folder)
             except ResourceError as error:

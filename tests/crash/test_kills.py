@@ -40,11 +40,15 @@ def killed_at(tmp_path: Path, points: int) -> None:
     """Kill a run at so many calls of each kind, spread evenly, and compare its end with that of one left alone."""
     recipe = write_inputs(tmp_path, checkpoint_minutes=2)
     trace = tmp_path / "trace"
-    alone = finish(tmp_path / "alone", recipe, tmp_path)  # which also puts the data into the cache: fewer calls from now on
+    alone = finish(
+        tmp_path / "alone", recipe, tmp_path
+    )  # which also puts the data into the cache: fewer calls from now on
     whole = traced(["-e", f"trace={','.join(CALLS)}", "-o", str(trace)], tmp_path / "whole", recipe)
     assert whole.returncode == 0, whole.stderr
     calls = re.findall(rf"^(\d+) +({'|'.join(CALLS)})\(", trace.read_text("utf-8", "replace"), re.MULTILINE)
-    made = {call: max(Counter(thread for thread, made in calls if made == call).values()) for call in CALLS}  # when= counts so
+    made = {
+        call: max(Counter(thread for thread, made in calls if made == call).values()) for call in CALLS
+    }  # when= counts so
     for call in CALLS:
         assert made[call] >= points
         for point in range(points):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from _small_run import bits, command, environment, finish, the_run, write_inputs
-from tenfold.training.checkpoint import load_newest
+from tenfold.training.state import load_newest
 from tenfold.values.run import Run
 
 Done = subprocess.CompletedProcess[str]
@@ -35,12 +35,16 @@ def disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     folder.mkdir()
 
     def mount(options: str) -> Path:
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, check=False).returncode:
+        if subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, check=False
+        ).returncode:
             pytest.skip("may not mount a file system here")
         return folder
 
     yield mount
-    while os.path.ismount(folder) and not subprocess.run(["umount", folder], capture_output=True, check=False).returncode:
+    while (
+        os.path.ismount(folder) and not subprocess.run(["umount", folder], capture_output=True, check=False).returncode
+    ):
         pass
 
 
@@ -51,12 +55,10 @@ def train(out: Path, recipe: Path, limits: Limits | None = None, wrapper: Sequen
     """
     started = command("run", recipe, "--out", out, "--executor", "local")
     code = (
-        "import resource, sys, torch, onnxruntime, tenfold.training.member, tenfold.bundle.export, tenfold.report.page\n"
-        "from tenfold.cli import main\n"
-        f"for what, limit in {limits or {}}.items():\n"
-        "    used = int(open('/proc/self/statm').read().split()[0]) * 4096 if what == resource.RLIMIT_AS else 0\n"
-        "    resource.setrlimit(what, (used + limit, used + limit))\n"
-        f"main({started[3:]!r})"
+        "import resource, sys, torch, onnxruntime, tenfold.training.member, tenfold.bundle.export,"
+        f" tenfold.report.page\nfrom tenfold.cli import main\nfor what, limit in {limits or {}}.items():\n    used ="
+        " int(open('/proc/self/statm').read().split()[0]) * 4096 if what == resource.RLIMIT_AS else 0\n   "
+        f" resource.setrlimit(what, (used + limit, used + limit))\nmain({started[3:]!r})"
     )
     return subprocess.run(
         [*wrapper, started[0], "-W", "ignore", "-c", code],

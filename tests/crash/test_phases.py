@@ -58,5 +58,7 @@ def test_k06_killed_at_any_stage_a_run_ends_with_the_same_bits(tmp_path: Path) -
     assert dict(zip(PHASES, found, strict=True)) == dict.fromkeys(PHASES, killed(1))
 
 
-def test_k06_k07_killed_at_every_stage_in_turn_also_while_it_resumes_a_run_ends_with_the_same_bits(tmp_path: Path) -> None:
+def test_k06_k07_killed_at_every_stage_in_turn_also_while_it_resumes_a_run_ends_with_the_same_bits(
+    tmp_path: Path,
+) -> None:
     assert ends(tmp_path, [list(PHASES)]) == [killed(len(PHASES))]

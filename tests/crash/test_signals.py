@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from _small_run import bits, command, environment, finish, the_run, write_inputs
-from tenfold import atomic, pipeline
+from tenfold import files, pipeline
 from tenfold.errors import Stopped
 from tenfold.values.recipe import load_recipe
 from tenfold.values.run import Run
@@ -136,7 +136,7 @@ def test_k08_a_signal_while_a_checkpoint_is_written(
     whole = pipeline.start(recipe, "run", pipeline.Settings(out=tmp_path / "whole", executor="local"))
     settings = pipeline.Settings(out=tmp_path / "runs", executor="local")
     with monkeypatch.context() as patch:
-        patch.setattr(atomic, "os", Signalling(number))
+        patch.setattr(files, "os", Signalling(number))
         with pytest.raises(Stopped) as caught:
             pipeline.start(recipe, "run", settings)
     assert caught.value.exit_code == CODES[number]

@@ -1,4 +1,6 @@
-"""K16: where, when and by whom a run is made changes no bit and is no bug: clock, time zone, locale, umask, streams, folders."""
+"""K16: where, when and by whom a run is made changes no bit and is no bug: clock, time zone, locale, umask, streams,
+folders.
+"""
 
 from __future__ import annotations
 
@@ -51,13 +53,27 @@ def whole(recipe: Path) -> Run:
     return finish(recipe.parent / "whole", recipe, recipe.parent)
 
 
-@pytest.mark.parametrize("shift", [-86400, pytest.param(YEARS, marks=pytest.mark.slow)], ids=["a-day-back", "ten-years-on"])
+@pytest.mark.parametrize(
+    "shift", [-86400, pytest.param(YEARS, marks=pytest.mark.slow)], ids=["a-day-back", "ten-years-on"]
+)
 def test_k16_r01_r06_odd_surroundings_change_no_bit(shift: int, recipe: Path, whole: Run, tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
     python, _, _, *arguments = command("run", recipe, "--out", tmp_path / "runs", "--executor", "local")
     unusual = environment(recipe.parent, **UNUSUAL)
     done = subprocess.run(
-        ["bash", "-c", '"$@" <&-', "bash", python, "-c", ODD, str(shift), tmp_path / "gone", tmp_path / "runs", *arguments],
+        [
+            "bash",
+            "-c",
+            '"$@" <&-',
+            "bash",
+            python,
+            "-c",
+            ODD,
+            str(shift),
+            tmp_path / "gone",
+            tmp_path / "runs",
+            *arguments,
+        ],
         env={name: value for name, value in unusual.items() if name not in ("HOME", "USER", "LOGNAME")},
         capture_output=True,
         text=True,
@@ -98,5 +114,7 @@ def test_k16_a_working_directory_that_is_gone_is_said_to_be(recipe: Path, tmp_pa
         check=False,
     )
     assert done.returncode == 4
-    assert done.stderr.endswith("error: the folder that this was started in is gone; change to another one and run again\n")
+    assert done.stderr.endswith(
+        "error: the folder that this was started in is gone; change to another one and run again\n"
+    )
     assert not (tmp_path / "runs").exists()

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tenfold import atomic
+from tenfold import files
 
 OLD, NEW = b"old" * 100, [b"new" * 50, b"new" * 50]
 FOLDER = Path("/disk")
@@ -102,7 +102,9 @@ class Disk:
         return getattr(os, name)
 
     def after_the_cut(self) -> Iterator[bytes | None]:
-        """What FILE may hold when the machine starts again: for every subset of uncertain names and of uncertain content."""
+        """What FILE may hold when the machine starts again: for every subset of uncertain names and of uncertain
+        content.
+        """
         for kept in itertools.product((False, True), repeat=len(self.renames)):
             names = self.certain_names
             for change in itertools.compress(self.renames, kept):
@@ -128,9 +130,9 @@ def cuts(
         disk = Disk(at, before=before, deaf=deaf)
         over = True
         with monkeypatch.context() as patch:
-            patch.setattr(atomic, "os", disk)
+            patch.setattr(files, "os", disk)
             try:
-                atomic.write_chunks(FILE, NEW, overwrite=before is not None)
+                files.write_chunks(FILE, NEW, overwrite=before is not None)
             except PowerCut:
                 over = False
         yield over, set(disk.after_the_cut())

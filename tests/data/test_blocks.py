@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tenfold.data import ReadOptions
 from tenfold.data.load import load, load_blocks, load_pieces
-from tenfold.data.options import ReadOptions
-from tenfold.data.sources._blocks import regrouped
+from tenfold.data.sources import regrouped
 from tenfold.errors import DataError
 from tenfold.values.dataset import Dataset
 
@@ -165,7 +165,9 @@ def test_a_table_without_a_header_has_pieces_too(tmp_path):
 
 FAULTS = {
     "a bad value": lambda text: text[:-30] + "x" + text[-29:],
-    "a blank line in the middle": lambda text: "\n\n".join(text.rsplit("\n", 5)[:2]) + "\n" + "\n".join(text.rsplit("\n", 5)[2:]),
+    "a blank line in the middle": lambda text: (
+        "\n\n".join(text.rsplit("\n", 5)[:2]) + "\n" + "\n".join(text.rsplit("\n", 5)[2:])
+    ),
     "cut off": lambda text: text[:-20],
     "many faults": lambda text: text.replace(",17,", ",x17,"),
     "no rows": lambda text: text.split("\n")[0] + "\n",

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenfold.data import cache
+from tenfold.data import ReadOptions, cache
 from tenfold.data.cache import open_stored, stored
 from tenfold.data.load import load
-from tenfold.data.options import ReadOptions
 from tenfold.data.sources import kaggle_csv
 from tenfold.errors import DataError, IntegrityError, ResourceError
 from tenfold.values.dataset import Dataset, Origin

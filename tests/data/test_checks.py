@@ -40,7 +40,13 @@ def test_every_check_reports_also_when_all_is_well() -> None:
     images = (digits.images * 15).astype(np.uint8)[:, None]
     train, test = dataset(images[:1000], digits.target[:1000].astype(np.int64)), dataset(images[1000:])
     findings = check(train, test)
-    assert [f.name for f in findings] == ["duplicates", "constant-images", "label-conflicts", "class-balance", "leakage"]
+    assert [f.name for f in findings] == [
+        "duplicates",
+        "constant-images",
+        "label-conflicts",
+        "class-balance",
+        "leakage",
+    ]
     assert {f.severity for f in findings} == {"note"}
     json.dumps([f.as_dict() for f in findings], allow_nan=False)
 
@@ -77,7 +83,9 @@ def test_l06_the_test_set_itself_among_the_training_images_is_a_leak() -> None:
     assert finding.ids[0] == (1001, 1)
 
 
-@pytest.mark.parametrize(("planted", "severity"), [(0, "note"), (1, "warning"), (10, "warning"), (11, "leak"), (999, "leak")])
+@pytest.mark.parametrize(
+    ("planted", "severity"), [(0, "note"), (1, "warning"), (10, "warning"), (11, "leak"), (999, "leak")]
+)
 def test_more_than_one_percent_of_the_test_rows_is_a_leak(planted: int, severity: str) -> None:
     train, test = noise(2000, seed=1), noise(1000, seed=2)
     train[:planted] = test[:planted]
@@ -149,4 +157,6 @@ def test_c32_class_balance(counts: list[int], severity: str, message: str) -> No
 @pytest.mark.parametrize("degrees", [1, 2, 3, 9, 25, 99])
 @pytest.mark.parametrize("statistic", [0.0, 1e-6, 0.5, 9.0, 100.0, 2000.0])
 def test_chi_square_tail_is_scipys(degrees: int, statistic: float) -> None:
-    assert chi_square_p(statistic, degrees) == pytest.approx(scipy.stats.chi2.sf(statistic, degrees), rel=1e-9, abs=1e-300)
+    assert chi_square_p(statistic, degrees) == pytest.approx(
+        scipy.stats.chi2.sf(statistic, degrees), rel=1e-9, abs=1e-300
+    )

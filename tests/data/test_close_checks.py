@@ -7,11 +7,10 @@ import scipy.stats
 from sklearn.datasets import load_digits
 
 from tenfold.data.checks import Finding
-from tenfold.data.close_checks import check_closely
-from tenfold.data.drift import drift, kolmogorov_smirnov
-from tenfold.data.framing import clipped, inverted, off_centre
+from tenfold.data.checks.closely import check_closely
+from tenfold.data.checks.drift import drift, kolmogorov_smirnov
+from tenfold.data.checks.outliers import clipped, inverted, off_centre, outliers
 from tenfold.data.ink import measure
-from tenfold.data.outliers import outliers
 from tenfold.values.dataset import Dataset
 
 DIGITS = tuple("0123456789")
@@ -41,7 +40,9 @@ def scribbles(count: int) -> Dataset:
     noise = scipy.ndimage.gaussian_filter(rng.normal(size=(count, 24, 24)), (0, 1.5, 1.5))[:, 2:-2, 2:-2]
     framed = np.pad((noise > 0.05) * np.uint8(255), ((0, 0), (6, 6), (6, 6)))
     centres = np.round([scipy.ndimage.center_of_mass(image) for image in framed]).astype(int)
-    centred = np.stack([np.roll(image, 16 - centre, axis=(0, 1)) for image, centre in zip(framed, centres, strict=True)])
+    centred = np.stack(
+        [np.roll(image, 16 - centre, axis=(0, 1)) for image, centre in zip(framed, centres, strict=True)]
+    )
     return Dataset(centred[:, None], np.arange(count) % 10, np.arange(1, count + 1), DIGITS)
 
 
@@ -63,7 +64,9 @@ def test_inverted_images_are_found_either_way_round(data: Dataset) -> None:
 
 
 def test_off_centre_and_clipped_images_are_found(data: Dataset) -> None:
-    moved = changed(data, [10, 11], np.stack([np.roll(data.images[10], 4, axis=2), np.roll(data.images[11], -5, axis=1)]))
+    moved = changed(
+        data, [10, 11], np.stack([np.roll(data.images[10], 4, axis=2), np.roll(data.images[11], -5, axis=1)])
+    )
     measures = measure(moved.images)
     assert rows_of(off_centre(moved, measures)) == {11, 12}
     assert rows_of(clipped(moved, measures)) == {12}

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tenfold.data import ReadOptions
 from tenfold.data.convert import convert
 from tenfold.data.load import load
-from tenfold.data.options import ReadOptions
 from tenfold.errors import ResourceError, UsageError
 from tenfold.values.dataset import Dataset
 
@@ -63,7 +63,9 @@ def test_csv_is_kaggles_table(tmp_path: Path) -> None:
 
 
 def test_f18_no_class_name_becomes_a_formula(tmp_path: Path) -> None:
-    data = Dataset(IMAGES, LABELS % 2, np.array([f"=cmd()!{i}" for i in range(30)]), ("=cmd()", "<script>alert(1)</script>"))
+    data = Dataset(
+        IMAGES, LABELS % 2, np.array([f"=cmd()!{i}" for i in range(30)]), ("=cmd()", "<script>alert(1)</script>")
+    )
     convert(data, tmp_path / "x.csv")
     rows = (tmp_path / "x.csv").read_text().splitlines()[1:]
     assert all(cell.isdigit() for row in rows for cell in row.split(","))

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenfold.data import files
+from tenfold.data import streams
 from tenfold.data.load import load
 from tenfold.errors import DataError, Problem, ResourceError
 
@@ -40,26 +40,26 @@ def test_a_device_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     path = tmp_path / "a"
     path.write_bytes(b"abc")
     with pytest.raises(ResourceError, match=r"a.*Input/output error"):
-        files.ByteStream(path, Broken(), LIMIT, 3).read(3)
-    monkeypatch.setattr(files.hashlib, "file_digest", failing(errno.EIO))
+        streams.ByteStream(path, Broken(), LIMIT, 3).read(3)
+    monkeypatch.setattr(streams.hashlib, "file_digest", failing(errno.EIO))
     with pytest.raises(ResourceError, match="Input/output error"):
-        files.hash_file(path, LIMIT)
+        streams.hash_file(path, LIMIT)
 
 
 def test_the_hash_is_that_of_the_whole_file_however_little_was_read(tmp_path: Path) -> None:
     path, content = tmp_path / "a", bytes(5 << 20)
     path.write_bytes(content)
-    with files.open_stream(path, LIMIT) as stream:
+    with streams.open_stream(path, LIMIT) as stream:
         assert stream.read(10) == content[:10]
-    assert stream.sha256 == hashlib.sha256(content).hexdigest() == files.hash_file(path, LIMIT)
+    assert stream.sha256 == hashlib.sha256(content).hexdigest() == streams.hash_file(path, LIMIT)
 
 
 def test_a_stretch_is_just_that_part_and_a_file_that_shrank_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"0123456789")
-    with files.open_stretch(path, LIMIT, 3, 7) as stream:
+    with streams.open_stretch(path, LIMIT, 3, 7) as stream:
         assert stream.read(100) == b"3456"
-    with pytest.raises(DataError, match="changed"), files.open_stretch(path, LIMIT, 3, 11):
+    with pytest.raises(DataError, match="changed"), streams.open_stretch(path, LIMIT, 3, 11):
         pass
 
 
@@ -73,15 +73,15 @@ def test_what_is_no_regular_file_is_refused_and_has_no_first_bytes(tmp_path: Pat
         (tmp_path / "none", "no such file"),
     ):
         with pytest.raises(DataError, match=words):
-            files.open_regular(path)
-        assert files.first_bytes(path) == b""
+            streams.open_regular(path)
+        assert streams.first_bytes(path) == b""
 
 
 def test_a_file_that_may_not_be_read_is_exit_code_4(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").touch()
-    monkeypatch.setattr(files.os, "open", failing(errno.EACCES))
+    monkeypatch.setattr(streams.os, "open", failing(errno.EACCES))
     with pytest.raises(ResourceError, match="Permission denied"):
-        files.open_regular(tmp_path / "a")
+        streams.open_regular(tmp_path / "a")
 
 
 @pytest.mark.parametrize(("code", "error"), [(errno.EINVAL, DataError), (errno.EIO, ResourceError)])
@@ -152,9 +152,9 @@ def test_a_file_exchanged_for_a_pipe_between_the_look_and_the_opening_is_refused
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a").touch()
-    monkeypatch.setattr(files.os, "fstat", lambda descriptor: os.stat_result((stat.S_IFIFO, *[0] * 9)))
+    monkeypatch.setattr(streams.os, "fstat", lambda descriptor: os.stat_result((stat.S_IFIFO, *[0] * 9)))
     with pytest.raises(DataError, match="expected a regular file"):
-        files.open_regular(tmp_path / "a")
+        streams.open_regular(tmp_path / "a")
 
 
 KINDS = {
@@ -182,12 +182,12 @@ MORE_KINDS = [
 
 @pytest.mark.parametrize(("kind", "first"), [*KINDS.items(), *MORE_KINDS])
 def test_the_usual_mix_ups_are_known_by_their_first_bytes(kind: str | None, first: bytes) -> None:
-    assert files.looks_like(first) == kind
+    assert streams.looks_like(first) == kind
 
 
 def said(path: Path, *, limit: int = LIMIT, member: str | None = None) -> str:
     """The whole message, FILE for the path, of reading all of a file."""
-    with pytest.raises((DataError, ResourceError)) as caught, files.open_stream(path, limit, member=member) as stream:
+    with pytest.raises((DataError, ResourceError)) as caught, streams.open_stream(path, limit, member=member) as stream:
         while stream.read(1000):
             pass
     return str(caught.value).replace(str(path), "FILE")
@@ -195,7 +195,9 @@ def said(path: Path, *, limit: int = LIMIT, member: str | None = None) -> str:
 
 def test_what_is_said_of_files_word_for_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.gz").write_bytes(b"label")
-    assert said(tmp_path / "a.gz") == "FILE: found data that is not compressed, expected gzip data, by the name; is it a?"
+    assert (
+        said(tmp_path / "a.gz") == "FILE: found data that is not compressed, expected gzip data, by the name; is it a?"
+    )
     (tmp_path / "a.gz").write_bytes(KINDS["a zip archive"])
     assert said(tmp_path / "a.gz") == "FILE: found a zip archive, expected gzip data, by the name; is it a?"
     (tmp_path / "a.GZ").write_bytes(gzip.compress(bytes(5000))[:-1])
@@ -206,7 +208,10 @@ def test_what_is_said_of_files_word_for_word(tmp_path: Path, monkeypatch: pytest
     more = "raise --max-input-bytes if that is right"
     assert said(tmp_path / "a", limit=4999) == f"FILE: found 5,000 bytes, expected at most 4,999 bytes; {more}"
     (tmp_path / "b.gz").write_bytes(gzip.compress(bytes(5000)))
-    assert said(tmp_path / "b.gz", limit=4999) == f"FILE: found more than 4,999 bytes, expected at most 4,999 bytes; {more}"
+    assert (
+        said(tmp_path / "b.gz", limit=4999)
+        == f"FILE: found more than 4,999 bytes, expected at most 4,999 bytes; {more}"
+    )
     assert said(tmp_path) == "FILE: found a folder, expected a regular file"
     os.mkfifo(tmp_path / "pipe")
     assert said(tmp_path / "pipe") == "FILE: found a named pipe, expected a regular file"
@@ -218,7 +223,7 @@ def test_what_is_said_of_files_word_for_word(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "loop").symlink_to("loop")
     assert said(tmp_path / "loop") == "FILE: found links that lead in a circle, expected a file"
     assert said(tmp_path / "a", member="x") == damaged % "File is not a zip file"
-    monkeypatch.setattr(files.os, "open", failing(errno.EACCES))
+    monkeypatch.setattr(streams.os, "open", failing(errno.EACCES))
     assert said(tmp_path / "a") == "cannot read FILE: Permission denied; check its permissions and the disk"
 
 
@@ -231,7 +236,7 @@ def test_exactly_the_limit_may_come_and_all_of_it_is_counted(tmp_path: Path) -> 
     ratio = 1032  # the most that deflate can save
     most = {"a": 5000, "b.gz": min(5000, ratio * (tmp_path / "b.gz").stat().st_size), "c.zip": 5000}
     for name in most:
-        with files.open_stream(tmp_path / name, 5000, member="x" if name == "c.zip" else None) as stream:
+        with streams.open_stream(tmp_path / name, 5000, member="x" if name == "c.zip" else None) as stream:
             assert (stream.path, stream.share, stream.sha256) == (tmp_path / name, 0, "")
             assert stream.most == most[name]
             assert stream.read_exactly(3) == content[:3]
@@ -241,10 +246,10 @@ def test_exactly_the_limit_may_come_and_all_of_it_is_counted(tmp_path: Path) -> 
             assert stream.share == 1
         assert stream.sha256 == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
     (tmp_path / "d.gz").write_bytes(gzip.compress(bytes(4_000_000)))
-    with files.open_stream(tmp_path / "d.gz", 1 << 30) as stream:
+    with streams.open_stream(tmp_path / "d.gz", 1 << 30) as stream:
         assert stream.most == ratio * (tmp_path / "d.gz").stat().st_size
         assert (stream.read(1), stream.share) == (b"\0", 1)  # of the file, which is small, not of what comes out of it
-    with files.open_stretch(tmp_path / "a", 5000, 10, 20) as stream:
+    with streams.open_stretch(tmp_path / "a", 5000, 10, 20) as stream:
         assert (stream.most, stream.read(4), stream.share, stream.read(100), stream.read(1)) == (
             10, content[10:14], 0.4, content[14:20], b""
         )  # fmt: skip
@@ -254,22 +259,24 @@ def test_a_file_that_grows_or_is_touched_while_it_is_read(tmp_path: Path) -> Non
     path = tmp_path / "a"
     words = f"{path}: found a file that changed during reading, expected a file that stays as it is; try again"
     path.write_bytes(b"abc")
-    with pytest.raises(DataError) as caught, files.open_stream(path, LIMIT) as stream:
+    with pytest.raises(DataError) as caught, streams.open_stream(path, LIMIT) as stream:
         path.write_bytes(b"abcdef")
         stream.read(100)
     assert str(caught.value) == words
-    with pytest.raises(DataError) as caught, files.open_stream(path, LIMIT):
+    with pytest.raises(DataError) as caught, streams.open_stream(path, LIMIT):
         os.utime(path, (1, 1))
     assert str(caught.value) == words
-    with pytest.raises(DataError) as caught, files.open_stream(path, LIMIT) as stream:
+    with pytest.raises(DataError) as caught, streams.open_stream(path, LIMIT) as stream:
         path.write_bytes(b"ghi")
         raise DataError(Problem(path, "odd", "even"))
     assert str(caught.value) == words
-    with pytest.raises(DataError, match="odd"), files.open_stream(path, LIMIT):
+    with pytest.raises(DataError, match="odd"), streams.open_stream(path, LIMIT):
         raise DataError(Problem(path, "odd", "even"))
 
 
-def test_opening_never_waits_for_a_writer_and_is_closed_to_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_never_waits_for_a_writer_and_is_closed_to_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A pipe may take the file's place between the look and the opening."""
     asked, real = [], os.open
 
@@ -278,13 +285,13 @@ def test_opening_never_waits_for_a_writer_and_is_closed_to_children(tmp_path: Pa
         return real(path, flags)
 
     (tmp_path / "a").write_bytes(b"abc")
-    monkeypatch.setattr(files.os, "open", watching)
-    files.open_regular(tmp_path / "a").close()
+    monkeypatch.setattr(streams.os, "open", watching)
+    streams.open_regular(tmp_path / "a").close()
     assert asked == [os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK]
 
 
 def test_first_bytes_are_as_many_as_asked_for(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(bytes(1000))
-    assert [len(files.first_bytes(tmp_path / "a")), len(files.first_bytes(tmp_path / "a", 7))] == [512, 7]
+    assert [len(streams.first_bytes(tmp_path / "a")), len(streams.first_bytes(tmp_path / "a", 7))] == [512, 7]
     with pytest.raises(DataError, match="expected at most 999 bytes"):
-        files.hash_file(tmp_path / "a", 999)
+        streams.hash_file(tmp_path / "a", 999)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenfold.data import ReadOptions
 from tenfold.data.load import load
-from tenfold.data.options import ReadOptions
 from tenfold.errors import DataError
 from tenfold.values.dataset import Dataset
 
@@ -44,7 +44,10 @@ def assert_is_good(dataset: Dataset, labelled: bool = True) -> None:
 @pytest.mark.parametrize("given_as", ["file", "folder"])
 def test_read_by_file_or_folder_in_both_spellings(spelling, packed, given_as, tmp_path):
     for role, prefix in (("train", "train"), ("test", "t10k")):
-        for name, content in ((spelling, IMAGES), (spelling.replace("images", "labels").replace("idx3", "idx1"), LABELS)):
+        for name, content in (
+            (spelling, IMAGES),
+            (spelling.replace("images", "labels").replace("idx3", "idx1"), LABELS),
+        ):
             path = tmp_path / (prefix + name + (".gz" if packed else ""))
             path.write_bytes(gzip.compress(content) if packed else content)
         images = tmp_path / (prefix + spelling + (".gz" if packed else ""))
@@ -120,7 +123,9 @@ def test_bad_labels_are_refused(case, tmp_path):
 def test_the_command_says_the_same_and_writes_nothing(case, forked, tmp_path):
     content, says = {**BAD, **BAD_LABELS}[case]
     path = write(tmp_path, content) if case in BAD else write(tmp_path, labels=content)
-    refused_by_the_command(forked("data", "check", path), (LABELS_NAME if case in BAD_LABELS else IMAGES_NAME) + ": .*" + says)
+    refused_by_the_command(
+        forked("data", "check", path), (LABELS_NAME if case in BAD_LABELS else IMAGES_NAME) + ": .*" + says
+    )
 
 
 COMPRESSED = {
@@ -198,7 +203,9 @@ def test_a_folder_without_the_role_names_what_is_missing(tmp_path):
         load(tmp_path, "test")
 
 
-@given(place=st.integers(0, len(IMAGES) - 1), value=st.integers(0, 255), cut=st.integers(0, 3), more=st.binary(max_size=3))
+@given(
+    place=st.integers(0, len(IMAGES) - 1), value=st.integers(0, 255), cut=st.integers(0, 3), more=st.binary(max_size=3)
+)
 def test_a_mutation_is_read_right_or_refused(tmp_path_factory, place, value, cut, more):
     mutated = bytearray(IMAGES)
     mutated[place] = value

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tenfold.data import ReadOptions
 from tenfold.data.checks import label_conflicts
 from tenfold.data.load import load
-from tenfold.data.options import ReadOptions
 from tenfold.data.sources import image_folder
 from tenfold.errors import DataError, IntegrityError
 
@@ -325,7 +325,12 @@ def bad(case: str, name: str, content: bytes, says: str, *flags: str) -> Any:
         bad("F06 empty", "0.png", b"", "found an empty file"),
         bad("F06 truncated", "0.png", png_bytes()[:-20], "found a PNG cut off in the chunk at byte 33"),
         bad("F06 CRC", "0.png", png_bytes()[:40] + b"\xff" + png_bytes()[41:], "found"),
-        bad("F08", "0.png", png_bytes(Image.new("L", (9000, 9000))), "found 9,000 x 9,000 pixels, expected at most 4,096"),
+        bad(
+            "F08",
+            "0.png",
+            png_bytes(Image.new("L", (9000, 9000))),
+            "found 9,000 x 9,000 pixels, expected at most 4,096",
+        ),
         bad("F11", "0.png", b"%!PS-Adobe-3.0 EPSF-3.0\n", "EPS.*expected an image: PNG, JPEG, BMP, GIF"),
         bad("F16", "0.png", png_bytes(picture(7, (28, 29))), "found 1x28x29 .*, expected 1x6x5"),
         bad("F17", "new\nline.png", b"broken", r"new\\nline\.png: found"),

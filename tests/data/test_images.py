@@ -128,7 +128,9 @@ def test_f13_one_bit() -> None:
 
 def test_f13_sixteen_bits_are_scaled_not_clipped() -> None:
     levels = np.array([[0, 128, 129, 256, 32768, 65535]], dtype=np.uint16)
-    np.testing.assert_array_equal(decode_image(encode(Image.fromarray(levels), "PNG"), "x")[0], [[0, 0, 1, 1, 128, 255]])
+    np.testing.assert_array_equal(
+        decode_image(encode(Image.fromarray(levels), "PNG"), "x")[0], [[0, 0, 1, 1, 128, 255]]
+    )
 
 
 def test_f13_thirty_two_bits_and_floats() -> None:
@@ -180,7 +182,9 @@ def test_f13_cmyk_becomes_rgb() -> None:
 def test_channels_convert_by_601_and_by_repetition() -> None:
     content = encode(Image.fromarray(COLOUR), "PNG")
     np.testing.assert_array_equal(decode_image(content, "x")[1], COLOUR[..., 1])
-    np.testing.assert_array_equal(decode_image(content, "x", channels=1)[0], np.asarray(Image.fromarray(COLOUR).convert("L")))
+    np.testing.assert_array_equal(
+        decode_image(content, "x", channels=1)[0], np.asarray(Image.fromarray(COLOUR).convert("L"))
+    )
     np.testing.assert_array_equal(decode_image(encode(Image.fromarray(GREY), "PNG"), "x", channels=3), [GREY] * 3)
 
 

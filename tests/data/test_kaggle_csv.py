@@ -22,10 +22,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from _bad_tables import BAD, BODY, GOOD, GZIPPED, HEAD, ROWS, ZEROS, header, wide, with_row
+from tenfold.data import ReadOptions, Role
 from tenfold.data.load import load
-from tenfold.data.options import ReadOptions, Role
 from tenfold.data.sources import kaggle_csv
-from tenfold.data.sources._csv_digits import parse_digits
+from tenfold.data.sources._csv_cells import parse_digits
 from tenfold.errors import DataError, ResourceError, UsageError
 from tenfold.values.dataset import Dataset
 
@@ -211,14 +211,14 @@ def test_c43_a_line_without_end_needs_little_memory(tmp_path):
 
 
 def _peak_growth(path: Path, limit: int) -> float:
-    """By how many MiB reading ``path``, in a process of its own, raises the peak of its memory; reading must be refused."""
+    """By how many MiB reading ``path``, in a process of its own, raises the peak of its memory; reading must be
+    refused.
+    """
     code = (
-        "import resource, sys; from pathlib import Path\n"
-        "from tenfold.data.load import load; from tenfold.data.options import ReadOptions; from tenfold.errors import DataError\n"
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
-        "before = peak()\n"
-        "try: load(Path(sys.argv[1]), options=ReadOptions(max_input_bytes=int(sys.argv[2])))\n"
-        "except DataError: print(peak() - before)\n"
+        "import resource, sys; from pathlib import Path\nfrom tenfold.data.load import load; from tenfold.data import"
+        " ReadOptions; from tenfold.errors import DataError\npeak = lambda:"
+        " resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\nbefore = peak()\ntry: load(Path(sys.argv[1]),"
+        " options=ReadOptions(max_input_bytes=int(sys.argv[2])))\nexcept DataError: print(peak() - before)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, path, str(limit)], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
@@ -255,7 +255,9 @@ def test_c38_what_is_no_file_is_refused_at_once(kind, tmp_path):
 
 def test_c39_missing_names_what_is_near(tmp_path):
     write(tmp_path, GOOD, "train.csv")
-    with pytest.raises(DataError, match=r"trian.csv: found no such file .*data set's name: .*mnist.*did you mean train.csv\?"):
+    with pytest.raises(
+        DataError, match=r"trian.csv: found no such file .*data set's name: .*mnist.*did you mean train.csv\?"
+    ):
         load(tmp_path / "trian.csv")
     with pytest.raises(DataError, match="did you mean mnist"):
         load("minst")
@@ -267,7 +269,7 @@ def test_c39_not_readable_is_the_machines_fault(tmp_path, monkeypatch):
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("tenfold.data.files.os.open", refuse)
+    monkeypatch.setattr("tenfold.data.streams.os.open", refuse)
     with pytest.raises(ResourceError, match=re.escape(str(path)) + ".*Permission denied") as caught:
         load(path)
     assert caught.value.exit_code == 4

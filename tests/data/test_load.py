@@ -10,8 +10,8 @@ import sys
 import numpy as np
 import pytest
 
+from tenfold.data import ReadOptions
 from tenfold.data.load import format_of, load, named_sources
-from tenfold.data.options import ReadOptions
 from tenfold.data.sources import SOURCES
 from tenfold.errors import DataError, ResourceError, UsageError
 
@@ -118,7 +118,11 @@ def test_reading_a_table_imports_neither_torch_nor_polars_nor_pandas(tmp_path):
     )
     environment = {**os.environ, "TENFOLD_HOME": str(tmp_path / "home")}
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "train.csv")], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, str(tmp_path / "train.csv")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.stdout.strip() == "set()", done.stderr
 

@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from _bad_tables import BAD, BODY, GOOD, HEAD, Bad, header, with_cell, with_row
+from tenfold.data import ReadOptions
 from tenfold.data.load import load
-from tenfold.data.options import ReadOptions
 from tenfold.errors import DataError
 
 SAID = Path(__file__).with_name("messages.txt")

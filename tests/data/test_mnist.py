@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tenfold.data import ReadOptions
 from tenfold.data.cache import home
 from tenfold.data.convert import write_idx
 from tenfold.data.fetch import FetchError
 from tenfold.data.load import load
-from tenfold.data.options import ReadOptions
-from tenfold.data.sources import _mnist_wheel, mnist
-from tenfold.data.sources._mnist_wheel import NumpyUnpickler, read_wheel
-from tenfold.data.sources.mnist import Mnist
+from tenfold.data.sources import mnist
+from tenfold.data.sources import mnist as _mnist_wheel
+from tenfold.data.sources.mnist import Mnist, NumpyUnpickler, read_wheel
 from tenfold.errors import DataError, IntegrityError
 from tenfold.values.dataset import Dataset
 
@@ -75,7 +75,9 @@ def mirror(small: Path) -> Iterator[str]:
         thread.join()
 
 
-def test_it_comes_from_a_mirror_once_and_then_from_the_cache(mirror: str, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_comes_from_a_mirror_once_and_then_from_the_cache(
+    mirror: str, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(mnist, "MIRRORS", (mirror.replace("files", "none"), mirror))
     assert Mnist.cached_in() is None
     assert load("mnist").fingerprint() == TRAIN.fingerprint()
@@ -108,7 +110,9 @@ def test_if_no_mirror_has_it_all_reasons_are_listed_and_the_cache_stays_empty(
     mirror: str, small: Path, content: bytes, reason: str
 ) -> None:
     (small / f"{mnist.FILES[2]}.gz").write_bytes(content)
-    with pytest.raises(FetchError, match=rf"(?s)/none/train.*404.*/files/: holds something else.*({reason}).*--from FOLDER"):
+    with pytest.raises(
+        FetchError, match=rf"(?s)/none/train.*404.*/files/: holds something else.*({reason}).*--from FOLDER"
+    ):
         Mnist.fetch(mirrors=[mirror.replace("files", "none"), mirror])
     assert Mnist.cached_in() is None
 

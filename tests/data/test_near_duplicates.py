@@ -8,9 +8,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from tenfold.data.checks.near_duplicates import WIDE, near_duplicate_rows, near_duplicates, near_leakage, without_strays
 from tenfold.data.load import load
-from tenfold.data.near_checks import near_duplicate_rows, near_leakage
-from tenfold.data.near_duplicates import WIDE, near_duplicates, without_strays
 from tenfold.data.sources.mnist import Mnist
 from tenfold.values.dataset import Dataset
 
@@ -36,7 +35,9 @@ def resized(image: np.ndarray) -> np.ndarray:
 
 
 CHANGES = {
-    "noise": lambda image: np.clip(image + np.random.default_rng(0).integers(-3, 4, image.shape), 0, 255).astype(np.uint8),
+    "noise": lambda image: np.clip(image + np.random.default_rng(0).integers(-3, 4, image.shape), 0, 255).astype(
+        np.uint8
+    ),
     "shift": lambda image: np.roll(image, (2, -1), axis=(0, 1)),
     "jpeg": jpeg,
     "invert": lambda image: 255 - image,
@@ -97,7 +98,9 @@ def test_l02_on_mnist_changed_copies_are_found(change: str) -> None:
 
 
 def many_digits(digits: np.ndarray, count: int) -> np.ndarray:
-    """uint8 (count, 1, 28, 28): digits turned, slanted and scaled at random, so that each has look-alikes as MNIST's have."""
+    """uint8 (count, 1, 28, 28): digits turned, slanted and scaled at random, so that each has look-alikes as MNIST's
+    have.
+    """
     generator = np.random.default_rng(0)
     images = np.empty((count, 1, 28, 28), np.uint8)
     for place, row in enumerate(generator.integers(0, len(digits), count)):

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tenfold.data import ReadOptions
 from tenfold.data.load import load
-from tenfold.data.options import ReadOptions
 from tenfold.errors import DataError
 
 pytestmark = pytest.mark.usefixtures("own_cache")

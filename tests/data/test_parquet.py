@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from tenfold.data import ReadOptions
 from tenfold.data.load import load
-from tenfold.data.options import ReadOptions
 from tenfold.errors import DataError
 
 pytestmark = pytest.mark.usefixtures("own_cache")

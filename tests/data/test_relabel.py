@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenfold.data.relabel import read_decisions, relabelled
 from tenfold.errors import DataError
+from tenfold.evaluation.label_issues import read_decisions, relabelled
 from tenfold.values.dataset import Dataset
 
 DATA = Dataset(
@@ -43,13 +43,19 @@ def test_labels_change_stay_and_images_in_doubt_stay_unless_dropped(tmp_path: Pa
         ("", "labels.csv:1: found the columns of an empty file, expected id, label, decision, new_label"),
         ("id,label\n", "labels.csv:1: found the columns id, label, expected id, label, decision, new_label"),
         (HEADER + "a,cat,keep\n", "labels.csv:2: found 3 cells, expected 4"),
-        (HEADER + "a,cat,perhaps,\n", "labels.csv:2:3(decision): found 'perhaps', expected keep, relabel or cannot tell"),
+        (
+            HEADER + "a,cat,perhaps,\n",
+            "labels.csv:2:3(decision): found 'perhaps', expected keep, relabel or cannot tell",
+        ),
         (HEADER + "a,cat,relabel,\n", "labels.csv:2:4(new_label): found '', expected a class to relabel to"),
         (HEADER + "a,cat,keep,fox\n", "labels.csv:2:4(new_label): found 'fox', expected nothing"),
         (HEADER + "a,cat,keep,\nx,cat,keep,\n", "labels.csv:3:1(id): found the id 'x', expected one of the data"),
         (HEADER + "a,cat,keep,\na,cat,keep,\n", "labels.csv:3:1(id): found the id 'a' again, expected each once"),
         (HEADER + "a,fox,keep,\n", "labels.csv:2:2(label): found 'fox', expected 'cat', the image's label in the data"),
-        (HEADER + "a,cat,relabel,cow\n", "labels.csv:2:4(new_label): found 'cow', expected one of the classes cat, +dog, fox"),
+        (
+            HEADER + "a,cat,relabel,cow\n",
+            "labels.csv:2:4(new_label): found 'cow', expected one of the classes cat, +dog, fox",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_named(tmp_path: Path, text: str, message: str) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tenfold.data.fetch import expanded, is_url, local_path
 from tenfold.data.load import load
-from tenfold.data.remote import expanded, is_url, local_path
 from tenfold.errors import DataError, ResourceError
 
 TABLE = "label,pixel0,pixel1,pixel2,pixel3\n1,2,3,4,5\n0,6,7,8,9\n"
@@ -65,7 +65,10 @@ def test_patterns_become_what_they_match_in_order(store: fsspec.AbstractFileSyst
         store.pipe(f"/bucket/{name}.csv", b"")
         (tmp_path / f"{name}.csv").touch()
     (tmp_path / "[x].csv").touch()
-    assert expanded(["memory://bucket/*.csv", "plain"]) == [*(f"memory:///bucket/{name}.csv" for name in "abc"), "plain"]
+    assert expanded(["memory://bucket/*.csv", "plain"]) == [
+        *(f"memory:///bucket/{name}.csv" for name in "abc"),
+        "plain",
+    ]
     assert expanded([f"{tmp_path}/?.csv"]) == [str(tmp_path / f"{name}.csv") for name in "abc"]
     assert expanded([str(tmp_path / "[x].csv")]) == [str(tmp_path / "[x].csv")]
     assert expanded(["https://host/a.csv?version=1"]) == ["https://host/a.csv?version=1"]
@@ -73,7 +76,9 @@ def test_patterns_become_what_they_match_in_order(store: fsspec.AbstractFileSyst
         expanded([f"{tmp_path}/*.parquet"])
 
 
-def test_what_is_not_there_or_not_known_is_said(store: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_there_or_not_known_is_said(
+    store: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(DataError, match=r"memory://bucket/none\.csv: found nothing there"):
         load("memory://bucket/none.csv")
     with pytest.raises(DataError, match="a URL that fsspec knows"):

@@ -94,6 +94,7 @@ def test_impossible_folds_are_usage_errors(k: int) -> None:
 
 def test_splitting_needs_neither_torch_nor_scikit_learn() -> None:
     code = (
-        "import sys, tenfold.data.splits, tenfold.data.checks; sys.exit(bool({'torch', 'sklearn', 'scipy'} & set(sys.modules)))"
+        "import sys, tenfold.data.splits, tenfold.data.checks; sys.exit(bool({'torch', 'sklearn', 'scipy'} &"
+        " set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tenfold.data.tangents import tangent_distances
+from tenfold.data.checks.near_duplicates import tangent_distances
 
 
 def normalised(image: np.ndarray) -> np.ndarray:
@@ -30,7 +30,9 @@ CHANGES = {
 def test_slight_changes_cost_next_to_nothing(image: np.ndarray, change: str) -> None:
     changed = normalised(CHANGES[change](image))
     straight = 1 - float(normalised(image) @ changed) ** 2
-    distance = float(tangent_distances(normalised(image)[None], changed[None], np.zeros((1, 1), np.int64), image.shape)[0, 0])
+    distance = float(
+        tangent_distances(normalised(image)[None], changed[None], np.zeros((1, 1), np.int64), image.shape)[0, 0]
+    )
     assert distance < 0.003
     assert distance <= 0.25 * straight or straight < 1e-6
 
@@ -44,7 +46,11 @@ def test_the_distance_is_that_to_the_nearest_point_of_the_plane(image: np.ndarra
     down, right = np.gradient(grid)
     y, x = np.mgrid[: image.shape[0], : image.shape[1]] - (np.array(image.shape)[:, None, None] - 1) / 2
     blur = np.gradient(down, axis=0) + np.gradient(right, axis=1)
-    plane = np.stack([grid, np.ones_like(grid), down, right, y * right - x * down, x * right + y * down, blur]).reshape(7, -1).T
+    plane = (
+        np.stack([grid, np.ones_like(grid), down, right, y * right - x * down, x * right + y * down, blur])
+        .reshape(7, -1)
+        .T
+    )
     for place, other in enumerate((2, 0)):
         _, residual, *_ = np.linalg.lstsq(plane, others[other], rcond=None)
         assert found[0, place] == pytest.approx(float(residual[0]), abs=1e-4)

@@ -15,7 +15,9 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def drawn(temperature: float, rows: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Labels drawn from honest probabilities, and the probabilities as a model that is too sure by ``temperature`` says them."""
+    """Labels drawn from honest probabilities, and the probabilities as a model that is too sure by ``temperature`` says
+    them.
+    """
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(rows, 10)) * 3
     honest = softmax(logits)

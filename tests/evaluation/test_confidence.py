@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from tenfold.evaluation.calibration import fit_temperature
-from tenfold.evaluation.confidence import learn_confidence
+from tenfold.evaluation.calibration import fit_temperature, learn_confidence
 from tenfold.values.predictions import Predictions
 
 

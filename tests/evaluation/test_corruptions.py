@@ -10,8 +10,8 @@ from sklearn.datasets import load_digits
 
 from tenfold.errors import UsageError
 from tenfold.evaluation.corruptions import CORRUPTIONS, EXTRA, RELEASED, SEVERITIES, corrupt
-from tenfold.evaluation.corruptions.edges import outlines
-from tenfold.evaluation.corruptions.sampling import affine, smooth
+from tenfold.evaluation.corruptions.geometric import outlines
+from tenfold.evaluation.corruptions.photometric import affine, smooth
 
 MNIST_C = {
     "shot_noise", "impulse_noise", "glass_blur", "motion_blur", "shear", "scale", "rotate", "brightness", "translate",
@@ -27,7 +27,8 @@ def digits(count: int = 64) -> np.ndarray:
     """scikit-learn's digits as MNIST has its: 28 x 28, ink in the middle 20 x 20."""
     small = load_digits().images[:count]
     large = [
-        np.asarray(Image.fromarray((image * 15.9).astype(np.uint8)).resize((20, 20), Image.Resampling.BICUBIC)) for image in small
+        np.asarray(Image.fromarray((image * 15.9).astype(np.uint8)).resize((20, 20), Image.Resampling.BICUBIC))
+        for image in small
     ]
     return np.pad(np.stack(large), ((0, 0), (4, 4), (4, 4)))[:, None]
 
@@ -102,7 +103,9 @@ def test_images_are_scaled_and_sheared_about_their_centre() -> None:
     assert np.abs(half[0, 0] - expected).max() < 0.01
     image = (DIGITS[:1] / 255).astype(np.float32)
     matrix = np.array([[1, -0.4], [0, 1]])  # of (x, y); scipy's is of (row, column)
-    expected = ndimage.affine_transform(image[0, 0], matrix[::-1, ::-1], offset=13.5 - matrix[::-1, ::-1] @ [13.5, 13.5], order=1)
+    expected = ndimage.affine_transform(
+        image[0, 0], matrix[::-1, ::-1], offset=13.5 - matrix[::-1, ::-1] @ [13.5, 13.5], order=1
+    )
     np.testing.assert_allclose(affine(image, matrix)[0, 0], expected, atol=1e-5)
 
 
@@ -144,7 +147,9 @@ def test_noise_has_the_strength_it_says() -> None:
 def test_pens_become_thinner_and_thicker_by_one_cross() -> None:
     cross = ndimage.generate_binary_structure(2, 1)
     image = DIGITS[0, 0]
-    np.testing.assert_array_equal(corrupt(DIGITS, "thin", 5)[0, 0], ndimage.grey_erosion(image, footprint=cross, mode="nearest"))
+    np.testing.assert_array_equal(
+        corrupt(DIGITS, "thin", 5)[0, 0], ndimage.grey_erosion(image, footprint=cross, mode="nearest")
+    )
     twice = ndimage.grey_dilation(ndimage.grey_dilation(image, footprint=cross), footprint=cross)
     np.testing.assert_array_equal(corrupt(DIGITS, "thick", 5)[0, 0], twice)
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import zero_one_loss
 from statsmodels.stats.contingency_tables import Table2x2
 
-from tenfold.evaluation.diversity import disagreement, double_fault, growing_votes, mean_of_pairs, q_statistic
+from tenfold.evaluation.metrics import disagreement, double_fault, growing_votes, mean_of_pairs, q_statistic
 
 
 @pytest.fixture(scope="module")

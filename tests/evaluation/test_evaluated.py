@@ -8,8 +8,7 @@ from sklearn import metrics
 from statsmodels.stats.proportion import proportion_confint
 
 from tenfold.data.checks import Finding
-from tenfold.evaluation.calibration import with_temperature
-from tenfold.evaluation.confidence import Confidence
+from tenfold.evaluation.calibration import Confidence, with_temperature
 from tenfold.evaluation.evaluated import Evaluation
 from tenfold.values.predictions import Predictions
 
@@ -26,7 +25,9 @@ def made(rows: int = 400, seed: int = 0) -> Predictions:
 
 
 MADE = made()
-FOUND = Evaluation("model", "data", "test", MADE, NAMES, Confidence(0.7, 0.8, 0.99, 100), members=[made(seed=1).probabilities])
+FOUND = Evaluation(
+    "model", "data", "test", MADE, NAMES, Confidence(0.7, 0.8, 0.99, 100), members=[made(seed=1).probabilities]
+)
 FIGURES = FOUND.as_dict()
 
 
@@ -34,7 +35,9 @@ def test_headline_figures():
     low, high = proportion_confint(int(MADE.correct.sum()), len(MADE), method="wilson")
     assert (FIGURES["low"], FIGURES["high"]) == (pytest.approx(low), pytest.approx(high))
     assert FIGURES["accuracy"] == metrics.accuracy_score(MADE.labels, MADE.predicted)
-    assert FIGURES["log_loss"] == pytest.approx(metrics.log_loss(MADE.labels, MADE.probabilities, labels=range(5)), rel=1e-5)
+    assert FIGURES["log_loss"] == pytest.approx(
+        metrics.log_loss(MADE.labels, MADE.probabilities, labels=range(5)), rel=1e-5
+    )
     brier = np.square(MADE.probabilities - np.eye(5)[MADE.labels]).sum(axis=1).mean()
     assert FIGURES["brier"] == pytest.approx(brier, rel=1e-5)
     assert FIGURES["errors"] == int((~MADE.correct).sum())
@@ -60,11 +63,15 @@ def test_the_reject_threshold_and_the_curve():
 
 
 def test_classes_and_confusions():
-    np.testing.assert_array_equal(FIGURES["confusion"], metrics.confusion_matrix(MADE.labels, MADE.predicted, labels=range(5)))
+    np.testing.assert_array_equal(
+        FIGURES["confusion"], metrics.confusion_matrix(MADE.labels, MADE.predicted, labels=range(5))
+    )
     expected = metrics.precision_recall_fscore_support(MADE.labels, MADE.predicted, labels=range(4))
     for k in range(4):
         row = FIGURES["classes"][k]
-        assert [row["precision"], row["recall"], row["f1"]] == pytest.approx([float(column[k]) for column in expected[:3]])
+        assert [row["precision"], row["recall"], row["f1"]] == pytest.approx(
+            [float(column[k]) for column in expected[:3]]
+        )
     assert FIGURES["classes"][4]["recall"] is None  # no image of this class
     pairs = FIGURES["confused"]
     assert [pair["count"] for pair in pairs] == sorted((pair["count"] for pair in pairs), reverse=True)

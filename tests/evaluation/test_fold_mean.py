@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tenfold.evaluation.fold_mean import fold_mean_interval, t_quantile
+from tenfold.evaluation.significance import fold_mean_interval, t_quantile
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 10, 29])

@@ -55,7 +55,9 @@ def test_l11_planted_errors_come_first():
     planted = rng.choice(len(labels), 18, replace=False)  # 1 %
     given = labels.copy()
     given[planted] = (labels[planted] + rng.integers(1, 10, len(planted))) % 10
-    out_of_fold = cross_val_predict(LogisticRegression(C=0.05, max_iter=200), images / 16, given, cv=5, method="predict_proba")
+    out_of_fold = cross_val_predict(
+        LogisticRegression(C=0.05, max_iter=200), images / 16, given, cv=5, method="predict_proba"
+    )
     found = label_issues(given, out_of_fold.astype(np.float32))
     worst = found.worst(round(0.02 * len(labels)))
     assert np.isin(planted, worst).mean() >= 0.8

@@ -1,6 +1,6 @@
 import numpy as np
 
-from tenfold.evaluation.mistakes import ConfusedPair, hardest_rows, mistaken_rows, most_confused_pairs, rows_of_cell
+from tenfold.evaluation.metrics import ConfusedPair, hardest_rows, mistaken_rows, most_confused_pairs, rows_of_cell
 
 LABELS = np.array([0, 1, 2, 1, 0])
 PROBABILITIES = np.array([[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.1, 0.8, 0.1], [0.95, 0.05, 0.0], [0.5, 0.3, 0.2]])

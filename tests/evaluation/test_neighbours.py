@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from tenfold.evaluation import neighbours
-from tenfold.evaluation.neighbours import nearest_neighbours
+from tenfold.evaluation import metrics
+from tenfold.evaluation.metrics import nearest_neighbours
 
 
 def test_neighbours_agree_with_scikit_learn_over_several_blocks(monkeypatch):
-    monkeypatch.setattr(neighbours, "BLOCK", 70)
+    monkeypatch.setattr(metrics, "BLOCK", 70)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (300, 1, 9, 7), dtype=np.uint8)
     queries = rng.integers(0, 256, (20, 1, 9, 7), dtype=np.uint8)

@@ -7,9 +7,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from tenfold.evaluation.groups import group_runs
-from tenfold.evaluation.leaderboard import Estimate, Row
-from tenfold.evaluation.noise import Scored, against_best
+from tenfold.evaluation.compare import Scored, against_best
+from tenfold.evaluation.leaderboard import Estimate, Row, group_runs
 from tenfold.evaluation.significance import mcnemar_mid_p
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score
 
-from tenfold.evaluation.rejection import area_over, coverage_curve, reject_threshold, select
+from tenfold.evaluation.calibration import area_over, coverage_curve, reject_threshold, select
 
 
 def test_the_curve_by_hand():

@@ -40,7 +40,8 @@ def test_figures_are_those_of_the_corrupted_images() -> None:
 def test_what_is_noise_is_mcnemar_s_test_corrected_for_all_figures() -> None:
     found = robustness(nearest, DATA, ["translate", "jpeg_compression"], severities=(1, 2, 3))
     levels = [level for row in found.rows for level in row.levels]
-    # clean is right everywhere, so that the discordant pairs are the errors; mid-p is the exact p less half the last term
+    # clean is right everywhere, so that the discordant pairs are the errors; mid-p is the exact p less half the last
+    # term
     raw = []
     for level in levels:
         exact = mcnemar([[0, level.errors], [0, 0]], exact=True).pvalue if level.errors else 1.0

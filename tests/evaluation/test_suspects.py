@@ -6,7 +6,7 @@ from cleanlab.filter import find_label_issues
 
 from _report_runs import digits, predict
 from tenfold.errors import IntegrityError
-from tenfold.evaluation.suspects import suspected_labels
+from tenfold.evaluation.label_issues import suspected_labels
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 
@@ -75,7 +75,10 @@ def test_few_among_many_are_a_note() -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (Predictions(np.array([1, 999]), np.full((2, 10), 0.1, np.float32)), "of the image 999, which the data do not have"),
+        (
+            Predictions(np.array([1, 999]), np.full((2, 10), 0.1, np.float32)),
+            "of the image 999, which the data do not have",
+        ),
         (Predictions(np.array([1]), np.full((1, 3), 1 / 3, np.float32)), "of 3 classes, the data of 10"),
         (Predictions(np.array([], int), np.zeros((0, 10), np.float32)), "no prediction of any image"),
     ],

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tenfold import atomic
+from tenfold import files
 from tenfold.errors import IntegrityError, Stopped
 from tenfold.executors import Context
 
@@ -67,7 +67,7 @@ def write_again_and_again(context: Context, path: str, attempts: int) -> dict[st
         if len(list(Path(path).parent.glob(f"{Path(path).stem}.*"))) > attempts:
             break
         content = number.to_bytes(4, "big") * 250_000
-        atomic.write_bytes(Path(path), hashlib.sha256(content).digest() + content)
+        files.write_bytes(Path(path), hashlib.sha256(content).digest() + content)
     return {}
 
 
@@ -93,8 +93,8 @@ def train_on_a_refusing_disk(context: Context, at: int, why: int, **task: Any) -
         raise OSError(why, os.strerror(why))
 
     if task["member"] == 0:
-        atomic.os = FaultyOs(at, refuse, for_ever=True)  # type: ignore[assignment]
+        files.os = FaultyOs(at, refuse, for_ever=True)  # type: ignore[assignment]
     try:
         return train_member(context, **task)
     finally:
-        atomic.os = os
+        files.os = os

@@ -17,7 +17,7 @@ import pytest
 from tenfold.errors import IntegrityError, ResourceError, Stopped, TenfoldError
 from tenfold.executors import EXECUTORS
 from tenfold.executors.processes import Processes
-from tenfold.signals import unwinding
+from tenfold.runtime import unwinding
 
 HERE = Path(__file__).parent
 NAMES = [name for name in EXECUTORS if name != "ray"]  # which has a file of its own

@@ -1,4 +1,5 @@
-"""Workers and machines that die at random while members train: D01, D03 and D08 of docs/reliability.md, as long as they say.
+"""Workers and machines that die at random while members train: D01, D03 and D08 of docs/reliability.md, as long as they
+say.
 
 D03 needs a cluster of its own, so it comes before the test that uses the module's.
 
@@ -25,7 +26,7 @@ import tenfold
 from _ray import EPOCH_SECONDS, TESTS, ray_processes, train
 from _small_training import recipe, table, weights
 from tenfold.pipeline import Listener
-from tenfold.training import train as training
+from tenfold.training import ensemble as training
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -55,8 +56,14 @@ except TenfoldError as error:
 
 
 def test_d08_a_worker_killed_for_memory_is_named_as_such() -> None:
-    """Ray's monitor takes the machine for full from one hundredth on; a process keeps such settings, so it is another one."""
-    settings = {"RAY_memory_usage_threshold": "0.01", "RAY_memory_monitor_refresh_ms": "100", "RAY_task_oom_retries": "1"}
+    """Ray's monitor takes the machine for full from one hundredth on; a process keeps such settings, so it is another
+    one.
+    """
+    settings = {
+        "RAY_memory_usage_threshold": "0.01",
+        "RAY_memory_monitor_refresh_ms": "100",
+        "RAY_task_oom_retries": "1",
+    }
     done = subprocess.run(
         [sys.executable, "-c", MAP], env={**os.environ, **settings}, capture_output=True, text=True, timeout=120
     )
@@ -87,14 +94,18 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 0, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=head, shutdown_at_exit=False)  # its hooks want the main thread
+    cluster = Cluster(
+        initialize_head=True, head_node_args=head, shutdown_at_exit=False
+    )  # its hooks want the main thread
     for _ in range(2):
         cluster.add_node(num_cpus=1)
     yield cluster
     cluster.shutdown()
 
 
-def test_d03_machines_that_come_and_go_change_no_bit(machines: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_d03_machines_that_come_and_go_change_no_bit(
+    machines: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every 30 seconds a machine dies with all that runs on it, and another one comes; members mostly rest."""
     seconds = float(os.environ.get("TENFOLD_CHAOS_SECONDS", "60"))
     members, workers = 4, 2
@@ -135,7 +146,9 @@ def test_d03_machines_that_come_and_go_change_no_bit(machines: Any, tmp_path: Pa
 
 
 class Killer(Watcher):
-    """Kills some worker, a random moment after every tenth epoch or so that a member tells of, until there were enough."""
+    """Kills some worker, a random moment after every tenth epoch or so that a member tells of, until there were
+    enough.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,7 +172,9 @@ def test_d01_twenty_kills_at_random_times_change_no_bit(ray_cluster: None, tmp_p
     expected = weights(train(tmp_path, "processes", "here", **size))
     there, killer = tmp_path / "there", Killer()
     there.mkdir()
-    run = tenfold.train(recipe(there, **size), train=table(there), out=there, executor="ray", workers=2, progress=killer)
+    run = tenfold.train(
+        recipe(there, **size), train=table(there), out=there, executor="ray", workers=2, progress=killer
+    )
     assert len(killer.killed) >= KILLS, "the training was over too soon"
     assert weights(run) == expected
     assert killer.lost, "nothing went on from a checkpoint"

@@ -55,12 +55,24 @@ def test_a_study_and_a_search_leave_the_same_numbers(ray_cluster: None, tmp_path
     made, data = recipe(tmp_path, members=1), table(tmp_path)
     found = {}
     for executor in ("local", "ray"):
-        study(made, seeds=2, train=str(data), out=tmp_path / f"study-{executor}", executor=executor, workers=2, progress=False)
+        study(
+            made,
+            seeds=2,
+            train=str(data),
+            out=tmp_path / f"study-{executor}",
+            executor=executor,
+            workers=2,
+            progress=False,
+        )
         found[executor] = sorted(weights(run)[0] for run in list_runs(tmp_path / f"study-{executor}"))
     assert found["ray"] == found["local"]
-    made.write_text(made.read_text() + '[tune]\ntrials = 3\nfolds = 2\n[tune.ranges]\n"train.learning_rate" = [0.003, 0.01]\n')
+    made.write_text(
+        made.read_text() + '[tune]\ntrials = 3\nfolds = 2\n[tune.ranges]\n"train.learning_rate" = [0.003, 0.01]\n'
+    )
     runs = {
-        executor: tenfold.tune(made, train=data, out=tmp_path / f"tune-{executor}", executor=executor, workers=1, progress=False)
+        executor: tenfold.tune(
+            made, train=data, out=tmp_path / f"tune-{executor}", executor=executor, workers=1, progress=False
+        )
         for executor in ("local", "ray")
     }
     assert runs["ray"].summary["best"] == runs["local"].summary["best"]

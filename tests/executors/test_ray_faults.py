@@ -21,7 +21,7 @@ import tenfold
 from _command_line import tenfold as tenfold_command
 from _ray import TESTS, Hunter, child, ray_processes, train, wait_for
 from _small_training import recipe, table, weights
-from tenfold import atomic
+from tenfold import files
 from tenfold.errors import IntegrityError, ResourceError, TenfoldError, UsageError
 from tenfold.executors import EXECUTORS, _ray_cluster
 from tenfold.executors import ray as ray_executor
@@ -93,7 +93,9 @@ def test_d09_a_straggler_gets_a_second_copy_and_the_first_result_wins(
 ) -> None:
     monkeypatch.setattr(ray_executor, "PATIENCE_SECONDS", 1.0)
     began = time.monotonic()
-    results = Ray(2).map("tasks:slow_once", [{"folder": str(tmp_path), "value": value} for value in range(4)], lambda i, e: None)
+    results = Ray(2).map(
+        "tasks:slow_once", [{"folder": str(tmp_path), "value": value} for value in range(4)], lambda i, e: None
+    )
     assert [result["value"] for result in results] == [0, 1, 2, 3]
     assert time.monotonic() - began < 100
     assert len(list(tmp_path.glob("2-*"))) == 2
@@ -161,8 +163,12 @@ def test_d11_a_worker_with_fewer_instructions_refuses(tmp_path: Path, monkeypatc
     monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
     (stored,) = (tmp_path / "home" / "datasets").iterdir()
     task = {"run": str(run.path), "member": 1, "train": str(stored), "rows": str(run.path / "split.npz")}
-    with pytest.raises(IntegrityError, match=f"instruction_set: the run has '{here}'.* has 'DEFAULT'.*ATEN_CPU_CAPABILITY"):
-        Processes(1).map("tenfold.training.member:train_member", [{**task, "test": None, "device": "cpu"}], lambda i, e: None)
+    with pytest.raises(
+        IntegrityError, match=f"instruction_set: the run has '{here}'.* has 'DEFAULT'.*ATEN_CPU_CAPABILITY"
+    ):
+        Processes(1).map(
+            "tenfold.training.member:train_member", [{**task, "test": None, "device": "cpu"}], lambda i, e: None
+        )
     assert run.finished_members() == [0]
 
 
@@ -211,7 +217,9 @@ def test_d14_this_machine_needs_no_token(address: str, monkeypatch: pytest.Monke
     _ray_cluster.check_address(address, insecure=False)
 
 
-@pytest.mark.parametrize("address", ["10.0.0.1:6379", "head.example:6379", "ray://10.0.0.1:10001", "127.0.0.1.example:1"])
+@pytest.mark.parametrize(
+    "address", ["10.0.0.1:6379", "head.example:6379", "ray://10.0.0.1:10001", "127.0.0.1.example:1"]
+)
 def test_d14_another_machine_needs_one(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     with pytest.raises(UsageError, match="RAY_AUTH_MODE"):
@@ -256,7 +264,13 @@ def test_d10_a_full_or_read_only_folder_is_exit_code_4_and_resumable(
     expected = weights(train(tmp_path, "local", "here"))
     run = train(tmp_path, "local", "there")
     stored = next((tmp_path / "home" / "datasets").iterdir())
-    common = {"run": str(run.path), "train": str(stored), "rows": str(run.path / "split.npz"), "test": None, "device": "cpu"}
+    common = {
+        "run": str(run.path),
+        "train": str(stored),
+        "rows": str(run.path / "split.npz"),
+        "test": None,
+        "device": "cpu",
+    }
     for member in (0, 1):
         shutil.rmtree(run.member_path(member))
     tasks = [{**common, "member": member, "at": at, "why": why} for member in (0, 1)]
@@ -291,9 +305,11 @@ def test_d10_what_is_seen_late_is_waited_for(tmp_path: Path, monkeypatch: pytest
     assert run.summary["members"] == 2
 
 
-def test_d10_what_is_never_seen_is_exit_code_4_and_no_smaller_ensemble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_d10_what_is_never_seen_is_exit_code_4_and_no_smaller_ensemble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = weights(train(tmp_path, "local", "here"))
-    monkeypatch.setattr(atomic, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(files, "PATIENCE_SECONDS", 0.3)
     with monkeypatch.context() as patched:
         patched.setattr(EXECUTORS, "get", lambda name: Late)
         patched.setattr(Late, "seconds", None)

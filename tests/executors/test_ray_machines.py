@@ -37,7 +37,16 @@ def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def command(port: int, *arguments: object) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "tenfold", *map(str, arguments), "--executor", "ray", "--address", f"127.0.0.1:{port}"]
+    words = [
+        sys.executable,
+        "-m",
+        "tenfold",
+        *map(str, arguments),
+        "--executor",
+        "ray",
+        "--address",
+        f"127.0.0.1:{port}",
+    ]
     return subprocess.run([*words, "--workers", "1"], capture_output=True, text=True, check=False, timeout=300)
 
 

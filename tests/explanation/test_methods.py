@@ -8,13 +8,19 @@ import torch
 from captum.attr import IntegratedGradients, LayerGradCam, Occlusion
 from torch import nn
 
-from tenfold.explanation.activations import activations, first_filters, layers_of
-from tenfold.explanation.explain import explain_image
-from tenfold.explanation.gradcam import coarse_grad_cam, grad_cam
-from tenfold.explanation.hooks import captured, evaluating
-from tenfold.explanation.integrated import integrated_gradients
-from tenfold.explanation.occlusion import occlusion
-from tenfold.models.notation import parse
+from tenfold.evaluation.attribution import (
+    activations,
+    captured,
+    coarse_grad_cam,
+    evaluating,
+    explain_image,
+    first_filters,
+    grad_cam,
+    integrated_gradients,
+    layers_of,
+    occlusion,
+)
+from tenfold.models.network import parse
 
 CONVOLUTIONAL = "CROP2 8C5 BN MP2 12C3V ELU D20 FLAT 16 SOFTMAX"
 DENSE = "FLAT 16 BN RELU SOFTMAX"
@@ -76,7 +82,9 @@ def test_a_window_larger_than_the_image_covers_it_all() -> None:
     net, small = network("FLAT SOFTMAX", (1, 3, 3)), torch.rand(1, 1, 3, 3)
     found = occlusion(net, small, 0)
     with torch.no_grad():
-        assert found == pytest.approx(np.full((3, 3), float(net(small)[0, 0] - net(torch.zeros_like(small))[0, 0])), abs=1e-6)
+        assert found == pytest.approx(
+            np.full((3, 3), float(net(small)[0, 0] - net(torch.zeros_like(small))[0, 0])), abs=1e-6
+        )
 
 
 def test_activations_are_what_each_layer_puts_out(image: torch.Tensor) -> None:
@@ -128,7 +136,10 @@ def test_a_network_is_left_as_it_was_even_after_an_error(
             method(net, torch.rand(1, 3, 20, 24))
     else:
         method(net, image)
-    assert state == ([(m.training, len(m._forward_hooks)) for m in net.modules()], [p.requires_grad for p in net.parameters()])
+    assert state == (
+        [(m.training, len(m._forward_hooks)) for m in net.modules()],
+        [p.requires_grad for p in net.parameters()],
+    )
     assert all(torch.equal(weights[name], tensor) for name, tensor in net.state_dict().items())
     assert all(parameter.grad is None for parameter in net.parameters())
 

@@ -5,11 +5,16 @@ import pytest
 import scipy.stats
 from sklearn.datasets import load_digits
 from sklearn.neighbors import NearestNeighbors
+from tenfold.exploration.statistics import (
+    balance_p,
+    class_images,
+    ink_per_class,
+    labels,
+    neighbour_agreement,
+    pixels,
+    same_shares_p,
+)
 
-from tenfold.exploration.agreement import neighbour_agreement
-from tenfold.exploration.class_images import class_images
-from tenfold.exploration.labels import balance_p, labels, same_shares_p
-from tenfold.exploration.pixels import ink_per_class, pixels
 from tenfold.values.dataset import Dataset
 
 

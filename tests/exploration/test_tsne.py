@@ -5,12 +5,12 @@ import sys
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from tenfold.exploration.maps import tsne
+from tenfold.exploration.maps.tsne import AS_NOTEBOOK, TsneSettings, fit_tsne
+from tenfold.exploration.statistics import fit_pca, neighbour_agreement
 
 from tenfold.errors import ResourceError
-from tenfold.exploration import maps, tsne
-from tenfold.exploration.agreement import neighbour_agreement
-from tenfold.exploration.pca import fit_pca
-from tenfold.exploration.tsne import AS_NOTEBOOK, TsneSettings, fit_tsne
+from tenfold.exploration import maps
 
 pytest.importorskip("openTSNE")
 
@@ -47,7 +47,7 @@ def test_the_same_seed_gives_the_same_map(fitted: tsne.TsneMap, points: np.ndarr
 def test_few_points_need_no_package_that_compiles_itself_first() -> None:
     """openTSNE itself imports pynndescent wherever it is installed, and numba then compiles it for half a minute."""
     code = (
-        "import sys, numpy as np; from tenfold.exploration.tsne import TsneSettings, fit_tsne; "
+        "import sys, numpy as np; from tenfold.exploration.maps.tsne import TsneSettings, fit_tsne; "
         "fit_tsne(np.random.default_rng(0).random((30, 5)), TsneSettings(early_rounds=5, rounds=5)); "
         "sys.exit('numba' in sys.modules)"
     )

@@ -32,7 +32,21 @@ CORPUS = Path(__file__).parents[1] / "corpus"
 SECONDS_FOR_ONE = 5
 BYTES_FOR_ALL = 512 << 20
 NUMBERS = [b"0", b"-1", b"255", b"256", b"1e9", b"NaN", b"4294967295", b"9223372036854775808", b"99999999999999999999"]
-TEXTS = [b"\0", b"\n", b"\r\n", b",", b'"', b"'", b"[", b"{", b"../", b"\xff\xfe", b"\xf0\x9f\x98\x80", b"\x1b[31m", b"=cmd()"]
+TEXTS = [
+    b"\0",
+    b"\n",
+    b"\r\n",
+    b",",
+    b'"',
+    b"'",
+    b"[",
+    b"{",
+    b"../",
+    b"\xff\xfe",
+    b"\xf0\x9f\x98\x80",
+    b"\x1b[31m",
+    b"=cmd()",
+]
 
 
 class TooSlowError(Exception):

@@ -25,11 +25,10 @@ from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.data.images import decode_image
 from tenfold.data.load import load
 from tenfold.errors import DataError, IntegrityError, UsageError
-from tenfold.serve.bodies import items_of
-from tenfold.serve.faults import Fault
-from tenfold.serve.images import check_sizes, decoded
-from tenfold.serve.infer import tensor_of
-from tenfold.training.checkpoint import deserialise, load_newest, save_checkpoint
+from tenfold.service.bodies import check_sizes, decoded, items_of
+from tenfold.service.observability import Fault
+from tenfold.service.work import tensor_of
+from tenfold.training.state import deserialise, load_newest, save_checkpoint
 from tenfold.values.recipe import load_recipe
 
 REFUSALS = (DataError, IntegrityError, UsageError, Fault)
@@ -134,11 +133,16 @@ TYPES = ("multipart/form-data; boundary=xyz", "application/json", "image/png")
 def _bodies() -> list[bytes]:
     """A content type and a body, with a newline between."""
     png = _pictures()[0]
-    form = b'--xyz\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n' + png
+    form = (
+        b'--xyz\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n'
+        + png
+    )
     pixels = json.dumps({"image": {"pixels": [[0, 9], [200, 255]]}}).encode()
     encoded = json.dumps({"images": [{"base64": "iVBORw0KGgo="}]}).encode()
     bodies = [form + b"\r\n--xyz--\r\n", pixels, png]
-    return [kind.encode() + b"\n" + body for kind, body in zip(TYPES, bodies, strict=True)] + [b"application/json\n" + encoded]
+    return [kind.encode() + b"\n" + body for kind, body in zip(TYPES, bodies, strict=True)] + [
+        b"application/json\n" + encoded
+    ]
 
 
 def _meet_body(content: bytes, folder: Path) -> object:
@@ -158,7 +162,9 @@ def _meet_tensor(content: bytes, folder: Path) -> object:
 
 
 def _recipes() -> list[bytes]:
-    text = 'name = "a"\nseed = 1\n[data]\nvalidation = 0.1\n[model]\nlayers = "8C3 BN FLAT SOFTMAX"\n[train]\nepochs = 3\n'
+    text = (
+        'name = "a"\nseed = 1\n[data]\nvalidation = 0.1\n[model]\nlayers = "8C3 BN FLAT SOFTMAX"\n[train]\nepochs = 3\n'
+    )
     return [(text + '[[augment]]\nkind = "affine"\nshift = 2\n').encode()]
 
 

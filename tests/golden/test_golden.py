@@ -12,12 +12,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from images import images
 
-from tenfold.bundle.loaded import Bundle
+from tenfold.bundle.predict import Bundle
 from tenfold.bundle.verification import verify
+from tenfold.training.loop import predict_shifted
 from tenfold.training.member import load_member
-from tenfold.training.shifts import predict_shifted
+from tenfold.values.predictions import vote
 from tenfold.values.run import Run
-from tenfold.values.voting import vote
 
 RELEASES = sorted(path for path in Path(__file__).parent.iterdir() if (path / "run").is_dir())
 
@@ -47,7 +47,9 @@ def test_k17_weights_of_an_earlier_release_say_the_same(release: Path) -> None:
 
     run = Run(release / "run")
     members = [load_member(run, member, (1, 8, 8), 3) for member in run.finished_members()]
-    made = [predict_shifted(network, torch.from_numpy(images()), run.recipe.ensemble.offsets).numpy() for network in members]
+    made = [
+        predict_shifted(network, torch.from_numpy(images()), run.recipe.ensemble.offsets).numpy() for network in members
+    ]
     expected = np.load(release / "probabilities.npy", allow_pickle=False)
     assert np.abs(vote(made, run.recipe.ensemble.vote) - expected).max() < 1e-4
 

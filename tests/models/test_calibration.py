@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 from scipy.special import softmax
 
-from tenfold.models.calibration import coupled, slope_and_scale, temperature
+from tenfold.models._fitted import coupled, slope_and_scale, temperature
 
 PAIRS = list(combinations(range(4), 2))
 

@@ -13,12 +13,10 @@ from sklearn.svm import SVC
 from _digits import digits
 from tenfold.errors import UsageError
 from tenfold.models import build
-from tenfold.models.features import SHRINKAGE, components_of
-from tenfold.models.fitted import Fitted, Work, apply
+from tenfold.models._fitted import SHRINKAGE, Fitted, Work, apply, components_of
 from tenfold.models.layers.neighbours import Neighbours
 from tenfold.models.nystroem import JITTER, Nystroem
-from tenfold.models.one_versus_one import Points
-from tenfold.models.svm import bend
+from tenfold.models.svm import Points, bend
 from tenfold.values.recipe import ModelSettings
 
 SEEN, UNSEEN = slice(0, 1000), slice(1000, 1797)
@@ -119,9 +117,13 @@ def test_with_every_row_as_a_landmark_nystroem_is_kernel_ridge_regression() -> N
     assert (found.argmax(1) == expected.argmax(1)).mean() > 0.99
 
 
-@pytest.mark.parametrize(("count", "hard", "taken"), [(200, 0.0, 0), (200, 0.5, 100), (200, 1.0, 200), (5000, 0.5, 500)])
+@pytest.mark.parametrize(
+    ("count", "hard", "taken"), [(200, 0.0, 0), (200, 0.5, 100), (200, 1.0, 200), (5000, 0.5, 500)]
+)
 def test_the_hardest_rows_are_landmarks(count: int, hard: float, taken: int) -> None:
-    """Half of the rows lie near the border, on both sides of it: these are what the smaller machine is least sure of."""
+    """Half of the rows lie near the border, on both sides of it: these are what the smaller machine is least sure
+    of.
+    """
     draw = np.random.Generator(np.random.PCG64(1))
     side = np.repeat([-1.0, 1.0], 500)
     far = np.concatenate([np.full(250, 3.0), np.full(250, 0.1)] * 2)
@@ -150,14 +152,23 @@ def test_bent_copies_are_near_their_images_and_all_different() -> None:
 
 
 def test_a_support_vector_machine_learns_from_bent_copies_too() -> None:
-    settings = {"features": "pixels", "deskew": False, "components": 30, "virtual": 0, "calibrate": False, "gamma": 0.05}
+    settings = {
+        "features": "pixels",
+        "deskew": False,
+        "components": 30,
+        "virtual": 0,
+        "calibrate": False,
+        "gamma": 0.05,
+    }
     plain, bent = fit("svm", **settings), fit("svm", **settings, bent=2)
     assert len(bent[2].vectors) > len(plain[2].vectors)
     assert (apply(list(bent), digits().images[UNSEEN]).argmax(1) == digits().labels[UNSEEN]).mean() > 0.95
 
 
 def test_with_a_steep_slope_the_class_is_that_of_libsvms_votes() -> None:
-    model = fit("svm", features="pixels", deskew=False, components=64, virtual=0, calibrate=False, gamma=0.1, C=1, slope=16)
+    model = fit(
+        "svm", features="pixels", deskew=False, components=64, virtual=0, calibrate=False, gamma=0.1, C=1, slope=16
+    )
     reference = SVC(C=1, gamma=0.1).fit(pixels(SEEN), digits().labels[SEEN])
     ours = apply(list(model), digits().images[UNSEEN]).argmax(1)
     assert (ours != reference.predict(pixels(UNSEEN))).sum() <= 2

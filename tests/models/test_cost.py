@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tenfold.models.cost import multiply_adds, parameters
-from tenfold.models.network import Network
+from tenfold.models.network import Network, multiply_adds, parameters
 
 NOTEBOOK = (
-    "32C3 BN 32C3 BN 32C5S2 BN D40 64C3 BN 64C3 BN 64C5S2 BN D40 128C3 BN 128C3 BN 128C5S2 BN D40 FLAT 128 BN D40 SOFTMAX10"
+    "32C3 BN 32C3 BN 32C5S2 BN D40 64C3 BN 64C3 BN 64C5S2 BN D40 128C3 BN 128C3 BN 128C5S2 BN D40 FLAT 128 BN D40"
+    " SOFTMAX10"
 )
 
 

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from _networks import torch_probabilities
-from tenfold.bundle.loaded import open_session
 from tenfold.bundle.onnx_graph import export_onnx
+from tenfold.bundle.predict import open_session
 from tenfold.errors import UsageError
 from tenfold.models import build
-from tenfold.models.notation import parse
+from tenfold.models.network import parse
 from tenfold.values.recipe import ModelSettings
 
 DIGIT = (1, 28, 28)
@@ -70,7 +70,8 @@ def test_gradients_are_features_that_a_network_can_begin_with() -> None:
 
 
 @pytest.mark.parametrize(
-    ("token", "size", "sigma"), [("GRADIENTS", 7, 2), ("GRADIENTS4", 7, 2), ("GRADIENTS2", 14, 1), ("GRADIENTS1", 28, 0.5)]
+    ("token", "size", "sigma"),
+    [("GRADIENTS", 7, 2), ("GRADIENTS4", 7, 2), ("GRADIENTS2", 14, 1), ("GRADIENTS1", 28, 0.5)],
 )
 def test_gradients_can_stand_closer_so_that_convolutions_follow(token: str, size: int, sigma: float) -> None:
     network = parse(f"{token} 8C3 FLAT SOFTMAX", DIGIT, 3).eval()

@@ -5,9 +5,9 @@ import pytest
 from sklearn.svm import SVC
 
 from _digits import digits
-from tenfold.models import one_versus_one
-from tenfold.models.fitted import Work
-from tenfold.models.one_versus_one import Points, fit_machines, together
+from tenfold.models import svm
+from tenfold.models._fitted import Work
+from tenfold.models.svm import Points, fit_machines, together
 
 PAIRS = [(first, second) for first in range(10) for second in range(first + 1, 10)]
 
@@ -18,7 +18,7 @@ def both_classes(labels: np.ndarray) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("C", [0.3, 5.0])
 def test_decisions_are_those_of_scikit_learn(C: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(one_versus_one, "FIRST", 40)  # of some 200 rows a pair, so that several rounds are needed
+    monkeypatch.setattr(svm, "FIRST", 40)  # of some 200 rows a pair, so that several rounds are needed
     data = digits()
     gamma = 0.05
     x = (data.images[:1200].reshape(1200, -1) / 100 * np.sqrt(2 * gamma)).astype(np.float32)

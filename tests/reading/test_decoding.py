@@ -4,12 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from tenfold.reading.cuts import Seams, find_seams
-from tenfold.reading.decoding import DEFAULT_COSTS, Costs, best_path
 from tenfold.reading.lines import HEIGHT, slant
 from tenfold.reading.normalise import sheared
 from tenfold.reading.reader import Reader
-from tenfold.reading.segments import Segment, find_segments
+from tenfold.reading.segmentation import DEFAULT_COSTS, Costs, Seams, Segment, best_path, find_seams, find_segments
 
 EMPTY = np.zeros((28, 28), np.uint8)
 
@@ -54,7 +52,10 @@ def test_two_digits_must_be_surer_than_one() -> None:
 def test_what_is_small_and_no_digit_is_left_out() -> None:
     dot = segment(1, 2, 0.1, 0.15, 20)
     assert best_path(seams(3), [segment(0, 1), dot], saying(0.99, 0.2)) == [0]
-    assert best_path(seams(3), [segment(0, 1), replace(dot, bottom=HEIGHT, mass=200)], saying(0.99, 0.2)) == [0, 1]  # too tall
+    assert best_path(seams(3), [segment(0, 1), replace(dot, bottom=HEIGHT, mass=200)], saying(0.99, 0.2)) == [
+        0,
+        1,
+    ]  # too tall
 
 
 def test_a_dash_is_sooner_left_out_than_a_small_nought() -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tenfold.errors import DataError
-from tenfold.reading.images import from_base64, open_image
+from tenfold.reading.normalise import from_base64, open_image
 
 GREY = np.random.default_rng(0).integers(0, 256, (12, 10), dtype=np.uint8)
 

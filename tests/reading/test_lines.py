@@ -55,4 +55,7 @@ def test_remains_of_a_ruled_line_under_the_digits_are_left_out() -> None:
 
 def test_a_bar_within_the_digits_height_is_part_of_one() -> None:
     (line,) = find_lines(page_with(*LARGE, (140, 26, 30, 8), (140, 60, 30, 40)))  # a five whose bar hangs apart
-    assert line.straightened(page_with((140, 26, 30, 8)).ink).sum() > 0.9 * page_with((140, 26, 30, 8)).ink.sum() * line.scale**2
+    assert (
+        line.straightened(page_with((140, 26, 30, 8)).ink).sum()
+        > 0.9 * page_with((140, 26, 30, 8)).ink.sum() * line.scale**2
+    )

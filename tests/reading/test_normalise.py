@@ -24,7 +24,9 @@ def test_on_a_larger_page_mnists_images_change_within_interpolation_only(dark: b
     difference = np.abs(np.stack([normalise(page) for page in pages]).astype(int) - IMAGES[:300])
     assert difference.mean() < 0.5
     assert (difference.max(axis=(1, 2)) <= 16).mean() >= 0.95
-    assert (difference.mean(axis=(1, 2)) < 2).mean() >= 0.99  # else moved by a pixel, as its centre of mass lies between two
+    assert (
+        difference.mean(axis=(1, 2)) < 2
+    ).mean() >= 0.99  # else moved by a pixel, as its centre of mass lies between two
 
 
 def test_only_what_has_mnists_form_passes_as_it_is() -> None:
@@ -59,7 +61,9 @@ def test_place_and_polarity_do_not_matter(corner: tuple[int, int], dark: bool) -
 def test_size_matters_only_within_interpolation() -> None:
     for image in IMAGES[:8]:
         large = normalise(on_page(image, (300, 300), 280, 10, 10, dark=True)).astype(int)
-        moved = [np.roll(large, (y, x), (0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)]  # a centre of mass may round otherwise
+        moved = [
+            np.roll(large, (y, x), (0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)
+        ]  # a centre of mass may round otherwise
         assert min(np.abs(each - normalise(image)).mean() for each in moved) < 12
 
 

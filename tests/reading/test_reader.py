@@ -3,18 +3,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lab.synthesis import glyphs
+from lab.synthesis.paper import Paper, photographed
+from lab.synthesis.pens import Hand
+from lab.synthesis.strings import write_string
 from PIL import Image, ImageDraw
 
 import tenfold
 from _handwriting import digits, is_mnist, on_page
-from tenfold.bundle.loaded import Bundle
+from tenfold.bundle.predict import Bundle
 from tenfold.errors import UsageError
 from tenfold.reading.normalise import frame
 from tenfold.reading.reader import Reader
-from tenfold.reading.synthesis import glyphs
-from tenfold.reading.synthesis.paper import Paper, photographed
-from tenfold.reading.synthesis.pens import Hand
-from tenfold.reading.synthesis.strings import write_string
 
 IMAGES, LABELS = digits()
 READER = Reader()

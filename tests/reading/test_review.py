@@ -1,14 +1,15 @@
 import numpy as np
 
-from tenfold.reading.results import Box, Digit, Line, Reading
-from tenfold.reading.review import check, sorted_out
-from tenfold.reading.validators import parse_rule
+from tenfold.reading.reader import Box, Digit, Line, Reading
+from tenfold.reading.review import check, parse_rule, sorted_out
 
 GREY = np.arange(100 * 200, dtype=np.uint32).reshape(100, 200).astype(np.uint8)
 
 
 def digit(label: str, x: int, *, rejected: bool = False) -> Digit:
-    return Digit(label, 0.5, rejected, False, Box(x, 40, 10, 20), np.zeros(10, np.float32), np.zeros((28, 28), np.uint8))
+    return Digit(
+        label, 0.5, rejected, False, Box(x, 40, 10, 20), np.zeros(10, np.float32), np.zeros((28, 28), np.uint8)
+    )
 
 
 def test_lines_that_are_sure_and_keep_the_rules_pass_and_the_others_say_why() -> None:

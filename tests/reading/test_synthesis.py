@@ -2,18 +2,18 @@
 
 import numpy as np
 import pytest
+from lab.synthesis.allographs import QUICK, SHAPES, allograph
+from lab.synthesis.glyphs import LETTERS, cloth, curl, letter, noise, non_digit, scribble
+from lab.synthesis.lessons import NOTHING, Amounts, from_line, lessons
+from lab.synthesis.noughts import chain
+from lab.synthesis.pens import Hand, written
+from lab.synthesis.prints import ALIKE, printed
+from lab.synthesis.scans import scanned
+from lab.synthesis.strings import write_string
 
 from _handwriting import digits
 from tenfold.reading.normalise import frame
 from tenfold.reading.reader import Reader
-from tenfold.reading.synthesis.allographs import QUICK, SHAPES, allograph
-from tenfold.reading.synthesis.glyphs import LETTERS, cloth, curl, letter, noise, non_digit, scribble
-from tenfold.reading.synthesis.lessons import NOTHING, Amounts, from_line, lessons
-from tenfold.reading.synthesis.noughts import chain
-from tenfold.reading.synthesis.pens import Hand, written
-from tenfold.reading.synthesis.prints import ALIKE, printed
-from tenfold.reading.synthesis.scans import scanned
-from tenfold.reading.synthesis.strings import write_string
 from tenfold.values.dataset import Dataset
 
 IMAGES, LABELS = digits()
@@ -110,7 +110,9 @@ def test_a_one_that_has_an_upstroke_gets_no_other() -> None:
         flagged[4 + step, 12 - step // 2 : 14 - step // 2] = 255
     more = []
     for image in (flagged, _stick()):
-        plain, european = (written(image, 1, Hand(european=each), np.random.default_rng(0), 40).sum() for each in (False, True))
+        plain, european = (
+            written(image, 1, Hand(european=each), np.random.default_rng(0), 40).sum() for each in (False, True)
+        )
         more.append(european / plain)
     assert abs(more[0] - 1) < 0.05
     assert more[1] > 1.1
@@ -133,7 +135,9 @@ def test_scans_have_few_pixels_and_often_two_levels() -> None:
     rng = np.random.default_rng(0)
     ink = written(IMAGES[0], int(LABELS[0]), Hand(), rng, 40)
     made = [scanned(ink, rng) for _ in range(60)]
-    rows = [len(scan) // 3 if np.array_equal(scan[::3], scan[1::3]) else len(scan) for scan in made if len(scan) % 3 == 0]
+    rows = [
+        len(scan) // 3 if np.array_equal(scan[::3], scan[1::3]) else len(scan) for scan in made if len(scan) % 3 == 0
+    ]
     assert all(10 <= count <= 24 for count in rows)
     two = [scan for scan in made if len(np.unique(scan)) == 2]
     assert 10 < len(two) < 50

@@ -1,7 +1,7 @@
 import pytest
 
 from tenfold.errors import UsageError
-from tenfold.reading.validators import faults, parse_rule
+from tenfold.reading.review import faults, parse_rule
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,8 @@ def test_luhn_finds_every_single_wrong_digit(length: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "luhn=3", "length", "length=", "length=6-4", "range=a-b", "date=DDMM", "date=DDMMYYYYDD", "one-of=a", "x=1"]
+    "text",
+    ["", "luhn=3", "length", "length=", "length=6-4", "range=a-b", "date=DDMM", "date=DDMMYYYYDD", "one-of=a", "x=1"],
 )
 def test_rules_that_cannot_be_meant_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="expected"):

@@ -7,7 +7,7 @@ import pytest
 from _browser import CHROMIUM, drive
 from _report_runs import digits, predict
 from tenfold.evaluation.compare import Comparison, compare
-from tenfold.report.compare_page import MOST_TILES, points, render, write_comparison
+from tenfold.report.model_pages import MOST_TILES, points, render_comparison, write_comparison
 
 DATA = digits(300)
 NAMES = ("first", "second <b>")
@@ -37,7 +37,7 @@ def found() -> Comparison:
 
 
 def test_what_stands_on_it() -> None:
-    page = render(found(), NAMES, "test", DATA)
+    page = render_comparison(found(), NAMES, "test", DATA)
     assert "A better, p &lt; 0.001" in page
     assert "second &lt;b&gt;" in page
     assert page.count('class="px differ') == 39
@@ -46,7 +46,7 @@ def test_what_stands_on_it() -> None:
 
 def test_the_surest_mistake_comes_first_and_others_wait_outside() -> None:
     everything = predict(DATA, {row: (int(DATA.labels[row]) + 1) % 10 for row in range(300)})
-    page = render(compare(predict(DATA, {}), everything), NAMES, "test")
+    page = render_comparison(compare(predict(DATA, {}), everything), NAMES, "test")
     assert page.index("<small>1</small>") < page.index("<small>2</small>")
     assert MOST_TILES > 300
     assert "images of" not in page
@@ -54,7 +54,7 @@ def test_the_surest_mistake_comes_first_and_others_wait_outside() -> None:
 
 def test_two_that_are_the_same_differ_on_nothing() -> None:
     same = predict(DATA, {1: 3})
-    page = render(compare(same, same), NAMES, "test", DATA)
+    page = render_comparison(compare(same, same), NAMES, "test", DATA)
     assert "Noise (p = 1.00)" in page
     assert "None: A and B are right and wrong on the same images." in page
 

@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
+from tenfold.exploration.examine import examine
 
-from tenfold.atomic import sha256_of
 from tenfold.data.load import load
 from tenfold.data.sources.mnist import Mnist
-from tenfold.exploration.examine import examine
-from tenfold.report.data_page import render, write_data_page
-from tenfold.report.figures.histogram import histogram
-from tenfold.report.packed import packed, packed_text, thumbnails
-from tenfold.report.palette import DARK, LIGHT, colours
+from tenfold.files import sha256_of
+from tenfold.report.explore_page import render, write_data_page
+from tenfold.report.figures import histogram
 from tenfold.report.paper_figures import write_figures
+from tenfold.report.sprites import DARK, LIGHT, colours, packed, packed_text, thumbnails
 from tenfold.values.dataset import Dataset
 
 NAMES = tuple("0123456789")

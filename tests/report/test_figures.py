@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
 
-from tenfold.report.figures.axis import Axis, fitted, ticks, whole_ticks
-from tenfold.report.figures.curves import curves, mean_of_members
-from tenfold.report.figures.intervals import intervals
+from tenfold.report.figures import Axis, curves, fitted, intervals, mean_of_members, ticks, whole_ticks
 
 NAN = float("nan")
 
@@ -55,7 +53,13 @@ def chart(**series):
 
 def test_curves_draw_members_under_their_mean():
     made = chart(train=[[1, 2, 3], [3, 4, NAN]], validation=[[NAN, NAN, NAN], [4, 4, 4]])
-    assert [line.kind for line in made.lines] == ["train thin", "train thin", "validation thin", "train mean", "validation mean"]
+    assert [line.kind for line in made.lines] == [
+        "train thin",
+        "train thin",
+        "validation thin",
+        "train mean",
+        "validation mean",
+    ]
     assert made.lines[0].points == "0,100.00 50,66.67 100,33.33"
     assert made.lines[1].points == "0,33.33 50,0.00"
     assert made.lines[3].points == "0,66.67 50,33.33 100,33.33"

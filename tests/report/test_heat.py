@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tenfold.report.heat import AGAINST, FOR, heat, over, tiles
+from tenfold.report.sprites import AGAINST, FOR, heat, over, tiles
 
 
 def test_sign_is_hue_and_size_is_strength() -> None:

@@ -120,15 +120,35 @@ def test_f18_names_are_text_never_markup(make_run):
     names = ("<script>alert(1)</script>", "\"'></style><img src=x onerror=alert(2)>", "{{ 7 * 7 }}", "=cmd()")
     data = noise(40, (1, 8, 8), 4, names)
     data = Dataset(data.images, data.labels, np.array([f"</script><b id=x{i}>" for i in range(40)]), names)
-    finding = {"name": "<u>", "severity": "warning", "count": 1, "total": 40, "message": "<s>struck</s>", "ids": [["<em>"]]}
-    source = {"source": "<script>/data", "images": 40, "image_shape": [1, 8, 8], "fingerprint": "<tt>", "notes": ["<q>"]}
+    finding = {
+        "name": "<u>",
+        "severity": "warning",
+        "count": 1,
+        "total": 40,
+        "message": "<s>struck</s>",
+        "ids": [["<em>"]],
+    }
+    source = {
+        "source": "<script>/data",
+        "images": 40,
+        "image_shape": [1, 8, 8],
+        "fingerprint": "<tt>",
+        "notes": ["<q>"],
+    }
     page = written(make_run, {"test": data}, {"test": predict(data, {0: 1, 1: 2})}, findings=[finding], train=source)
     assert len(page.all("script")) == 1
     tags = {tag for tag, _ in page.tags}
     assert tags.isdisjoint({"img", "s", "em", "tt", "q"})
     assert not page.all("b", id="x0")
     assert not [attributes for _, attributes in page.tags if any(name.startswith("on") for name in attributes)]
-    for text in (*names, "<s>struck</s>", "<em>", "<script>/data", "</script><b id=x0>", "Wrong on purpose <b>& sure</b>."):
+    for text in (
+        *names,
+        "<s>struck</s>",
+        "<em>",
+        "<script>/data",
+        "</script><b id=x0>",
+        "Wrong on purpose <b>& sure</b>.",
+    ):
         assert text in page.text
 
 
@@ -137,7 +157,9 @@ def test_unlabelled_test_images_are_counted_and_validation_speaks(make_run, labe
     blind = Predictions(made.ids, made.probabilities)
     held = data.take(range(100))
     page = written(
-        make_run, {"test": data.without_labels(), "validation": held}, {"test": blind, "validation": predict(held, {4: 9})}
+        make_run,
+        {"test": data.without_labels(), "validation": held},
+        {"test": blind, "validation": predict(held, {4: 9})},
     )
     assert "99.00 % validation accuracy" in page.text
     assert "The test images have no labels" in page.text

@@ -112,7 +112,9 @@ def page(tmp_path_factory):
     wrong = {row: 9 for row in range(130) if data.labels[row] == 4}
     fours = len(wrong)
     wrong |= {row: 3 for row in range(200, 800) if data.labels[row] == 5}
-    run = RunMaker(tmp_path_factory.mktemp("report") / "runs")({"test": predict(data, wrong), "validation": predict(data, {})})
+    run = RunMaker(tmp_path_factory.mktemp("report") / "runs")(
+        {"test": predict(data, wrong), "validation": predict(data, {})}
+    )
     for member, votes in enumerate([wrong, {}]):
         predict(data, votes).save(run.member_path(member) / "test.npz")
     sevens = int((data.labels == 7).sum())
@@ -205,7 +207,9 @@ def test_the_theme_toggles_there_and_back(seen):
 
 @pytest.mark.parametrize("width", [320, 1600])
 def test_nothing_sticks_out_in_the_dark(page, tmp_path, width):
-    measure = "const root = document.documentElement; return [innerWidth, root.scrollWidth - root.clientWidth, paper()];"
+    measure = (
+        "const root = document.documentElement; return [innerWidth, root.scrollWidth - root.clientWidth, paper()];"
+    )
     assert drive(page[0], HELPERS + measure, tmp_path, width=width, dark=True) == [width, 0, DARK]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from _browser import CHROMIUM, drive
-from tenfold.report.review_page import Question, write_review_page
+from tenfold.report.question_pages import Question, write_review_page
 
 CROP = np.full((60, 200), 240, np.uint8)
 CROP[20:40, 90:110] = 10

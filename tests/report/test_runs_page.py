@@ -6,9 +6,8 @@ import pytest
 
 from _browser import CHROMIUM, drive
 from _report_runs import RunMaker, digits, history, predict
-from tenfold.atomic import make_directory
-from tenfold.evaluation.external import ExternalEntry, write_external
-from tenfold.evaluation.leaderboard import leaderboard
+from tenfold.evaluation.leaderboard import ExternalEntry, leaderboard, write_external
+from tenfold.files import make_directory
 from tenfold.report.runs_page import _histories, overlay, render, write_runs_page
 from tenfold.values.recipe import load_recipe
 
@@ -54,7 +53,8 @@ def folder(tmp_path: Path) -> Path:
         right = 300 - wrong
         test = f'{{"accuracy": {right / 300}, "low": 0.7, "high": 0.99, "errors": {wrong}, "n": 300}}'
         (run.path / "summary.json").write_text(
-            f'{{"test": {test}, "seconds": {{"total": 9}}, "core_seconds": 4, "members": 2, "leaked": false, "finished": "2026"}}'
+            f'{{"test": {test}, "seconds": {{"total": 9}}, "core_seconds": 4, "members": 2, "leaked": false,'
+            ' "finished": "2026"}'
         )
         (run.path / "report.html").touch()
         run.seal()

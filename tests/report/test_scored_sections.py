@@ -5,18 +5,15 @@ import pytest
 from statsmodels.stats.proportion import proportions_ztest
 
 from _report_runs import digits, history, predict
-from tenfold.evaluation.confidence import learn_confidence
+from tenfold.evaluation.calibration import coverage_curve, learn_confidence
 from tenfold.evaluation.metrics import expected_calibration_error
-from tenfold.evaluation.rejection import coverage_curve
 from tenfold.evaluation.significance import two_shares
-from tenfold.report.figures.rejection import rejection_figure
-from tenfold.report.sections.confidence import confidence_section
-from tenfold.report.sections.confusion import confusion
-from tenfold.report.sections.ensemble import ensemble
-from tenfold.report.sections.evolution import evolution
+from tenfold.report.figures import rejection_figure
+from tenfold.report.sections.certainty import confidence_section
+from tenfold.report.sections.learning import ensemble, evolution
 from tenfold.report.sections.mistakes import Beside, hardest, mistakes, read_right
-from tenfold.values.predictions import Predictions
-from tenfold.values.voting import vote
+from tenfold.report.sections.performance import confusion
+from tenfold.values.predictions import Predictions, vote
 
 
 def test_two_shares_agree_with_statsmodels():

@@ -3,11 +3,10 @@ import pytest
 
 from _report_runs import digits, history, noise, predict
 from tenfold.evaluation.metrics import confusion_matrix
-from tenfold.report.sections.confusion import LARGEST, confusion, share_label
-from tenfold.report.sections.headline import headline
+from tenfold.report.sections.learning import training
 from tenfold.report.sections.mistakes import MOST_PIXELS, MOST_TILES, Beside, fair_choice, mistakes
+from tenfold.report.sections.performance import LARGEST, confusion, headline, share_label
 from tenfold.report.sections.record import findings, flattened, stages, total_seconds
-from tenfold.report.sections.training import training
 from tenfold.values.predictions import Predictions
 
 
@@ -74,7 +73,9 @@ def test_too_many_classes_leave_the_pairs():
     assert made.pairs
 
 
-@pytest.mark.parametrize(("share", "label"), [(1, "100"), (0.9999, "99.9"), (0.991, "99.1"), (0.0001, "0.1"), (0.0125, "1.3")])
+@pytest.mark.parametrize(
+    ("share", "label"), [(1, "100"), (0.9999, "99.9"), (0.991, "99.1"), (0.0001, "0.1"), (0.0125, "1.3")]
+)
 def test_rounding_neither_hides_a_mistake_nor_completes_a_class(share, label):
     assert share_label(share) == label
 
@@ -127,12 +128,20 @@ def test_times_add_up_unless_a_total_was_recorded():
     assert total_seconds({"read": 1, "train": 2}) == 3
     assert total_seconds({"read": 1, "train": 2, "total": 2.5}) == 2.5
     assert total_seconds({}) is None
-    assert [(stage.name, stage.share) for stage in stages({"read": 1, "train": 4, "total": 5})] == [("train", 1), ("read", 0.25)]
+    assert [(stage.name, stage.share) for stage in stages({"read": 1, "train": 4, "total": 5})] == [
+        ("train", 1),
+        ("read", 0.25),
+    ]
 
 
 def test_nested_environments_become_rows():
     rows = flattened(
-        {"cpu": {"cores": 2, "flags": ["avx2", "fma"]}, "commit": None, "deterministic": True, "memory_bytes": 2 * 10**9}
+        {
+            "cpu": {"cores": 2, "flags": ["avx2", "fma"]},
+            "commit": None,
+            "deterministic": True,
+            "memory_bytes": 2 * 10**9,
+        }
     )
     assert rows == [("cpu cores", "2"), ("cpu flags", "avx2, fma"), ("deterministic", "yes"), ("memory", "2.0\u00a0GB")]
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tenfold.report.sprites import Sheet, sheet
-from tenfold.values.thumbnails import LARGEST_SIDE, grid, png
+from tenfold.values.display import LARGEST_SIDE, grid, png
 
 
 def pixels(made: Sheet) -> np.ndarray:

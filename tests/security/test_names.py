@@ -27,15 +27,15 @@ from torch import nn
 
 from _command_line import tenfold
 from _networks import shaken
-from tenfold.bundle.loaded import Bundle
 from tenfold.bundle.manifest import Estimate, FirstLook, Manifest, ModelFile, read_manifest
 from tenfold.bundle.onnx_graph import export_onnx
+from tenfold.bundle.predict import Bundle
 from tenfold.bundle.targets import TARGETS, Request
+from tenfold.data import ReadOptions
 from tenfold.data.load import load
-from tenfold.data.options import ReadOptions
 from tenfold.errors import DataError, IntegrityError, UsageError
-from tenfold.serve.demo import demo_page
-from tenfold.serve.examples import Examples
+from tenfold.service.demo import demo_page
+from tenfold.service.service import Examples
 from tenfold.values import names
 from tenfold.values.dataset import Dataset
 
@@ -112,10 +112,21 @@ def model(classes: int = CLASSES) -> bytes:
 @cache
 def tame(classes: int = CLASSES) -> Manifest:
     file = ModelFile(sha256=hashlib.sha256(model(classes)).hexdigest(), bytes=len(model(classes)))
-    known: dict[str, Any] = {"vote": "mean", "members": 1, "parameters": 1000, "pixel_mean": 30.0, "data_fingerprint": "0" * 64}
+    known: dict[str, Any] = {
+        "vote": "mean",
+        "members": 1,
+        "parameters": 1000,
+        "pixel_mean": 30.0,
+        "data_fingerprint": "0" * 64,
+    }
     figures = {"test accuracy": Estimate(value=0.9, low=0.8, high=1, images=10)}
     return Manifest(
-        model=file, image_shape=(1, 28, 28), class_names=tuple(map(str, range(classes))), metrics=figures, **TAME, **known
+        model=file,
+        image_shape=(1, 28, 28),
+        class_names=tuple(map(str, range(classes))),
+        metrics=figures,
+        **TAME,
+        **known,
     )
 
 
@@ -212,7 +223,9 @@ def meets_mlflow(manifest: Manifest, folder: Path) -> None:
 
 
 def meets_onnx(manifest: Manifest, folder: Path) -> None:
-    properties = {each.key: each.value for each in onnx.load(exported(manifest, "onnx", folder / "x.onnx")).metadata_props}
+    properties = {
+        each.key: each.value for each in onnx.load(exported(manifest, "onnx", folder / "x.onnx")).metadata_props
+    }
     assert tuple(json.loads(properties["class_names"])) == manifest.class_names
     for text in properties.values():
         one_line(text)
@@ -227,7 +240,7 @@ def meets_the_page(manifest: Manifest, folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             for module in ("files", "loaded"):
                 patch.setattr(f"tenfold.bundle.{module}.read_manifest", lambda _, each=each: each)
-            patch.setattr("tenfold.serve.demo.read_manifest", lambda _, each=each: each)
+            patch.setattr("tenfold.service.demo.read_manifest", lambda _, each=each: each)
             pages.append(demo_page(folder / name))
     assert Tags(pages[0]).found == Tags(pages[1]).found
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', pages[0])
@@ -318,8 +331,18 @@ def test_m15_no_class_name_acts_in_what_commands_print_and_write(kind: str, tmp_
 
 
 REFUSED_IN_CLASSES = [
-    name for name, text in HOSTILE.items() if not text.isprintable() or text.strip() != text or not text or len(text) > 255
-] + ["leads out", "leads out in the middle", "leads out of Windows", "absolute", "absolute on Windows", "parent", "here"]
+    name
+    for name, text in HOSTILE.items()
+    if not text.isprintable() or text.strip() != text or not text or len(text) > 255
+] + [
+    "leads out",
+    "leads out in the middle",
+    "leads out of Windows",
+    "absolute",
+    "absolute on Windows",
+    "parent",
+    "here",
+]
 
 
 def whole(**changes: object) -> dict[str, object]:
@@ -397,7 +420,11 @@ def test_classes_may_be_called_what_people_call_them(tmp_path: Path) -> None:
 
 def test_every_name_has_a_folder_of_its_own_that_is_read_as_that_name() -> None:
     tricky = ["%2F", "%2f", "%252F", "a%", "%%2F", "%:", "%~", "con", "COM1.txt", "console", ".x", "x.", "a:b", "%"]
-    readable = [*ACTS_NOWHERE, *tricky, *(text for text in HOSTILE.values() if text and encodable(text) and len(text) < 250)]
+    readable = [
+        *ACTS_NOWHERE,
+        *tricky,
+        *(text for text in HOSTILE.values() if text and encodable(text) and len(text) < 250),
+    ]
     folders = [names.folder_of_class(name) for name in readable]
     assert len(set(folders)) == len(set(readable))
     assert [names.class_of_folder(folder) for folder in folders] == readable
@@ -406,7 +433,9 @@ def test_every_name_has_a_folder_of_its_own_that_is_read_as_that_name() -> None:
     cut = [names.folder_of_class(name) for name in long]
     assert len(set(cut)) == 3
     assert all(len(folder.encode()) <= 255 for folder in cut)
-    assert all(names.folder_of_class(folder) != folder for folder in cut), "a class called like a cut folder has another one"
+    assert all(names.folder_of_class(folder) != folder for folder in cut), (
+        "a class called like a cut folder has another one"
+    )
     for folder in ("caf%E9", "a%20b", "%41", "100%25", "%2E%2E%2fx"):
         assert names.class_of_folder(folder) == folder
 
@@ -435,7 +464,7 @@ def test_f18_folders_that_no_class_can_be_named_after_are_refused(folder: str, t
 
 
 def test_m15_no_training_begins_with_such_classes() -> None:
-    from tenfold.training.train import check_recipe
+    from tenfold.training.ensemble import check_recipe
     from tenfold.values.recipe import Recipe
 
     data = Dataset(np.zeros((4, 1, 8, 8), np.uint8), np.array([0, 1, 0, 1]), np.arange(4), ("7", "../x"))

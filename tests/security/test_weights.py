@@ -16,10 +16,10 @@ import torch
 
 from _bundles import digits_run
 from _exploits import Touch
-from tenfold.bundle.loaded import Bundle
+from tenfold.bundle.predict import Bundle
 from tenfold.data.load import load
 from tenfold.errors import DataError, IntegrityError, TenfoldError
-from tenfold.training.checkpoint import load_newest, load_weights_file, save_checkpoint
+from tenfold.training.state import load_newest, load_weights_file, save_checkpoint
 
 EVIL = ["pickle", "torch zip"]
 
@@ -66,7 +66,9 @@ def test_m02_an_evil_checkpoint_with_the_right_hash_is_still_no_code(tmp_path: P
     [None, {}, {"position": "no json"}, {"position": "[1]"}, {"position": "{}"}, {"position": '{"epoch": "one"}'}],
     ids=["none", "empty", "text", "list", "nothing", "words"],
 )
-def test_m02_a_checkpoint_with_the_right_hash_and_no_position_is_refused(tmp_path: Path, metadata: dict[str, str] | None) -> None:
+def test_m02_a_checkpoint_with_the_right_hash_and_no_position_is_refused(
+    tmp_path: Path, metadata: dict[str, str] | None
+) -> None:
     from safetensors.torch import save
 
     content = save({"x": torch.ones(1)}, metadata)
@@ -126,7 +128,9 @@ def test_m14_names_in_an_archive_are_never_paths(tmp_path: Path, names: list[str
 def test_m14_a_bundle_is_its_own_files_only(tmp_path: Path) -> None:
     folder = digits_run(tmp_path / "runs").path / "bundle"
     manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"model": manifest["model"] | {"path": "../../elsewhere.onnx"}}))
+    (folder / "manifest.json").write_text(
+        json.dumps(manifest | {"model": manifest["model"] | {"path": "../../elsewhere.onnx"}})
+    )
     with pytest.raises(IntegrityError, match="path"):
         Bundle.open(folder)
     (folder / "manifest.json").write_text(json.dumps(manifest))

@@ -16,12 +16,12 @@ from _networks import shaken, torch_probabilities
 from _service import big_digits
 from _strokes import DIGITS
 from tenfold.bundle.export import export_bundle
-from tenfold.bundle.loaded import Bundle
+from tenfold.bundle.predict import Bundle
 from tenfold.data.load import load
 from tenfold.data.sources import SOURCES
-from tenfold.models.notation import parse
+from tenfold.models.network import parse
 from tenfold.reading.normalise import normalise
-from tenfold.serve.demo import IN_BROWSER, demo_page
+from tenfold.service.demo import IN_BROWSER, demo_page
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
 
@@ -89,21 +89,27 @@ def test_every_kind_of_layer_is_computed_as_in_python(tmp_path: Path) -> None:
         run = Run.create(tmp_path / vote, recipe)
         reference = torch_probabilities(networks, sample.images)
         if vote == "log-mean":
-            logs = np.mean([np.log(np.maximum(torch_probabilities([n], sample.images), 1e-12)) for n in networks], axis=0)
+            logs = np.mean(
+                [np.log(np.maximum(torch_probabilities([n], sample.images), 1e-12)) for n in networks], axis=0
+            )
             reference = (np.exp(logs) / np.exp(logs).sum(axis=1, keepdims=True)).astype(np.float32)
         bundle = export_bundle(run, networks, sample, reference, metrics={}, data_fingerprint=sample.fingerprint())
         (tmp_path / "page.html").write_text(demo_page(bundle))
         (tmp_path / vote / "chrome").mkdir()
         with Chrome(tmp_path / vote / "chrome") as chrome:
             chrome.open((tmp_path / "page.html").as_uri())
-            assert abs(in_browser(chrome, sample.images) - Bundle.open(bundle).predict_proba(sample.images)).max() < 1e-5
+            assert (
+                abs(in_browser(chrome, sample.images) - Bundle.open(bundle).predict_proba(sample.images)).max() < 1e-5
+            )
 
 
 def test_what_python_lets_in_is_what_the_page_computes(chrome: Chrome) -> None:
     assert set(chrome.run("Object.keys(OPERATORS)")) == IN_BROWSER
 
 
-@pytest.mark.parametrize("digit", [each if each in "059" else pytest.param(each, marks=pytest.mark.slow) for each in DIGITS])
+@pytest.mark.parametrize(
+    "digit", [each if each in "059" else pytest.param(each, marks=pytest.mark.slow) for each in DIGITS]
+)
 def test_a_drawn_digit_is_seen_as_python_sees_it(chrome: Chrome, digit: str) -> None:
     chrome.run("document.getElementById('clear').click()")
     for stroke in DIGITS[digit]:
@@ -123,7 +129,10 @@ def test_a_drawn_digit_is_seen_as_python_sees_it(chrome: Chrome, digit: str) -> 
 
 
 def test_the_verdict_waits_for_no_saliency_and_a_new_stroke_ends_it(chrome: Chrome) -> None:
-    count = "const run = Network.prototype.run; Network.prototype.run = function (...a) { looks++; return run.apply(this, a); };"
+    count = (
+        "const run = Network.prototype.run; Network.prototype.run = function (...a) { looks++; return run.apply(this,"
+        " a); };"
+    )
     chrome.run(f"globalThis.looks = 0; {{ {count} }}")
     chrome.run("document.getElementById('clear').click()")
     chrome.stroke(DIGITS["0"][0])

@@ -1,4 +1,6 @@
-"""V06 and V14-V21 of the reliability list: models that fail, ends and beginnings, who is let in, and what the log says."""
+"""V06 and V14-V21 of the reliability list: models that fail, ends and beginnings, who is let in, and what the log
+says.
+"""
 
 import asyncio
 import json
@@ -168,7 +170,12 @@ def test_v15_a_damaged_model_is_refused_before_the_port_opens(bundle: Path, tmp_
 
 
 def test_v15_it_lives_before_it_is_ready(bundle: Path) -> None:
-    command = [sys.executable, _strained_service.__file__, str(bundle), json.dumps({"start": 1.5, "times": {"drain_delay": 0}})]
+    command = [
+        sys.executable,
+        _strained_service.__file__,
+        str(bundle),
+        json.dumps({"start": 1.5, "times": {"drain_delay": 0}}),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         port = int(re.findall(r":(\d+)/", process.stdout.readline())[0])
@@ -201,7 +208,9 @@ def test_v17_another_address_needs_a_token_or_a_word(bundle: Path) -> None:
 
 def test_v17_by_default_it_listens_on_the_loopback_and_shows_nothing_more(web: Served) -> None:
     listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    mine = {local.split(":")[0] for _, local, _, state, *_ in listening if state == "0A" and int(local[-4:], 16) == web.port}
+    mine = {
+        local.split(":")[0] for _, local, _, state, *_ in listening if state == "0A" and int(local[-4:], 16) == web.port
+    }
     assert mine == {"0100007F"}  # 127.0.0.1, and not 0.0.0.0
     for path in ("/docs", "/redoc", "/admin", "/shutdown", "/debug", "/config"):
         assert web.get(path).status == 404
@@ -221,7 +230,9 @@ def guarded(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *files, *subject], check=True)
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *files, *subject], check=True
+    )
     options = ["--certfile", folder / "cert.pem", "--keyfile", folder / "key.pem"]
     with Secure(folder / "cert.pem", bundle, *options, environment={"TENFOLD_TOKEN": TOKEN}) as served:
         yield served
@@ -300,7 +311,17 @@ def test_v20_a_line_for_each_request_that_gives_nothing_away(guarded: Served) ->
     lines = [json.loads(line) for line in guarded.log.splitlines()]
     mine = {line["id"]: line for line in lines if line["event"] == "request"}
     assert (mine["mine-20"]["path"], mine["mine-20"]["status"]) == ("/v1/models", 200)
-    assert set(mine["mine-21"]) == {"time", "event", "id", "client", "method", "path", "status", "bytes", "milliseconds"}
+    assert set(mine["mine-21"]) == {
+        "time",
+        "event",
+        "id",
+        "client",
+        "method",
+        "path",
+        "status",
+        "bytes",
+        "milliseconds",
+    }
     assert TOKEN not in guarded.log
     assert str(IMAGE.tolist())[1:60] not in guarded.log
     assert "\x1b" not in guarded.log and "forged" not in guarded.log

@@ -50,7 +50,9 @@ def test_batches_keep_their_order(web: Served) -> None:
     rows = range(1300, 1340)
     images = big_digits().images[list(rows), 0]
     whole = web.post("/v1/predict", {"images": [{"pixels": image.tolist()} for image in images]}).json["predictions"]
-    singly = [web.post("/v1/predict", {"image": {"pixels": image.tolist()}}).json["predictions"][0] for image in images[:8]]
+    singly = [
+        web.post("/v1/predict", {"image": {"pixels": image.tolist()}}).json["predictions"][0] for image in images[:8]
+    ]
     assert len(whole) == len(rows)
     assert [one["class"] for one in singly] == [one["class"] for one in whole[:8]]
     for one, other in zip(singly, whole, strict=False):  # V05: the same within rounding
@@ -60,7 +62,9 @@ def test_batches_keep_their_order(web: Served) -> None:
 
 
 def test_h01_a_length_over_the_limit_is_refused_before_anything_is_sent(web: Served) -> None:
-    head = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 999999999\r\n\r\n"
+    head = (
+        b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 999999999\r\n\r\n"
+    )
     began = time.monotonic()
     assert status_of(web.raw(head)) == 413
     assert time.monotonic() - began < 5
@@ -68,7 +72,9 @@ def test_h01_a_length_over_the_limit_is_refused_before_anything_is_sent(web: Ser
 
 def test_h02_a_body_without_length_is_cut_at_the_limit(web: Served) -> None:
     before = web.rss()
-    head = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = (
+        b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
     piece = b"10000\r\n" + bytes(65536) + b"\r\n"
     sent = 0
     with socket.create_connection(("127.0.0.1", web.port), timeout=20) as connection:
@@ -87,7 +93,9 @@ def test_h02_a_body_without_length_is_cut_at_the_limit(web: Served) -> None:
 
 def test_h03_a_million_chunks_of_a_byte(web: Served) -> None:
     before = web.rss()
-    head = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = (
+        b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
     began = time.monotonic()
     assert status_of(web.raw(head + b"1\r\nx\r\n" * 1_000_000 + b"0\r\n\r\n")) in (400, 413)
     assert time.monotonic() - began < 15
@@ -177,7 +185,16 @@ TWO = form(("image", png(IMAGE)), ("image", png(IMAGE)))[0]
         (b"--edge\r\nX: " + b"a" * 100_000 + b"\r\n\r\nx\r\n--edge--\r\n", FORM_TYPE, {400}),
     ],
     ids=[
-        *("no boundary", "junk", "empty", "cut in the middle", "cut at the end", "1001 parts", "1 MB of text", "no part"),
+        *(
+            "no boundary",
+            "junk",
+            "empty",
+            "cut in the middle",
+            "cut at the end",
+            "1001 parts",
+            "1 MB of text",
+            "no part",
+        ),
         *("two files", "a boundary of 5,000", "another boundary", "5,000 headers in a part", "a long header in a part"),
     ],
 )
@@ -378,16 +395,18 @@ def test_h16_batches(web: Served) -> None:
     assert web.post("/v1/predict", {"images": [one] * 257}).status == 413
     assert web.post("/v1/predict", {"images": [{"base64": "AAAA"}] * 257}).status == 413
     assert len(web.post("/v1/predict", {"images": [one] * 256}).json["predictions"]) == 256
-    mixed = web.post("/v1/predict", {"images": [one, {"base64": base64_of(WHOLE[:50])}, one]})  # documented: all are refused
+    mixed = web.post(
+        "/v1/predict", {"images": [one, {"base64": base64_of(WHOLE[:50])}, one]}
+    )  # documented: all are refused
     assert (mixed.status, error_of(mixed)["field"]) == (422, "images.1.base64")
 
 
 BAD_FORM = """
-from tenfold.serve.faults import Fault
-from tenfold.serve.log import Log
-from tenfold.serve.metrics import Metrics
-from tenfold.serve.multipart import parts_of
-from tenfold.serve.server import _redirect_logging
+from tenfold.service.observability import Fault
+from tenfold.service.observability import Log
+from tenfold.service.observability import Metrics
+from tenfold.service.bodies import parts_of
+from tenfold.service.server import _redirect_logging
 _redirect_logging(Log(None, Metrics()))
 try:
     parts_of("multipart/form-data; boundary=xyz", b"--xyw and more", 4)

@@ -21,7 +21,9 @@ def host(web: Served, name: bytes) -> int:
     return status_of(web.raw(b"GET /healthz HTTP/1.1\r\nHost: " + name + b"\r\nConnection: close\r\n\r\n"))
 
 
-@pytest.mark.parametrize("name", [b"evil.example", b"127.0.0.1.nip.io", b"[2001:db8::1]", b"10.0.0.1", b"localhost.evil.example"])
+@pytest.mark.parametrize(
+    "name", [b"evil.example", b"127.0.0.1.nip.io", b"[2001:db8::1]", b"10.0.0.1", b"localhost.evil.example"]
+)
 def test_h07_other_names_are_not_ours(web: Served, name: bytes) -> None:
     assert host(web, name) == 421
     assert host(web, name + b":80") == 421
@@ -110,7 +112,10 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: name[:20])
 def test_h17_names_of_models_that_are_none(web: Served, name: str) -> None:
     assert web.get(f"/v2/models/{name}").status == 404
-    assert web.request("POST", f"/v2/models/{name}/infer", b"{}", {"Content-Type": "application/json"}).status in (404, 405)
+    assert web.request("POST", f"/v2/models/{name}/infer", b"{}", {"Content-Type": "application/json"}).status in (
+        404,
+        405,
+    )
     reply = web.request("POST", f"/v1/predict?model={name}", b"{}", {"Content-Type": "application/json"})
     assert (reply.status, reply.json["error"]["field"]) == (404, "model")
 
@@ -127,7 +132,9 @@ def test_h17_names_reach_no_file_system(web: Served) -> None:
             web.get(f"/page/{name}")
         trace.terminate()
         touched = set(re.findall(r'"([^"]*)"', trace.stderr.read()))
-    assert {path for path in touched if not path.endswith("/serve/app.py")} == set()  # FastAPI names the route in its error
+    assert {
+        path for path in touched if not path.endswith("/serve/app.py")
+    } == set()  # FastAPI names the route in its error
 
 
 @pytest.fixture(scope="module")
@@ -168,8 +175,9 @@ def test_h19_a_rate(guarded: Served) -> None:
 def leave_early(web: Served, count: int) -> None:
     """Clients that go away in the middle of what they send, and in the middle of the answer."""
     body = b'{"image": {"pixels": ' + str(IMAGE.tolist()).encode() + b"}}"
-    head = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(
-        body
+    head = (
+        b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        % len(body)
     )
     for i in range(count):
         with socket.create_connection(("127.0.0.1", web.port)) as connection:
@@ -227,7 +235,9 @@ def test_h22_http_1_0(web: Served) -> None:
 
 def test_h22_pipelining(web: Served) -> None:
     one = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    answer = web.raw(one + one.replace(b"/healthz", b"/readyz") + one.replace(b"localhost", b"localhost\r\nConnection: close"))
+    answer = web.raw(
+        one + one.replace(b"/healthz", b"/readyz") + one.replace(b"localhost", b"localhost\r\nConnection: close")
+    )
     assert re.findall(rb'"status":"(\w+)"', answer) == [b"live", b"ready", b"live"]
 
 

@@ -86,7 +86,9 @@ def test_v03_overload_is_refused_quickly_and_what_is_accepted_is_answered(slow: 
 def test_v03_who_is_refused_is_told_when_to_come_again(slow: Served) -> None:
     replies: list[Reply] = []
     threads = [
-        threading.Thread(target=lambda: replies.append(slow.post("/v1/predict", {"image": {"pixels": IMAGES[0].tolist()}})))
+        threading.Thread(
+            target=lambda: replies.append(slow.post("/v1/predict", {"image": {"pixels": IMAGES[0].tolist()}}))
+        )
         for _ in range(3 * QUEUE)
     ]
     for thread in threads:
@@ -126,7 +128,9 @@ def test_v04_who_left_is_not_computed(slow: Served) -> None:
 def test_v05_each_answer_belongs_to_its_own_request(web: Served) -> None:
     alone = [web.post("/v1/predict", {"image": {"pixels": image.tolist()}}).json["predictions"][0] for image in IMAGES]
     load = asyncio.run(open_loop.closed_loop(web.port, [*GOOD, *BAD[:4]], 1500, 200))
-    assert web.metric('tenfold_batch_size_bucket{le="1"}') < web.metric("tenfold_batch_size_count")  # some went together
+    assert web.metric('tenfold_batch_size_bucket{le="1"}') < web.metric(
+        "tenfold_batch_size_count"
+    )  # some went together
     answered = [answer for answer in load.answers if answer.which < len(GOOD)]
     assert len(answered) > 1000
     for answer in answered:
@@ -139,7 +143,9 @@ def test_v05_each_answer_belongs_to_its_own_request(web: Served) -> None:
     assert {a.status for a in load.answers if a.which >= len(GOOD)} <= {400, 415, 422, 503}
 
 
-@pytest.mark.parametrize("part", [b"", b"GET /healthz HTTP/1.1\r\nHost: loc", GOOD[0][:-100]], ids=["silent", "head", "body"])
+@pytest.mark.parametrize(
+    "part", [b"", b"GET /healthz HTTP/1.1\r\nHost: loc", GOOD[0][:-100]], ids=["silent", "head", "body"]
+)
 def test_v07_stalled_connections_do_not_keep_honest_clients_out(crowded: Served, part: bytes) -> None:
     stalled = []
     try:
@@ -254,8 +260,8 @@ def random_bytes(web: Served, count: int, at_once: int) -> None:
 
 
 def benchmark(*options: str) -> str:
-    """What benchmarks/serve.py prints."""
-    script = Path(__file__).parents[2] / "benchmarks" / "serve.py"
+    """What lab/benchmarks/serve.py prints."""
+    script = Path(__file__).parents[2] / "lab" / "benchmarks" / "serve.py"
     done = subprocess.run([sys.executable, script, *options], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -19,7 +19,7 @@ from _service import Served, big_digits, png
 from _strokes import DIGITS, line, shifted
 from tenfold.bundle.export import export_bundle
 from tenfold.data.sources import SOURCES
-from tenfold.models.notation import parse
+from tenfold.models.network import parse
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
 
@@ -48,7 +48,9 @@ def chrome(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield opened
         assert opened.complaints == []  # no error, and nothing that its policy refused
         assert {
-            url for url in opened.asked if not url.startswith(address(served)) and not url.startswith(("data:", "blob:"))
+            url
+            for url in opened.asked
+            if not url.startswith(address(served)) and not url.startswith(("data:", "blob:"))
         } == set()
 
 
@@ -146,8 +148,9 @@ def test_v19_with_the_keyboard_alone(chrome: Chrome) -> None:
 def test_v19_everything_can_be_reached_and_has_a_name(chrome: Chrome) -> None:
     cleared(chrome)
     nameless = chrome.run(
-        "[...document.querySelectorAll('button, input, select, canvas[tabindex]')].filter((e) => e.offsetParent !== null)"
-        ".filter((e) => !(e.innerText || e.getAttribute('aria-label') || e.labels?.length)).map((e) => e.outerHTML)"
+        "[...document.querySelectorAll('button, input, select, canvas[tabindex]')].filter((e) => e.offsetParent !=="
+        " null).filter((e) => !(e.innerText || e.getAttribute('aria-label') || e.labels?.length)).map((e) =>"
+        " e.outerHTML)"
     )
     assert nameless == []
     assert chrome.run("document.querySelectorAll('[aria-live], [role=status], [role=alert]').length") >= 2
@@ -192,7 +195,9 @@ def test_v19_a_correction_becomes_a_data_set(chrome: Chrome, kept: Path) -> None
 
 def test_v19_a_scribble_is_no_digit(chrome: Chrome) -> None:
     cleared(chrome)
-    chrome.stroke(line((0.15, 0.2), (0.8, 0.3), (0.2, 0.45), (0.85, 0.55), (0.2, 0.7), (0.8, 0.85), (0.3, 0.15), (0.7, 0.9)))
+    chrome.stroke(
+        line((0.15, 0.2), (0.8, 0.3), (0.2, 0.45), (0.85, 0.55), (0.2, 0.7), (0.8, 0.85), (0.3, 0.15), (0.7, 0.9))
+    )
     chrome.wait(DONE)
     assert "Not a digit?" in chrome.text("sure")
 

@@ -9,7 +9,9 @@ import pytest
 
 from _service import Served
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("schemathesis") is None, reason="schemathesis is not installed")
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("schemathesis") is None, reason="schemathesis is not installed"
+)
 # A schema can say that a text is base64, not that an image is in it: 422 is a right answer to what keeps to the schema.
 CONFIG = """
 [checks.positive_data_acceptance]
@@ -21,7 +23,17 @@ def complaints(web: Served, folder: Path, examples: int, phases: str) -> str:
     """What Schemathesis has against the service; "" if nothing."""
     (folder / "schemathesis.toml").write_text(CONFIG)
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run"]
-    options = ["--checks", "all", "--max-examples", str(examples), "--phases", phases, "--seed", "12", "--continue-on-failure"]
+    options = [
+        "--checks",
+        "all",
+        "--max-examples",
+        str(examples),
+        "--phases",
+        phases,
+        "--seed",
+        "12",
+        "--continue-on-failure",
+    ]
     address = f"http://127.0.0.1:{web.port}/openapi.json"
     done = subprocess.run([*command, address, *options], cwd=folder, capture_output=True, text=True)
     return "" if done.returncode == 0 else done.stdout + done.stderr
@@ -42,6 +54,20 @@ def test_v12_every_route_names_its_errors(web: Served) -> None:
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             statuses = set(operation["responses"])
-            assert {"200", "400", "401", "403", "404", "405", "413", "415", "421", "422", "429", "431", "500"} <= statuses, path
+            assert {
+                "200",
+                "400",
+                "401",
+                "403",
+                "404",
+                "405",
+                "413",
+                "415",
+                "421",
+                "422",
+                "429",
+                "431",
+                "500",
+            } <= statuses, path
             if method == "post":
                 assert {"503", "504"} <= statuses, path

@@ -57,7 +57,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Run:
     """Two small networks that have learnt a little of them."""
-    recipe = library.load_recipe("quick", ["model.layers=8C3 BN MP2 FLAT 16 SOFTMAX", "train.epochs=2", "ensemble.members=2"])
+    recipe = library.load_recipe(
+        "quick", ["model.layers=8C3 BN MP2 FLAT 16 SOFTMAX", "train.epochs=2", "ensemble.members=2"]
+    )
     how = {"train": folder / "train.npz", "test": folder / "test.npz", "out": folder / "runs", "executor": "local"}
     return library.run(recipe, progress=False, **how)  # type: ignore[arg-type]
 
@@ -66,7 +68,9 @@ def test_the_figures_are_those_of_the_run(run: Run, folder: Path) -> None:
     found = library.evaluate(run, folder / "test.npz")
     expected = run.predictions("test")
     np.testing.assert_allclose(found.predictions.probabilities, expected.probabilities, atol=1e-5)
-    np.testing.assert_array_equal(found.confusion, confusion_matrix(expected.labels, expected.predicted, labels=range(10)))
+    np.testing.assert_array_equal(
+        found.confusion, confusion_matrix(expected.labels, expected.predicted, labels=range(10))
+    )
     for member, probabilities in enumerate(found.members):
         of_member = Predictions.load(run.member_path(member) / "test.npz").probabilities
         np.testing.assert_allclose(probabilities, of_member, atol=1e-5)
@@ -122,7 +126,9 @@ def test_the_command_prints_figures_and_writes_page_and_table(run: Run, folder: 
     assert (again.code, "exists; pass --force" in again.err) == (2, True)
 
 
-def test_json_has_all_figures_and_writes_no_page(run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_has_all_figures_and_writes_no_page(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     done = tenfold("evaluate", run.path, folder / "test.npz", "--json")
     assert json.loads(done.out) == library.evaluate(run, folder / "test.npz").as_dict()
@@ -132,13 +138,19 @@ def test_json_has_all_figures_and_writes_no_page(run: Run, folder: Path, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["unlabelled.npz"], 3, "images without labels, expected labels to judge the answers by; `tenfold predict` needs none"),
+        (
+            ["unlabelled.npz"],
+            3,
+            "images without labels, expected labels to judge the answers by; `tenfold predict` needs none",
+        ),
         (["nowhere.npz"], 3, "no such file"),
         (["test.npz", "--out", "no/such/page.html"], 2, "is no folder"),
         (["test.npz", "--role", "both"], 2, "expected train or test"),
     ],
 )
-def test_what_cannot_be_is_said(run: Run, folder: Path, tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
+def test_what_cannot_be_is_said(
+    run: Run, folder: Path, tmp_path: Path, arguments: list[str], code: int, message: str
+) -> None:
     source, *options = arguments
     done = tenfold("evaluate", run.path, folder / source, *(options or ["--out", tmp_path / "page.html"]))
     assert (done.code, message in done.err) == (code, True), done.err

@@ -35,7 +35,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     pixels = (images * 15.9375).astype(np.uint8).reshape(-1, 8, 8)
     for name, rows in (("train", slice(0, 1200)), ("test", slice(1200, None))):
         np.savez(folder / f"{name}.npz", images=pixels[rows], labels=labels[rows])
-    recipe = library.load_recipe("quick", ["model.layers=8C3 BN MP2 FLAT 16 SOFTMAX", "train.epochs=2", "ensemble.members=2"])
+    recipe = library.load_recipe(
+        "quick", ["model.layers=8C3 BN MP2 FLAT 16 SOFTMAX", "train.epochs=2", "ensemble.members=2"]
+    )
     how = {"train": folder / "train.npz", "test": folder / "test.npz", "out": folder / "runs", "executor": "local"}
     return library.run(recipe, progress=False, **how)  # type: ignore[arg-type]
 

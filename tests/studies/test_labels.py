@@ -10,10 +10,10 @@ import tenfold as library
 from _browser import CHROMIUM, drive
 from _command_line import tenfold
 from _report_runs import digits
-from tenfold.atomic import make_directory, write_json
-from tenfold.bundle.answers import answers_csv
+from tenfold.bundle.submission import answers_csv
 from tenfold.data.convert import convert
-from tenfold.report.label_page import write_label_page
+from tenfold.files import make_directory, write_json
+from tenfold.report.question_pages import write_label_page
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import parse_recipe
@@ -99,7 +99,9 @@ def test_any_predictions_of_rows_not_learnt_from_will_do(folder: Path, source: s
         ("train.npz", 6, "is not a readable predictions file"),
     ],
 )
-def test_what_is_not_about_these_data_is_refused(folder: Path, tmp_path: Path, source: str, code: int, message: str) -> None:
+def test_what_is_not_about_these_data_is_refused(
+    folder: Path, tmp_path: Path, source: str, code: int, message: str
+) -> None:
     page = tmp_path / "page.html"
     done = tenfold("data", "review", folder / "train.npz", "--oof", folder / source, "--out", page)
     assert (done.code, message in done.err) == (code, True), done.err
@@ -125,7 +127,9 @@ def test_a_table_of_predictions_is_read_strictly(folder: Path, tmp_path: Path, t
 
 
 def test_checks_show_suspected_labels(folder: Path, tmp_path: Path) -> None:
-    done = tenfold("data", "check", folder / "train.npz", "--quick", "--oof", folder / "cv", "--csv", tmp_path / "ids.csv")
+    done = tenfold(
+        "data", "check", folder / "train.npz", "--quick", "--oof", folder / "cv", "--csv", tmp_path / "ids.csv"
+    )
     assert done.code == 0, done.err
     assert "warning  suspected-labels: the labels of 3 of 300 images (1.00%) are probably wrong" in done.out
     lines = (tmp_path / "ids.csv").read_text().splitlines()
@@ -175,7 +179,9 @@ def test_a_person_decides_and_the_data_are_changed(folder: Path, tmp_path: Path,
     expected[int(rows[1][0]) - 1] = digits(300).labels[int(rows[1][0]) - 1]
     expected[int(rows[3][0]) - 1] = 7
     np.testing.assert_array_equal(mended.labels, expected[kept])
-    again = tenfold("data", "convert", tmp_path / "mended.npz", tmp_path / "again.npz", "--labels", tmp_path / "labels.csv")
+    again = tenfold(
+        "data", "convert", tmp_path / "mended.npz", tmp_path / "again.npz", "--labels", tmp_path / "labels.csv"
+    )
     assert (again.code, "were applied before" in again.err) == (3, True)
     assert not (tmp_path / "again.npz").exists()
 
@@ -185,7 +191,9 @@ def test_dropping_needs_decisions(folder: Path, tmp_path: Path) -> None:
     assert (done.code, "name it with --labels" in done.err) == (2, True)
 
 
-def test_a_page_without_suspects_and_a_page_with_more_than_fit(data: Dataset, seen: Predictions, tmp_path: Path) -> None:
+def test_a_page_without_suspects_and_a_page_with_more_than_fit(
+    data: Dataset, seen: Predictions, tmp_path: Path
+) -> None:
     none = library.review_labels(digits(300), seen, out=tmp_path / "none.html")
     assert len(none) == 0
     assert "None: nothing needs a decision." in (tmp_path / "none.html").read_text()

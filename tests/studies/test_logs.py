@@ -34,7 +34,11 @@ def test_toml_as_the_notebooks_log_has_it(tmp_path: Path) -> None:
         ("notebook-13", "baseline CNN"),
         ("notebook-2", "nothing logged"),
     ]
-    assert (entries[0].validation_accuracy, entries[0].kaggle, entries[0].layers) == (0.991, 0.99, "32C3 MP2 FLAT SOFTMAX10")
+    assert (entries[0].validation_accuracy, entries[0].kaggle, entries[0].layers) == (
+        0.991,
+        0.99,
+        "32C3 MP2 FLAT SOFTMAX10",
+    )
     rows = json.loads(tenfold("runs", tmp_path / "runs", "--json").out)
     assert [row["state"] for row in rows] == ["external", "external"]
     assert (rows[0]["test"]["errors"], rows[0]["test"]["low"] < 0.98968 < rows[0]["test"]["high"]) == (52, True)

@@ -13,8 +13,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from tenfold.errors import UsageError
-from tenfold.recipes import FOLDER
 from tenfold.studies.study import planned, study
+from tenfold.values.recipe import FOLDER
 from tenfold.values.run import list_runs
 
 RECIPE = """
@@ -48,7 +48,9 @@ def data(tmp_path: Path) -> dict[str, str]:
 def test_a_plan_is_every_recipe_with_every_seed_and_fewer_epochs(recipes: Path) -> None:
     plan = planned([recipes], 2, 0.1, ["train.batch_size=32"], "a.csv", "b.csv")
     assert [(recipe.name, recipe.seed) for recipe in plan] == [("dense", 1), ("pooled", 1), ("dense", 2), ("pooled", 2)]
-    assert {(r.train.epochs, r.train.batch_size, r.data.train, r.data.test) for r in plan} == {(4, 32, "a.csv", "b.csv")}
+    assert {(r.train.epochs, r.train.batch_size, r.data.train, r.data.test) for r in plan} == {
+        (4, 32, "a.csv", "b.csv")
+    }
     assert planned([recipes / "dense.toml"], 1, 0.001, [], None, None)[0].train.epochs == 1
 
 
@@ -103,7 +105,9 @@ def test_a_study_says_what_is_noise_and_keeps_what_is_there(
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_at_a_safe_point_and_the_same_command_goes_on(recipes: Path, data: dict[str, str], tmp_path: Path) -> None:
+def test_ctrl_c_stops_at_a_safe_point_and_the_same_command_goes_on(
+    recipes: Path, data: dict[str, str], tmp_path: Path
+) -> None:
     out = tmp_path / "study"
     (recipes / "pooled.toml").unlink()
     command = [sys.executable, "-m", "tenfold", "study", recipes, "--seeds", "2", "--out", out, "--workers", "2"]

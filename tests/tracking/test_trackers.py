@@ -13,8 +13,8 @@ from _command_line import tenfold
 from tenfold.errors import ResourceError
 from tenfold.pipeline import Listener
 from tenfold.tracking import TRACKERS, Tracker
+from tenfold.tracking._listener import Tracked, tracked
 from tenfold.tracking.figures import parameters
-from tenfold.tracking.listener import Tracked, tracked
 from tenfold.values.run import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what MLflow and TensorBoard say about their own dependencies
@@ -92,7 +92,9 @@ def test_the_run_is_what_it_would_be_without(run: Run, folder: Path) -> None:
     how = {"train": folder / "train.npz", "test": folder / "test.npz", "out": folder / "plain", "executor": "local"}
     plain = library.run(library.load_recipe("quick", RECIPE), progress=False, **how)  # type: ignore[arg-type]
     np.testing.assert_array_equal(plain.predictions("test").probabilities, run.predictions("test").probabilities)
-    assert sorted(path for path in plain.files() if "timing" not in path) == sorted(p for p in run.files() if "timing" not in p)
+    assert sorted(path for path in plain.files() if "timing" not in path) == sorted(
+        p for p in run.files() if "timing" not in p
+    )
 
 
 class _Heard(Listener):
@@ -141,9 +143,13 @@ def test_every_training_of_a_study_is_a_run(folder: Path) -> None:
 
     uri = f"sqlite:///{folder / 'study.db'}"
     how = {"train": str(folder / "train.npz"), "test": str(folder / "test.npz"), "overrides": RECIPE}
-    done = library.study("quick", seeds=2, out=folder / "study", executor="local", track=[f"mlflow={uri}"], progress=False, **how)  # type: ignore[arg-type]
+    done = library.study(
+        "quick", seeds=2, out=folder / "study", executor="local", track=[f"mlflow={uri}"], progress=False, **how
+    )  # type: ignore[arg-type]
     client = MlflowClient(uri)
-    runs = {run.info.run_name: run for run in client.search_runs([client.get_experiment_by_name("tenfold").experiment_id])}
+    runs = {
+        run.info.run_name: run for run in client.search_runs([client.get_experiment_by_name("tenfold").experiment_id])
+    }
     assert sorted(runs) == sorted(row.name for row in done.rows)
     for row in done.rows:
         told, run = runs[row.name], Run(done.folder / row.name)
@@ -169,14 +175,19 @@ def test_a_search_is_a_run_and_so_is_every_trial(folder: Path) -> None:
         progress=False,
     )
     client = MlflowClient(uri)
-    runs = {run.info.run_name: run for run in client.search_runs([client.get_experiment_by_name("tenfold").experiment_id])}
+    runs = {
+        run.info.run_name: run for run in client.search_runs([client.get_experiment_by_name("tenfold").experiment_id])
+    }
     trials = {f"{found.path.name}/{trial.path.name}": trial for trial in found.trials()}
     assert sorted(runs) == sorted([found.path.name, *trials])
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     for name, trial in trials.items():
         assert float(runs[name].data.params["train.learning_rate"]) == trial.recipe.train.learning_rate
         assert runs[name].data.metrics["validation/accuracy"] == trial.summary["validation"]["accuracy"]
-        assert [p.step for p in client.get_metric_history(runs[name].info.run_id, "fold01/member00/loss/train")] == [1, 2]
+        assert [p.step for p in client.get_metric_history(runs[name].info.run_id, "fold01/member00/loss/train")] == [
+            1,
+            2,
+        ]
     whole = runs[found.path.name]
     assert whole.data.metrics["validation/accuracy"] == found.summary["validation"]["accuracy"]
     assert {"best.toml", "trials.csv"} <= {item.path for item in client.list_artifacts(whole.info.run_id)}

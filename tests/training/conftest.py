@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from tenfold.augment import build as build_augmentation
+from tenfold.augmentation import build as build_augmentation
 from tenfold.errors import Stopped
-from tenfold.training.device import prepare
 from tenfold.training.loop import Rows, fit
 from tenfold.training.member import new_state
-from tenfold.training.state import TrainingState
+from tenfold.training.state import TrainingState, prepare
 from tenfold.values.recipe import Recipe, parse_recipe
 
 CPU = torch.device("cpu")
@@ -74,7 +73,9 @@ class Trained:
 def train(digits: tuple[Rows, Rows]) -> Callable[..., Trained]:
     """Train ``recipe``; ``go_on`` is a packed state, ``stop_at`` the number of steps after which to stop."""
 
-    def run(recipe: Recipe, member: int = 0, go_on: Any = None, stop_at: int | None = None, held: Rows | None = None) -> Trained:
+    def run(
+        recipe: Recipe, member: int = 0, go_on: Any = None, stop_at: int | None = None, held: Rows | None = None
+    ) -> Trained:
         state = new_state(recipe, member, (1, 8, 8), 10, CPU)
         if go_on is not None:
             state.unpack(*go_on)

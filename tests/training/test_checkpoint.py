@@ -9,8 +9,14 @@ import torch
 from torch import nn
 
 from tenfold.errors import IntegrityError
-from tenfold.training.checkpoint import deserialise, load_newest, load_weights_file, save_checkpoint, save_weights
-from tenfold.training.state import load_weights
+from tenfold.training.state import (
+    deserialise,
+    load_newest,
+    load_weights,
+    load_weights_file,
+    save_checkpoint,
+    save_weights,
+)
 
 
 def write_three(folder: Path) -> list[Path]:
@@ -81,7 +87,8 @@ def test_m04_a_flipped_bit_in_the_weights_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"1234", (2**63).to_bytes(8, "little") + b"{}", b"\x80\x04N.", bytes([0x10] + [0] * 7) + b"not json"]
+    "content",
+    [b"", b"1234", (2**63).to_bytes(8, "little") + b"{}", b"\x80\x04N.", bytes([0x10] + [0] * 7) + b"not json"],
 )
 def test_m01_m03_what_is_not_safetensors_is_refused(content: bytes) -> None:
     with pytest.raises(IntegrityError, match="not a safetensors file"):

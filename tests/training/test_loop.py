@@ -11,9 +11,8 @@ import torch
 from tenfold.errors import UsageError
 from tenfold.evaluation.metrics import confusion_matrix
 from tenfold.training import loop
-from tenfold.training.checkpoint import load_newest, save_checkpoint
-from tenfold.training.device import has_bfloat16
 from tenfold.training.loop import Rows, predict_proba
+from tenfold.training.state import has_bfloat16, load_newest, save_checkpoint
 from tenfold.values.recipe import Recipe
 
 
@@ -32,7 +31,9 @@ def test_it_learns(train: Callable[..., Any], recipe: Recipe) -> None:
     assert history[-1]["train_loss"] < history[0]["train_loss"]
 
 
-def test_every_epoch_counts_its_confusions(train: Callable[..., Any], recipe: Recipe, digits: tuple[Rows, Rows]) -> None:
+def test_every_epoch_counts_its_confusions(
+    train: Callable[..., Any], recipe: Recipe, digits: tuple[Rows, Rows]
+) -> None:
     trained, held = train(recipe), digits[1]
     for row in trained.state.position.history:
         wrong = sum(count for _, _, count in row["validation_mistakes"])
@@ -40,7 +41,9 @@ def test_every_epoch_counts_its_confusions(train: Callable[..., Any], recipe: Re
         assert all(true != predicted for true, predicted, _ in row["validation_mistakes"])
     predicted = predict_proba(trained.state.network, held.images, weights=trained.state.current_weights()).argmax(1)
     expected = confusion_matrix(held.labels.numpy(), predicted.numpy(), 10)
-    assert row["validation_mistakes"] == [[t, p, expected[t, p]] for t, p in zip(*expected.nonzero(), strict=True) if t != p]
+    assert row["validation_mistakes"] == [
+        [t, p, expected[t, p]] for t, p in zip(*expected.nonzero(), strict=True) if t != p
+    ]
 
 
 def test_r01_same_seed_same_bits(train: Callable[..., Any], recipe: Recipe) -> None:
@@ -68,7 +71,9 @@ def test_a_stop_anywhere_leaves_no_trace(
     resumed = train(recipe, go_on=found).state
     assert bits(resumed) == bits(whole)
     assert resumed.position == whole.position
-    assert {k: v.numpy().tobytes() for k, v in resumed.best.items()} == {k: v.numpy().tobytes() for k, v in whole.best.items()}
+    assert {k: v.numpy().tobytes() for k, v in resumed.best.items()} == {
+        k: v.numpy().tobytes() for k, v in whole.best.items()
+    }
 
 
 def test_a_checkpoint_after_the_last_step_of_an_epoch_is_enough(train: Callable[..., Any], recipe: Recipe) -> None:
@@ -99,7 +104,9 @@ def test_early_stopping_waits_its_patience(train: Callable[..., Any], recipe: Re
 
 
 def test_the_best_weights_are_those_of_the_best_epoch(train: Callable[..., Any], recipe: Recipe, digits: Any) -> None:
-    state = train(changed(recipe, epochs=4, learning_rate=0.05, schedule="constant", weight_average=0.0, keep="best")).state
+    state = train(
+        changed(recipe, epochs=4, learning_rate=0.05, schedule="constant", weight_average=0.0, keep="best")
+    ).state
     history = state.position.history
     best = max(history, key=lambda row: row["validation_accuracy"])
     assert state.position.best_epoch == best["epoch"]
@@ -108,7 +115,9 @@ def test_the_best_weights_are_those_of_the_best_epoch(train: Callable[..., Any],
 
 
 def test_a_plateau_lowers_the_rate(train: Callable[..., Any], recipe: Recipe) -> None:
-    recipe = changed(recipe, epochs=6, schedule="plateau", plateau_patience=1, decay=0.5, learning_rate=0.2, optimizer="sgd")
+    recipe = changed(
+        recipe, epochs=6, schedule="plateau", plateau_patience=1, decay=0.5, learning_rate=0.2, optimizer="sgd"
+    )
     history = train(recipe).state.position.history
     expected, lowest, factor = [], float("inf"), 1.0
     for row in history:
@@ -141,7 +150,9 @@ def test_divergence_is_said_with_what_to_do(train: Callable[..., Any], recipe: R
         train(changed(recipe, optimizer="sgd", learning_rate=1e9, momentum=0.9))
 
 
-def test_without_held_out_rows_there_are_no_validation_figures(train: Callable[..., Any], recipe: Recipe, digits: Any) -> None:
+def test_without_held_out_rows_there_are_no_validation_figures(
+    train: Callable[..., Any], recipe: Recipe, digits: Any
+) -> None:
     none = Rows(digits[1].images[:0], digits[1].labels[:0])
     row = train(recipe, held=none).state.position.history[-1]
     assert row["validation_loss"] is None
@@ -186,7 +197,9 @@ def test_precision_auto_takes_bfloat16_where_the_processor_has_it(
 
 
 @pytest.mark.parametrize(("capability", "there"), [("AVX512", True), ("AVX2", False), ("DEFAULT", False)])
-def test_a_processor_limited_to_less_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch, capability: str, there: bool) -> None:
+def test_a_processor_limited_to_less_has_no_bfloat16(
+    monkeypatch: pytest.MonkeyPatch, capability: str, there: bool
+) -> None:
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     assert has_bfloat16(torch.device("cpu")) is there

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from tenfold.models.network import Network
-from tenfold.training.muon import Muon, orthogonalised
-from tenfold.training.optimizer import build_optimizer
+from tenfold.training.optimisers import build_optimizer
+from tenfold.training.optimisers.muon import Muon, orthogonalised
 from tenfold.values.recipe import TrainSettings
 
 

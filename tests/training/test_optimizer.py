@@ -12,16 +12,18 @@ import torch
 from torch import nn
 
 from tenfold.models.network import Network
-from tenfold.training import optimizer as module
-from tenfold.training.muon import Muon
-from tenfold.training.optimizer import build_optimizer
+from tenfold.training import optimisers as module
+from tenfold.training.optimisers import build_optimizer
+from tenfold.training.optimisers.muon import Muon
 from tenfold.values.recipe import TrainSettings
 
 KINDS = ["adamw", "adam", "nadam", "sgd", "muon"]
 
 
 def learnt(name: str) -> tuple[dict[str, torch.Tensor], dict[str, Any], type]:
-    """The weights after three steps, the state of the optimiser put back between them, that state and the optimiser's class."""
+    """The weights after three steps, the state of the optimiser put back between them, that state and the optimiser's
+    class.
+    """
     torch.manual_seed(3)
     network = Network((1, 8, 8), 10, "8C3 BN 16C3 FLAT 12 SOFTMAX")
     settings = TrainSettings(optimizer=name, learning_rate=0.01, weight_decay=0.1)

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from tenfold.errors import UsageError
-from tenfold.training.checkpoint import load_newest, save_checkpoint
-from tenfold.training.progressive import shrunk
-from tenfold.training.train import check_recipe
+from tenfold.training.ensemble import check_recipe
+from tenfold.training.loop import shrunk
+from tenfold.training.state import load_newest, save_checkpoint
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import Recipe
 

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from tenfold.training import loop
-from tenfold.training.checkpoint import load_newest, save_checkpoint
-from tenfold.training.pruning import kept
-from tenfold.training.seeding import generator
+from tenfold.training.loop import kept
+from tenfold.training.state import generator, load_newest, save_checkpoint
 from tenfold.values.recipe import Pruning, Recipe
 
 
@@ -44,7 +43,9 @@ def test_before_anything_is_known_nothing_is_left_out() -> None:
     assert weights.unique().tolist() == [1.0]
 
 
-def test_epochs_shrink_and_the_last_is_whole(train: Callable[..., Any], recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_epochs_shrink_and_the_last_is_whole(
+    train: Callable[..., Any], recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     learnt: dict[int, int] = {}
     step = loop.train_step
 
@@ -60,7 +61,9 @@ def test_epochs_shrink_and_the_last_is_whole(train: Callable[..., Any], recipe: 
 
 
 @pytest.mark.parametrize("stop_at", [3, 17, 22, 25, 33])
-def test_a_stop_anywhere_leaves_no_trace(train: Callable[..., Any], recipe: Recipe, stop_at: int, tmp_path: Any) -> None:
+def test_a_stop_anywhere_leaves_no_trace(
+    train: Callable[..., Any], recipe: Recipe, stop_at: int, tmp_path: Any
+) -> None:
     recipe = with_pruning(recipe, share=0.5)
     whole = train(recipe).state
     interrupted = train(recipe, stop_at=stop_at)

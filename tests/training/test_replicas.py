@@ -17,7 +17,7 @@ from _small_training import recipe, table, weights
 from tenfold.errors import Stopped, UsageError
 from tenfold.pipeline import Listener
 from tenfold.training import replicas
-from tenfold.training.device import own_device, pick_device
+from tenfold.training.state import own_device, pick_device
 
 LAYERS = "model.layers=8C3 BN MP2 FLAT D20 SOFTMAX"
 PLAIN = "model.layers=8C3 BN MP2 8C3 BN FLAT SOFTMAX"
@@ -71,16 +71,22 @@ def test_recipes_without_replicas_keep_their_key() -> None:
 
 
 @pytest.mark.parametrize(("gpus", "backend"), [(0, "gloo"), (2, "cpu:gloo,cuda:nccl")])
-def test_replicas_on_gpus_talk_by_nccl_and_take_one_each(monkeypatch: pytest.MonkeyPatch, gpus: int, backend: str) -> None:
+def test_replicas_on_gpus_talk_by_nccl_and_take_one_each(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, backend: str
+) -> None:
     """As far as a machine without a GPU can tell: which backend is asked for, and which device each replica takes."""
     asked: list[Any] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    monkeypatch.setattr(torch.distributed, "init_process_group", lambda *given, **how: asked.append((*given, how["world_size"])))
+    monkeypatch.setattr(
+        torch.distributed, "init_process_group", lambda *given, **how: asked.append((*given, how["world_size"]))
+    )
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     assert (replicas.join(1, 2).rank, asked) == (1, [(backend, 2)])
     device = pick_device("auto")
-    assert [own_device(device, rank) for rank in (0, 1)] == [torch.device("cuda", n) if gpus else device for n in (0, 1)]
+    assert [own_device(device, rank) for rank in (0, 1)] == [
+        torch.device("cuda", n) if gpus else device for n in (0, 1)
+    ]
     if gpus:
         with pytest.raises(UsageError, match=r"this machine has 2; set train\.replicas to 2 or fewer"):
             own_device(device, 2)
@@ -122,7 +128,13 @@ def test_torchrun_starts_them_too(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     here = train(tmp_path / "here", 2)
     given = ["ensemble.members=1", "train.replicas=2", "train.batch_size=32"]
-    words = [*("train", recipe(tmp_path / "there")), "--train", table(tmp_path / "there"), "--out", tmp_path / "there" / "runs"]
+    words = [
+        *("train", recipe(tmp_path / "there")),
+        "--train",
+        table(tmp_path / "there"),
+        "--out",
+        tmp_path / "there" / "runs",
+    ]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "tenfold", *words]
     command += [word for setting in given for word in ("--set", setting)]
     refused = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

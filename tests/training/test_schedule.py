@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tenfold.training.schedule import learning_rate
+from tenfold.training.optimisers import learning_rate
 from tenfold.values.recipe import TrainSettings
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from tenfold.training.selective import hardest
+from tenfold.training.loop import hardest
 from tenfold.values.recipe import Recipe
 
 
@@ -36,7 +36,9 @@ def test_the_share_decides_how_many(share: float, count: int) -> None:
 
 
 def test_looking_changes_nothing() -> None:
-    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Flatten(), nn.Linear(16, 2)).train()
+    network = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Flatten(), nn.Linear(16, 2)
+    ).train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     images, random_state = torch.rand(6, 1, 4, 4), torch.get_rng_state()
     hardest(network, images, torch.zeros(6, dtype=torch.int64), 0.5)
@@ -55,7 +57,10 @@ def bits(trained: Any) -> dict[str, bytes]:
 
 
 def test_it_learns_begins_when_told_and_says_what_it_learnt_from(train: Callable[..., Any], recipe: Recipe) -> None:
-    all_images, half = train(with_selective(recipe, share=1.0, after=0)), train(with_selective(recipe, share=0.5, after=1))
+    all_images, half = (
+        train(with_selective(recipe, share=1.0, after=0)),
+        train(with_selective(recipe, share=0.5, after=1)),
+    )
     first, second, third = half.state.position.history
     assert first == all_images.state.position.history[0]
     assert third["validation_accuracy"] > 0.8

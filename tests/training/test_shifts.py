@@ -7,9 +7,8 @@ import torch
 from torch import nn
 
 from tenfold.errors import UsageError
-from tenfold.training.loop import predict_proba
-from tenfold.training.shifts import predict_shifted
-from tenfold.training.train import check_recipe
+from tenfold.training.ensemble import check_recipe
+from tenfold.training.loop import predict_proba, predict_shifted
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import EnsembleSettings, parse_recipe
 

@@ -145,7 +145,9 @@ class Interrupting(Listener):
 
 
 @pytest.mark.parametrize("at", [1, 3, 7])
-def test_k08_an_interrupted_search_ends_with_the_same_trials(whole: Run, recipe: Recipe, tmp_path: Path, at: int) -> None:
+def test_k08_an_interrupted_search_ends_with_the_same_trials(
+    whole: Run, recipe: Recipe, tmp_path: Path, at: int
+) -> None:
     with pytest.raises(Stopped, match=r"tenfold tune --resume .*small"):
         search.tune(recipe, here(tmp_path), Interrupting(at))
     (row,) = leaderboard(tmp_path / "runs")
@@ -172,7 +174,12 @@ def test_workers_share_the_trials(recipe: Recipe, tmp_path: Path) -> None:
 
 
 def test_hopeless_trials_are_stopped_early(digits: Dataset, tmp_path: Path) -> None:
-    overrides = ["train.epochs=4", "tune.trials=12", "tune.startup=4", "tune.ranges={'train.learning_rate'=[0.02, 0.00001]}"]
+    overrides = [
+        "train.epochs=4",
+        "tune.trials=12",
+        "tune.startup=4",
+        "tune.ranges={'train.learning_rate'=[0.02, 0.00001]}",
+    ]
     run = search.tune(parse_recipe(RECIPE, overrides), here(tmp_path), train=digits)
     pruned = [row for row in table(run) if row["state"] == "pruned"]
     assert all(row["train.learning_rate"] == "1e-05" and int(row["epochs_reported"]) < 4 for row in pruned)
@@ -218,8 +225,14 @@ def test_a_complete_search_can_be_made_longer(whole: Run, recipe: Recipe, tmp_pa
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("tune.ranges={'train.lerning_rate'=[1, 2]}", r"unknown key 'train\.lerning_rate'; did you mean 'learning_rate'"),
-        ("tune.ranges={'train.epochs'={low=0, high=3}}", r"train\.epochs = 0: input should be greater than or equal to 1"),
+        (
+            "tune.ranges={'train.lerning_rate'=[1, 2]}",
+            r"unknown key 'train\.lerning_rate'; did you mean 'learning_rate'",
+        ),
+        (
+            "tune.ranges={'train.epochs'={low=0, high=3}}",
+            r"train\.epochs = 0: input should be greater than or equal to 1",
+        ),
         ("tune.ranges={'model.layers'=['FLAT SOFTMAX', '8C3 SOFTMAX']}", "needs a flat input"),
         ("tune.folds=400", "expected 2 to 300"),
     ],
@@ -237,7 +250,9 @@ def test_a_recipe_without_ranges_is_shown_how(tmp_path: Path) -> None:
         search.tune(parse_recipe(RECIPE).model_copy(update={"tune": None}), here(tmp_path))
 
 
-def test_without_optuna_it_says_what_to_install(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_optuna_it_says_what_to_install(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(search, "find_spec", lambda name: None)
     with pytest.raises(ResourceError, match=r"pip install 'tenfold\[tune\]'"):
         search.tune(recipe, here(tmp_path))

@@ -48,7 +48,9 @@ def test_names_are_escaped() -> None:
 
 
 def test_an_empty_dataset_shows_itself_too() -> None:
-    assert "0 unlabelled images" in Dataset(np.zeros((0, 1, 2, 2), np.uint8), None, np.arange(0), ("a", "b"))._repr_html_()
+    assert (
+        "0 unlabelled images" in Dataset(np.zeros((0, 1, 2, 2), np.uint8), None, np.arange(0), ("a", "b"))._repr_html_()
+    )
 
 
 @pytest.mark.parametrize(("labelled", "shown"), [(True, "95.00% [88.82%, 97.85%] of 100"), (False, "median 0.9000")])

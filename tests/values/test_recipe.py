@@ -33,7 +33,10 @@ def test_members_take_turns_with_several_models() -> None:
     [
         (SMALL + "[train]\nepoch = 3\n", r"unknown key 'train\.epoch'; did you mean 'epochs'\? Allowed here: epochs, "),
         (SMALL + "[train]\nzzz = 3\n", r"unknown key 'train\.zzz'\. Allowed here: epochs, "),
-        (SMALL + "[train.early_stopping]\npatienc = 3\n", r"'train\.early_stopping\.patienc'; did you mean 'patience'\?"),
+        (
+            SMALL + "[train.early_stopping]\npatienc = 3\n",
+            r"'train\.early_stopping\.patienc'; did you mean 'patience'\?",
+        ),
         ("sed = 1\n" + SMALL, r"unknown key 'sed'; did you mean 'seed'\?"),
         (SMALL + '[train]\nepochs = "three"\n', r"train\.epochs = 'three': .*integer"),
         (SMALL + "[train]\nepochs = 0\n", r"train\.epochs = 0: .*greater than or equal to 1"),
@@ -141,7 +144,9 @@ def test_the_key_depends_on_what_decides_the_result_and_on_nothing_else() -> Non
     renamed = parse_recipe(SMALL.replace("small", "other") + "[expected]\naccuracy = 0.9\n", ['claim="it works"'])
     assert recipe.key() == renamed.key()
     assert len(recipe.key()) == 16
-    changed = [parse_recipe(SMALL, [o]).key() for o in ("seed=1", "train.epochs=3", "ensemble.members=2", "model.layers=x")]
+    changed = [
+        parse_recipe(SMALL, [o]).key() for o in ("seed=1", "train.epochs=3", "ensemble.members=2", "model.layers=x")
+    ]
     assert len({recipe.key(), *changed}) == 5
 
 

@@ -15,10 +15,10 @@ import pytest
 from _bundles import digits, digits_run
 from _command_line import tenfold
 from tenfold.errors import BusyError, IntegrityError, ResourceError, UsageError
-from tenfold.values.json_object import read_json_object
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import parse_recipe
 from tenfold.values.run import Run, list_runs
+from tenfold.values.serialisation import read_json_object
 
 RECIPE = parse_recipe('name = "small"\n[model]\nlayers = "SOFTMAX2"\n')
 
@@ -145,7 +145,9 @@ def test_a_manifest_whose_entries_are_odd_condemns_the_files(run: Run) -> None:
     assert run.verify() == ["summary.json: SHA-256 differs from manifest", "../../outside is missing"]
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff", b"name = [", b"sed = 1"], ids=["empty", "binary", "cut", "unknown-key"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"name = [", b"sed = 1"], ids=["empty", "binary", "cut", "unknown-key"]
+)
 def test_a_damaged_recipe_or_history_is_an_integrity_error_that_names_the_file(run: Run, content: bytes) -> None:
     (run.path / "recipe.toml").write_bytes(content)
     with pytest.raises(IntegrityError, match=r"recipe\.toml"):

@@ -17,23 +17,35 @@ from pathlib import Path
 
 import numpy as np
 
-from tenfold.atomic import write_chunks
-from tenfold.bundle.csv_table import csv_text
-from tenfold.bundle.files import bundle_folder
-from tenfold.bundle.inputs import input_blocks, input_pieces, is_image, polarity_of, thumbprint
-from tenfold.bundle.loaded import Bundle
-from tenfold.bundle.parts import FORMAT_VERSION, MANIFEST, PartsFolder, parts_folder, write_manifest
+from tenfold.bundle.manifest import bundle_folder
+from tenfold.bundle.pieces import (
+    FORMAT_VERSION,
+    MANIFEST,
+    PartsFolder,
+    input_blocks,
+    input_pieces,
+    is_image,
+    parts_folder,
+    polarity_of,
+    thumbprint,
+    write_manifest,
+)
+from tenfold.bundle.predict import Bundle
+from tenfold.bundle.submission import csv_text
+from tenfold.data import ReadOptions
+from tenfold.data.fetch import expanded, is_url
 from tenfold.data.load import named_sources
-from tenfold.data.options import ReadOptions
-from tenfold.data.remote import expanded, is_url
 from tenfold.data.sources import Piece
-from tenfold.environment import cores
 from tenfold.errors import DataError, IntegrityError, Stopped, UsageError, printable
 from tenfold.executors import EXECUTORS, Context, Json, at_once
+from tenfold.files import write_chunks
+from tenfold.runtime import cores
 from tenfold.values.predictions import Predictions
 
 ROWS = 8192
-"""Images a part; a multiple of what the model computes at a time, so that parts are as if all had been computed at once."""
+"""Images a part; a multiple of what the model computes at a time, so that parts are as if all had been computed at
+once.
+"""
 PIECE = 8 * ROWS
 """Images a task, where a source can be read in pieces."""
 PARTS = ".parts"
@@ -103,7 +115,9 @@ def predict_to_csv(
     """
     sources = expanded(sources)
     if is_url(out) and not as_parts:
-        raise UsageError(f"{printable(out)} is a URL: pass --parts, which writes a folder of parts and {MANIFEST} there")
+        raise UsageError(
+            f"{printable(out)} is a URL: pass --parts, which writes a folder of parts and {MANIFEST} there"
+        )
     folder = parts_folder(out if as_parts else f"{Path(out)}{PARTS}")
     there = folder.names()
     if not force and (MANIFEST in there if as_parts else Path(out).exists()):
@@ -185,8 +199,8 @@ def predict_piece(
     loaded, place = _opened(bundle, model, threads), parts_folder(folder)
     if thumb is not None and thumbprint(source) != thumb:
         raise IntegrityError(
-            f"{printable(source)} is another file on the machine {platform.node()} than where the prediction was started; "
-            "all machines must see the same"
+            f"{printable(source)} is another file on the machine {platform.node()} than where the prediction was"
+            " started; all machines must see the same"
         )
     stretch = None if piece is None else Piece(**piece)
     first = stretch.first if stretch else 0
@@ -224,7 +238,9 @@ def predict_piece(
 
 def table_rows(made: Predictions, class_names: Sequence[str], probabilities: bool) -> Iterator[list[str]]:
     """The lines of a table of predictions: id, class, confidence and, if wanted, every probability."""
-    for identity, k, values in zip(made.ids.tolist(), made.predicted.tolist(), made.probabilities.tolist(), strict=True):
+    for identity, k, values in zip(
+        made.ids.tolist(), made.predicted.tolist(), made.probabilities.tolist(), strict=True
+    ):
         every = [f"{p:.6f}" for p in values] if probabilities else []
         yield [str(identity), class_names[k], f"{values[k]:.6f}", *every]
 
@@ -237,7 +253,9 @@ def _header(model: Bundle, probabilities: bool) -> list[str]:
 def _opened(bundle: str, identity: str, threads: int) -> Bundle:
     model = Bundle.open(bundle, threads)
     if model.identity != identity:
-        raise IntegrityError(f"{bundle} holds another model here than where the prediction was started; copy the bundle again")
+        raise IntegrityError(
+            f"{bundle} holds another model here than where the prediction was started; copy the bundle again"
+        )
     return model
 
 
@@ -259,7 +277,9 @@ def _tasks(
 
 
 def _absolute(source: str) -> str:
-    """``source`` for a worker that may stand in another folder; a data set's name and an image, whose path is its id, stay."""
+    """``source`` for a worker that may stand in another folder; a data set's name and an image, whose path is its id,
+    stay.
+    """
     elsewhere = is_url(source) or source in named_sources()
     return source if elsewhere or is_image(source) else str(Path(source).absolute())
 

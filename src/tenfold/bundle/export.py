@@ -3,28 +3,230 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.atomic import make_directory, write_bytes, write_json, write_text
-from tenfold.bundle.card import model_card
-from tenfold.bundle.golden import golden_image
-from tenfold.bundle.loaded import Bundle
-from tenfold.bundle.manifest import CARD, MANIFEST, MODEL, Calibration, Estimate, Manifest, ModelFile
+from tenfold.bundle.manifest import (
+    CARD,
+    DARK,
+    MANIFEST,
+    MODEL,
+    Calibration,
+    Estimate,
+    Manifest,
+    ModelFile,
+    golden_image,
+)
 from tenfold.bundle.onnx_graph import export_onnx
-from tenfold.errors import IntegrityError
-from tenfold.evaluation.confidence import Confidence
-from tenfold.models.fitted import Fitted
+from tenfold.bundle.predict import BATCH, Bundle, open_session
+from tenfold.errors import IntegrityError, UsageError
+from tenfold.evaluation.calibration import Confidence
+from tenfold.evaluation.metrics import wilson_interval
+from tenfold.files import make_directory, write_bytes, write_json, write_text
+from tenfold.models._fitted import Fitted
 from tenfold.values.dataset import Dataset
-from tenfold.values.names import as_file_name
+from tenfold.values.names import as_file_name, markdown
+from tenfold.values.names import markdown_code as code
 from tenfold.values.run import Run
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+def model_card(manifest: Manifest) -> str:
+    """The card as Markdown, from nothing but the manifest."""
+    channels, height, width = manifest.image_shape
+    colour = {1: "grey", 3: "RGB"}.get(channels, f"{channels}-channel")
+    members = (
+        "one network" if manifest.members == 1 else f"{manifest.members} networks that vote ({markdown(manifest.vote)})"
+    )
+    figures = [_line(name, estimate) for name, estimate in sorted(manifest.metrics.items())]
+    ground = (
+        "bright on a dark background"
+        if manifest.pixel_mean < DARK
+        else f"of a mean level near {manifest.pixel_mean:.0f}"
+    )
+    if manifest.left_out:
+        all_members = manifest.members + manifest.left_out
+        figures.insert(0, f"**Partial: {manifest.left_out} of {all_members} networks were damaged and do not vote.**\n")
+    if manifest.leaked:
+        figures.insert(0, "**Leakage: test images were among the training images. The test accuracy means nothing.**\n")
+    return "\n".join(
+        [
+            f"# {markdown(manifest.recipe)}",
+            "",
+            (
+                f"A classifier of {colour} images of {width} x {height} pixels: {members}, {manifest.parameters:,}"
+                " parameters."
+            ),
+            "",
+            "## Intended use",
+            "",
+            (
+                f"Tell which one of {len(manifest.class_names)} classes an image shows: "
+                f"{', '.join(map(markdown, manifest.class_names))}."
+            ),
+            "",
+            "## Training data",
+            "",
+            (
+                f"{markdown(manifest.trained_on)} (fingerprint {code(manifest.data_fingerprint[:16])}), recipe"
+                f" {code(manifest.recipe)} with key {code(manifest.recipe_key)}, tenfold {markdown(manifest.tenfold)}."
+            ),
+            "",
+            "## How good it is",
+            "",
+            *(figures or ["It was not measured."]),
+            "",
+            "The intervals are for images like those it was measured on; elsewhere it will do worse.",
+            "",
+            "## Limits",
+            "",
+            (
+                f"- It reads only images made like its training data: exactly {width} x {height} pixels, one centred"
+                f" object, {ground}. Photos and scans must be brought to that form first."
+            ),
+            "- It always answers with one of its classes, also for an image that shows none of them.",
+            f"- {_confidence(manifest)}",
+            "",
+            "## Files",
+            "",
+            (
+                f"`model.onnx`: input `images` uint8 (N, {channels}, {height}, {width}), output `probabilities` float32"
+                f" (N, {len(manifest.class_names)}), SHA-256 {code(manifest.model.sha256)}. `manifest.json`: all of"
+                " this for programs."
+            ),
+            "",
+        ]
+    )
+
+
+def _confidence(manifest: Manifest) -> str:
+    if manifest.calibration is None:
+        return "Its probabilities are not calibrated."
+    learnt = (
+        "Its probabilities are as the networks say them; `manifest.json` has a temperature that makes them honest "
+        f"({manifest.calibration.temperature:.3g}, from {manifest.calibration.images:,} held-out images)"
+    )
+    if manifest.reject_threshold is None:
+        return f"{learnt}. No confidence was found from which on it is hardly ever wrong."
+    return (
+        f"{learnt}, and the confidence below which an answer is better left to people"
+        f" ({manifest.reject_threshold:.4f})."
+    )
+
+
+def _line(name: str, estimate: Estimate) -> str:
+    interval = f"95 % interval {estimate.low:.2%} to {estimate.high:.2%}"
+    return f"- {markdown(name)}: **{estimate.value:.2%}** ({interval}) of {estimate.images:,} images"
+
+
+CALIBRATION = 1000
+"""Images that ranges of activations are observed on; they are not measured on."""
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """The small model, and both models on the same ``images`` images that it was not calibrated on.
+
+    Attributes:
+        model: the ONNX file's content.
+        images: how many were measured.
+        right: answers of the original that were right.
+        right_int8: those of the small model.
+        changed: answers that differ.
+    """
+
+    model: bytes
+    images: int
+    right: int
+    right_int8: int
+    changed: int
+
+    def figures(self) -> dict[str, str]:
+        """The measurements, as metadata."""
+        return {name: str(getattr(self, name)) for name in ("images", "right", "right_int8", "changed")}
+
+    def lines(self) -> list[str]:
+        """The same for people."""
+
+        def share(right: int) -> str:
+            low, high = wilson_interval(right, self.images)
+            return f"{right / self.images:.4f} (95 % interval {low:.4f} to {high:.4f})"
+
+        return [
+            f"accuracy {share(self.right_int8)}, before {share(self.right)}, on {self.images:,} images",
+            (
+                f"{self.changed:,} answers changed; {abs(self.right_int8 - self.right):,} "
+                f"{'more' if self.right_int8 > self.right else 'fewer'} are right"
+            ),
+        ]
+
+
+def quantised(model: bytes, data: Dataset) -> Quantised:
+    """``model`` in 8 bits, calibrated on an even choice of at most a third of ``data`` and measured on the rest.
+
+    Raises:
+        UsageError: ``data`` has no labels, or too few images.
+    """
+    if data.labels is None or len(data) < 100:
+        found = "no labels" if data.labels is None else f"{len(data):,} images"
+        raise UsageError(
+            f"--data has {found}; expected at least 100 labelled images to calibrate and measure the int8 model on"
+        )
+    chosen = np.zeros(len(data), bool)
+    chosen[np.linspace(0, len(data) - 1, min(CALIBRATION, len(data) // 3)).astype(int)] = True
+    small = _quantise(model, data.images[chosen])
+    images, labels = data.images[~chosen], data.labels[~chosen]
+    before, after = _classes(model, images), _classes(small, images)
+    return Quantised(
+        small, len(images), int((before == labels).sum()), int((after == labels).sum()), int((before != after).sum())
+    )
+
+
+def _quantise(model: bytes, images: NDArray[np.uint8]) -> bytes:
+    from onnxruntime import quantization
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._batches: Iterator[NDArray[np.uint8]] = iter(np.array_split(images, -(-len(images) // BATCH)))
+
+        def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+            batch = next(self._batches, None)
+            return None if batch is None else {"images": batch}
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "int8.onnx"
+        logging.disable(logging.WARNING)  # it advises steps that our graph has behind it
+        try:
+            write_bytes(Path(folder) / "model.onnx", model)
+            quantization.quantize_static(
+                Path(folder) / "model.onnx",
+                path,
+                Reader(),
+                quant_format=quantization.QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=quantization.QuantType.QUInt8,
+                weight_type=quantization.QuantType.QInt8,
+                op_types_to_quantize=["Conv", "Gemm", "MaxPool", "Relu"],
+            )
+        finally:
+            logging.disable(logging.NOTSET)
+        return path.read_bytes()
+
+
+def _classes(model: bytes, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    session = open_session(model, 1)
+    batches = (images[start : start + BATCH] for start in range(0, len(images), BATCH))
+    return np.concatenate([session.run(None, {"images": batch})[0].argmax(axis=1) for batch in batches])
+
 
 TOLERANCE = 1e-5
 """How far probabilities of networks may differ."""
@@ -94,7 +296,9 @@ def export_bundle(
     return folder
 
 
-def check_parity(reference: NDArray[np.float32], probabilities: NDArray[np.float32], tolerance: float = TOLERANCE) -> None:
+def check_parity(
+    reference: NDArray[np.float32], probabilities: NDArray[np.float32], tolerance: float = TOLERANCE
+) -> None:
     """Whether two computations of the same probabilities (N, K) agree.
 
     No probability may differ by more than ``tolerance``, and the classes must be equal wherever the
@@ -111,13 +315,16 @@ def check_parity(reference: NDArray[np.float32], probabilities: NDArray[np.float
     difference = float(np.abs(reference - probabilities).max())
     if other or not difference <= tolerance:
         raise IntegrityError(
-            f"the exported model disagrees with the trained networks: {other:,} of {len(reference):,} images get another "
-            f"class, probabilities differ by up to {difference:.1e} (allowed {tolerance:.0e}); the bundle was not published"
+            f"the exported model disagrees with the trained networks: {other:,} of {len(reference):,} images get"
+            f" another class, probabilities differ by up to {difference:.1e} (allowed {tolerance:.0e}); the bundle was"
+            " not published"
         )
 
 
 class _Count:
-    """Counts what passes, so that no more than one network need be in memory; ``fitted`` tells whether one was fitted at once."""
+    """Counts what passes, so that no more than one network need be in memory; ``fitted`` tells whether one was fitted
+    at once.
+    """
 
     def __init__(self, members: Iterable[nn.Module]) -> None:
         self._source = members

@@ -82,7 +82,9 @@ def _commute(batch_norm: nn.Module, layer: nn.Module) -> bool:
     if isinstance(layer, nn.AvgPool2d):
         return not _pads(layer)
     if isinstance(layer, nn.MaxPool2d | nn.AdaptiveMaxPool2d):
-        return bool((scale_and_shift(batch_norm)[0] >= 0).all())  # a negative scale would turn the maximum into a minimum
+        return bool(
+            (scale_and_shift(batch_norm)[0] >= 0).all()
+        )  # a negative scale would turn the maximum into a minimum
     return isinstance(layer, nn.AdaptiveAvgPool2d)
 
 
@@ -93,7 +95,9 @@ def _fold_into_convolution(batch_norm: nn.Module, convolution: nn.Conv2d) -> nn.
     # (out, in of its group): which of the batch norm's channels each filter sees
     group = torch.arange(len(weight)) // (len(weight) // convolution.groups)
     channels = group[:, None] * inputs + torch.arange(inputs)
-    _replace(convolution, weight * scale[channels][:, :, None, None], (weight.sum(dim=(2, 3)) * shift[channels]).sum(dim=1))
+    _replace(
+        convolution, weight * scale[channels][:, :, None, None], (weight.sum(dim=(2, 3)) * shift[channels]).sum(dim=1)
+    )
     return convolution
 
 

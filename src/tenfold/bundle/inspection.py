@@ -16,7 +16,18 @@ from tenfold.errors import IntegrityError, printable
 OPERATORS = frozenset(
     {"Add", "AveragePool", "BatchNormalization", "Cast", "Conv", "Div", "Elu", "Flatten", "Gemm", "GlobalAveragePool"}
     | {"GlobalMaxPool", "LeakyRelu", "Log", "Max", "MaxPool", "Mean", "Mul", "Relu", "Sigmoid", "Softmax"}
-    | {"Exp", "Gather", "GridSample", "MatMul", "ReduceMin", "Reshape", "Softplus", "Sqrt", "Sub", "TopK"}  # of fitted models
+    | {
+        "Exp",
+        "Gather",
+        "GridSample",
+        "MatMul",
+        "ReduceMin",
+        "Reshape",
+        "Softplus",
+        "Sqrt",
+        "Sub",
+        "TopK",
+    }  # of fitted models
 )
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5

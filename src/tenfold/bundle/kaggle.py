@@ -37,7 +37,9 @@ def upload(path: Path, message: str, competition: str = DIGIT_RECOGNIZER) -> str
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise ResourceError(f"the kaggle command did not finish within {TIMEOUT:.0f} s; {path} is there, try again") from None
+        raise ResourceError(
+            f"the kaggle command did not finish within {TIMEOUT:.0f} s; {path} is there, try again"
+        ) from None
     except OSError as error:
         raise ResourceError(f"cannot run {command}: {error.strerror}") from error
     lines = [printable(line) for line in done.stdout.splitlines() if line.strip()]
@@ -45,7 +47,8 @@ def upload(path: Path, message: str, competition: str = DIGIT_RECOGNIZER) -> str
     # it leaves with 0 even when the competition does not take the file
     if done.returncode != 0 or "successfully submitted" not in done.stdout.lower():
         raise ResourceError(
-            f"{path} is written, but the kaggle command did not submit it (exit code {done.returncode}): {said}. "
-            "A token comes from Kaggle: Settings, API, Create New Token; the competition's rules must be accepted there, too"
+            f"{path} is written, but the kaggle command did not submit it (exit code {done.returncode}): {said}. A"
+            " token comes from Kaggle: Settings, API, Create New Token; the competition's rules must be accepted"
+            " there, too"
         )
     return said

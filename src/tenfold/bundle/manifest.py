@@ -5,12 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from tenfold import __version__
 from tenfold.errors import IntegrityError, printable
-from tenfold.values.json_object import read_json_object
+from tenfold.files import refused, sha256_of
 from tenfold.values.names import MOST_CLASSES, RECIPE_NAME, check_class_names, check_file_name
+from tenfold.values.serialisation import read_json_object
+
+GOLDEN_TOLERANCE = 1e-3
+"""How far probabilities may be from those recorded: another processor rounds otherwise, damage is far more."""
+
+
+def golden_image(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """The image of ``shape`` (C, H, W) that it is asked about: made by arithmetic, the same for ever."""
+    c, y, x = np.indices(shape)
+    image: NDArray[np.uint8] = ((37 * c + x * x + 3 * x * y + 2 * y * y) % 256).astype(np.uint8)
+    return image
+
 
 FORMAT_VERSION: Final = 1
 MANIFEST, MODEL, CARD = "manifest.json", "model.onnx", "card.md"
@@ -54,7 +68,7 @@ class Calibration(_Table):
 
 
 class FirstLook(_Table):
-    """When one look is enough; see :mod:`tenfold.bundle.first_look`."""
+    """When one look is enough; see :mod:`tenfold.bundle.predict`."""
 
     tensor: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}$")]
     """Inside the graph: class probabilities (N, K) by one network that looked once."""
@@ -67,7 +81,8 @@ class FirstLook(_Table):
 class Manifest(_Table):
     """The contract of a bundle. See the class's fields for every key of ``manifest.json``.
 
-    A bundle may come from a stranger, so every text in it has a pattern, or is a valid name by :mod:`tenfold.values.names`,
+    A bundle may come from a stranger, so every text in it has a pattern, or is a valid name by
+    :mod:`tenfold.values.names`,
     and every count a limit. What writes such texts somewhere escapes them all the same.
     """
 
@@ -77,7 +92,9 @@ class Manifest(_Table):
     model: ModelFile
     image_shape: tuple[Size, Size, Size]
     """(C, H, W) of the images it takes."""
-    class_names: Annotated[tuple[str, ...], Field(min_length=2, max_length=MOST_CLASSES), AfterValidator(check_class_names)]
+    class_names: Annotated[
+        tuple[str, ...], Field(min_length=2, max_length=MOST_CLASSES), AfterValidator(check_class_names)
+    ]
     preprocessing: Preprocessing = "uint8 0..255, ink is bright; divided by 255 inside the model"
     pixel_mean: Annotated[float, Field(ge=0, le=255)]
     """Mean level of images like those it was trained on: tells bright ink from dark ink."""
@@ -99,7 +116,8 @@ class Manifest(_Table):
     calibration: Calibration | None = None
     """None where no rows were held out, and in bundles written before there was one."""
     golden: Annotated[tuple[Share, ...], Field(max_length=MOST_CLASSES)] | None = None
-    """What the model said of :func:`~tenfold.bundle.golden.golden_image` when it was made; `tenfold verify` asks again.
+    """What the model said of :func:`~tenfold.bundle.manifest.golden_image` when it was made; `tenfold verify` asks
+    again.
     None in bundles written before there was one."""
     reject_threshold: Share | None = None
     """An image whose best class is less probable than this, as the model says it, is better left to people.
@@ -128,5 +146,69 @@ def read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, item['loc']))[:200]}: {item['msg']}" for item in error.errors(include_url=False)[:5])
+        faults = (
+            f"{'.'.join(map(str, item['loc']))[:200]}: {item['msg']}" for item in error.errors(include_url=False)[:5]
+        )
         raise IntegrityError(f"{path} is not a bundle's manifest - {printable('; '.join(faults))}") from None
+
+
+BUILTIN = "builtin"
+"""The name of the bundle that comes with tenfold; write ``./builtin`` for a path of that name."""
+_BUILTIN_FOLDER = Path(__file__).parent / BUILTIN
+
+
+def bundle_folder(path: Path | str) -> Path:
+    """``path`` if it holds a bundle's manifest, else its sub-folder ``bundle``; the folder of the bundle called
+    "builtin".
+
+    Raises:
+        IntegrityError: there is no bundle in either.
+    """
+    path = _BUILTIN_FOLDER if str(path) == BUILTIN else Path(path)
+    # a run has a manifest of its own, hence the order
+    for folder in (path / "bundle", path):
+        if (folder / MANIFEST).is_file():
+            return folder
+    raise IntegrityError(
+        f"{path} holds no bundle: found no {MANIFEST} in it; expected a bundle, or a run directory that has one"
+    )
+
+
+def model_bytes(path: Path | str) -> bytes:
+    """The content of the model in the bundle at ``path``; compare it with the manifest, as ``Bundle`` does.
+
+    Raises:
+        IntegrityError: no bundle there, or a model of another size.
+    """
+    folder = bundle_folder(path)
+    return read_model(folder / MODEL, read_manifest(folder / MANIFEST).model.bytes)
+
+
+def read_model(path: Path, size: int) -> bytes:
+    """The bytes of a model file that must have ``size`` of them.
+
+    Raises:
+        IntegrityError: missing, a link, or of another size.
+        ResourceError: the operating system refused.
+    """
+    if path.is_symlink():
+        raise IntegrityError(f"{path} is a symbolic link; a bundle's files are its own. Copy the bundle again")
+    try:
+        found = path.stat().st_size
+        if found != size:
+            raise IntegrityError(f"{path}: found {found:,} bytes, expected {size:,}; SHA-256 differs from manifest")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise IntegrityError(f"{path} is missing; copy the bundle again") from None
+    except OSError as error:
+        raise refused(path, error, "read") from error
+
+
+def check_hash(folder: Path) -> None:
+    """Compare the model in the bundle ``folder`` with its manifest.
+
+    Raises:
+        IntegrityError: they differ.
+    """
+    if sha256_of(folder / MODEL) != read_manifest(folder / MANIFEST).model.sha256:
+        raise IntegrityError(f"{folder / MODEL}: SHA-256 differs from manifest; the file was changed or damaged")

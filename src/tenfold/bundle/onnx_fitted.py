@@ -35,7 +35,9 @@ def deskew(layer: Deskew, graph: Graph, x: str) -> str:
     slant = graph.node("Div", covariance, graph.node("Add", variance, graph.constant("spread_floor", SPREAD_FLOOR)))
     pixels = np.stack([columns, rows], axis=1).reshape(1, -1)
     by_row, everywhere = (np.stack([of, np.zeros_like(of)], axis=1).reshape(1, -1) for of in (rows, np.ones_like(rows)))
-    sheared = graph.node("Add", graph.constant("pixels", pixels), graph.node("MatMul", slant, graph.constant("rows", by_row)))
+    sheared = graph.node(
+        "Add", graph.constant("pixels", pixels), graph.node("MatMul", slant, graph.constant("rows", by_row))
+    )
     shift = graph.node("MatMul", graph.node("Mul", slant, y_mean), graph.constant("everywhere", everywhere))
     grid = graph.node("Sub", sheared, shift)
     grid = graph.node("Reshape", grid, graph.integers("grid_shape", [-1, layer.height, layer.width, 2]))
@@ -45,7 +47,9 @@ def deskew(layer: Deskew, graph: Graph, x: str) -> str:
 def gradients(layer: Gradients, graph: Graph, x: str) -> str:
     """Two convolutions with fixed weights."""
     slopes, blur = layer.kernels()
-    rises = graph.node("Relu", graph.node("Conv", x, graph.constant("slopes", slopes), pads=[2] * 4, group=layer.channels))
+    rises = graph.node(
+        "Relu", graph.node("Conv", x, graph.constant("slopes", slopes), pads=[2] * 4, group=layer.channels)
+    )
     spread = graph.node(
         "Conv", rises, graph.constant("blur", blur), strides=[layer.step] * 2, pads=[layer.margin] * 4, group=len(blur)
     )

@@ -22,11 +22,11 @@ from tenfold.bundle import onnx_fitted
 from tenfold.bundle.folding import BATCH_NORMS, folded
 from tenfold.bundle.inspection import check_model_bytes
 from tenfold.errors import IntegrityError, ResourceError
-from tenfold.models.crop import Crop
 from tenfold.models.layers.deskew import Deskew
 from tenfold.models.layers.gradients import Gradients
 from tenfold.models.layers.kernel import Kernel
 from tenfold.models.layers.neighbours import Neighbours
+from tenfold.models.network import Crop
 from tenfold.values.predictions import PROBABILITY_FLOOR
 
 Vote = Literal["mean", "log-mean"]
@@ -129,7 +129,9 @@ class Graph:
         return self._store(name, np.asarray(value, dtype=np.float32))
 
     def weight(self, value: Tensor | ArrayLike) -> str:
-        """Add a layer's weight (outputs, ...), which is what most bytes are, in ``bits`` and what makes it float32 behind it."""
+        """Add a layer's weight (outputs, ...), which is what most bytes are, in ``bits`` and what makes it float32
+        behind it.
+        """
         if self.bits == 32:
             return self.constant("weight", value)
         array = np.asarray(value)
@@ -167,7 +169,9 @@ class Graph:
             raise IntegrityError(f"{name} holds NaN or infinity; the network diverged while training or is damaged")
         self._bytes += array.nbytes
         if self._bytes > LARGEST:
-            raise ResourceError(f"the ensemble has more than {LARGEST:,} bytes of weights, which one ONNX file cannot hold")
+            raise ResourceError(
+                f"the ensemble has more than {LARGEST:,} bytes of weights, which one ONNX file cannot hold"
+            )
         self._constants.append(numpy_helper.from_array(array, name))
         self._known[content] = name
         return name

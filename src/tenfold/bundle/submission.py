@@ -2,14 +2,124 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 
-from tenfold.atomic import write_bytes
-from tenfold.bundle.csv_table import csv_text, safe_cell
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.bundle.manifest import bundle_folder
 from tenfold.bundle.submission_check import HEADER, examine
-from tenfold.errors import DataError, Problem
+from tenfold.data.checks import Finding, leakage
+from tenfold.data.fetch import FetchedSource
+from tenfold.data.load import load, named_sources
+from tenfold.data.sources import SOURCES
+from tenfold.errors import DataError, Problem, TenfoldError
+from tenfold.files import write_bytes
+from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
+from tenfold.values.run import Run
+
+_STARTS_FORMULA = tuple("=+-@＝＋－＠")
+"""The wide ones compute too."""
+_BLANKS = ("\t", "\r", "\n")
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Header and rows, comma-separated, LF at the end of every line, quotes only where needed."""
+    lines = _Lines()
+    # Python's writer quotes a carriage return, at which a spreadsheet begins another row, only where it is part of a
+    # line's end
+    writer = csv.writer(lines, lineterminator="\r\n")
+    writer.writerows([safe_cell(cell) for cell in row] for row in chain([header], rows))
+    return "".join(lines)
+
+
+class _Lines(list[str]):
+    def write(self, line: str) -> None:
+        """Take a line with CRLF at its end as one with LF."""
+        self.append(line[:-2] + "\n")
+
+
+def safe_cell(value: object) -> str:
+    """``value`` as the text of a cell; text that a spreadsheet would compute gets an apostrophe in front.
+
+    See OWASP, "CSV injection". Numbers stay as they are, the sign included.
+    """
+    text = str(value)
+    acts = text.lstrip().startswith(_STARTS_FORMULA) or text.startswith(_BLANKS)
+    return f"'{text}" if acts and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return not any(c in text for c in _BLANKS)
+
+
+def answers_csv(
+    made: Predictions,
+    class_names: Sequence[str],
+    members: Sequence[NDArray[np.float32]] = (),
+    threshold: float | None = None,
+) -> str:
+    """A line for each row: id, truth, class, confidence, right, sure, votes and the probability of every class.
+
+    Args:
+        made: labelled predictions.
+        class_names: K names.
+        members: probabilities (N, K) of each; their classes become "votes", in their order. Empty without them.
+        threshold: confidence from which on an answer is "sure"; empty without one.
+    """
+    assert made.labels is not None
+    votes = [probabilities.argmax(axis=1) for probabilities in members]
+    labels, predicted, confidences = made.labels, made.predicted, made.confidence
+    header = ["id", "truth", "class", "confidence", "right", "sure", "votes", *(f"p({name})" for name in class_names)]
+
+    def row(i: int) -> list[object]:
+        confidence = float(confidences[i])
+        return [
+            made.ids[i],
+            class_names[labels[i]],
+            class_names[predicted[i]],
+            f"{confidence:.6f}",
+            "yes" if predicted[i] == labels[i] else "no",
+            "" if threshold is None else "yes" if confidence >= threshold else "no",
+            " ".join(class_names[vote[i]] for vote in votes),
+            *(f"{p:.6f}" for p in made.probabilities[i]),
+        ]
+
+    return csv_text(header, map(row, range(len(made))))
+
+
+def trained_on(path: Path, test: Dataset) -> Finding | None:
+    """What :func:`~tenfold.data.checks.leakage` finds between the training set of a run and ``test``.
+
+    Args:
+        path: the run, or the bundle inside it.
+        test: the images to predict.
+
+    Returns:
+        None if nobody can tell: the bundle stands alone, or its training set is gone or has changed.
+    """
+    try:
+        recorded = Run(bundle_folder(path).absolute().parent).data["train"]
+        if not _is_here(recorded["source"]):
+            return None
+        train = load(recorded["source"], "train")
+        return leakage(train, test) if train.fingerprint() == recorded["fingerprint"] else None
+    except (TenfoldError, KeyError, TypeError):
+        return None
+
+
+def _is_here(source: str) -> bool:
+    """Whether loading ``source`` downloads nothing: a look for leaks is no reason to."""
+    named = SOURCES.get(source) if source in named_sources() else None
+    return named is None or not issubclass(named, FetchedSource) or named.cached_in() is not None
 
 
 def submission_name(leaked: bool, *, partial: bool = False) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tenfold.data.files import open_stream
+from tenfold.data.streams import open_stream
 from tenfold.errors import Problem
 
 HEADER = ("ImageId", "Label")
@@ -61,7 +61,9 @@ class _Examination:
             yield self._fault("bytes that are not UTF-8", "plain text", row)
             return
         if text.startswith("\ufeff"):
-            yield self._fault("a byte order mark (BOM)", "the first letter of the header", 1, 1, hint="save as UTF-8 without BOM")
+            yield self._fault(
+                "a byte order mark (BOM)", "the first letter of the header", 1, 1, hint="save as UTF-8 without BOM"
+            )
             text = text[1:]
         yield from self._line_ends(text)
         if '"' in text:

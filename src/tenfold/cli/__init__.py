@@ -23,7 +23,7 @@ import typer
 from tenfold import __version__
 from tenfold.cli import _console
 from tenfold.errors import Drained, ResourceError, Stopped, TenfoldError, UsageError, out_of_memory
-from tenfold.signals import unwinding
+from tenfold.runtime import unwinding
 
 
 def build_app(only: str | None = None) -> typer.Typer:
@@ -53,7 +53,9 @@ def _commands() -> list[str]:
 
 
 def _command_in(arguments: Sequence[str]) -> str | None:
-    """The command that ``arguments`` call, if that is certain: to build all the others takes longer than some need to run."""
+    """The command that ``arguments`` call, if that is certain: to build all the others takes longer than some need to
+    run.
+    """
     rest = iter(arguments)
     for word in rest:
         if word == "--errors":
@@ -86,7 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code. Bad input never shows a traceback."""
     with unwinding() as signals:
         code = _run(arguments)
-    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # all is said; a second Ctrl-C would show how Python ends
+    atexit.register(
+        signal.signal, signal.SIGINT, signal.SIG_IGN
+    )  # all is said; a second Ctrl-C would show how Python ends
     _let_go_of_output()
     sys.exit(128 + signals[0] if signals and code == Stopped("").exit_code else code)
 
@@ -96,7 +100,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         if os.environ.get("RANK", "0") != "0" and "TORCHELASTIC_RUN_ID" in os.environ:
             from tenfold.training.member import train_as
-            from tenfold.training.replicated import serve
+            from tenfold.training.replicas import serve
 
             serve(train_as)  # torchrun started several of us, and the first is the one that runs the command
             _let_go_of_output()
@@ -108,7 +112,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             sys.stdout.flush()
         code = result if isinstance(result, int) else 0
         if "TORCHELASTIC_RUN_ID" in os.environ:
-            from tenfold.training.replicated import dismiss
+            from tenfold.training.replicas import dismiss
 
             dismiss()
         if code == Stopped("").exit_code:  # click makes Ctrl-C an exit code without a word
@@ -128,7 +132,9 @@ def _insist_on_a_place() -> None:
     try:
         Path.cwd()
     except OSError:
-        raise ResourceError("the folder that this was started in is gone; change to another one and run again") from None
+        raise ResourceError(
+            "the folder that this was started in is gone; change to another one and run again"
+        ) from None
 
 
 def _explain(error: Exception) -> int:
@@ -138,7 +144,9 @@ def _explain(error: Exception) -> int:
     if (memory := out_of_memory(error)) is not None:
         return _report(memory)
     if isinstance(error, OSError):
-        return _report(ResourceError(": ".join(str(part) for part in (error.strerror or error, error.filename) if part)))
+        return _report(
+            ResourceError(": ".join(str(part) for part in (error.strerror or error, error.filename) if part))
+        )
     if _is_click_error(error):
         if _console.settings.errors == "json":
             return _report(UsageError(error.format_message()))  # type: ignore[attr-defined]

@@ -14,8 +14,12 @@ from tenfold.cli import _console
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-Parts = Annotated[bool, typer.Option("--parts", help="With --out: leave a folder of parts and parts.json, here or at a URL.")]
-ExecutorName = Annotated[str, typer.Option("--executor", help="With --out, where blocks are computed: local, processes or ray.")]
+Parts = Annotated[
+    bool, typer.Option("--parts", help="With --out: leave a folder of parts and parts.json, here or at a URL.")
+]
+ExecutorName = Annotated[
+    str, typer.Option("--executor", help="With --out, where blocks are computed: local, processes or ray.")
+]
 Workers = Annotated[int | None, typer.Option(help="Processes at once; default: one a core.", min=1)]
 
 LINE_SECONDS = 10.0
@@ -23,7 +27,9 @@ QUICK_SECONDS = 1.0
 
 
 class Watch:
-    """A bar on a terminal, a line now and then elsewhere, on the error stream; nothing when --quiet or when it is over soon."""
+    """A bar on a terminal, a line now and then elsewhere, on the error stream; nothing when --quiet or when it is over
+    soon.
+    """
 
     def __init__(self) -> None:
         self._began = self._spoken = time.monotonic()
@@ -45,7 +51,9 @@ class Watch:
             self._spoken = time.monotonic()
             print(f"{share:.0%}: {figures}", file=sys.stderr, flush=True)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._bar is not None:
             self._bar[0].stop()
 

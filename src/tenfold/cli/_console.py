@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tenfold.report.run_tables import Table as Texts
+    from tenfold.report.runs_page import Table as Texts
 
 
 @dataclass(frozen=True)

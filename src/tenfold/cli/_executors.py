@@ -23,10 +23,14 @@ def _insecure(value: bool) -> bool:
 Address = Annotated[
     str | None,
     typer.Option(
-        help="With --executor ray: a cluster; default: RAY_ADDRESS, or this machine.", callback=_address, metavar="HOST:PORT"
+        help="With --executor ray: a cluster; default: RAY_ADDRESS, or this machine.",
+        callback=_address,
+        metavar="HOST:PORT",
     ),
 ]
 Insecure = Annotated[
     bool,
-    typer.Option("--insecure", help="With --executor ray: take a remote cluster that asks for no token.", callback=_insecure),
+    typer.Option(
+        "--insecure", help="With --executor ray: take a remote cluster that asks for no token.", callback=_insecure
+    ),
 ]

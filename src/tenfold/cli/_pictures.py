@@ -12,19 +12,20 @@ from tenfold.cli import _console
 from tenfold.errors import UsageError, printable
 
 if TYPE_CHECKING:
-    from tenfold.bundle.loaded import Bundle
-    from tenfold.reading.results import Digit
+    from tenfold.bundle.predict import Bundle
+    from tenfold.reading.reader import Digit
 
 STANDARD_INPUT = "-"
 
 
 def bundle_and_sources(arguments: Sequence[str]) -> tuple[str, list[str]]:
-    """The bundle and what it is to look at: a first argument that is a file is no bundle, so the one that comes along is meant.
+    """The bundle and what it is to look at: a first argument that is a file is no bundle, so the one that comes along
+    is meant.
 
     Raises:
         UsageError: a bundle and nothing else.
     """
-    from tenfold.bundle.files import BUILTIN, bundle_folder
+    from tenfold.bundle.manifest import BUILTIN, bundle_folder
     from tenfold.errors import IntegrityError
 
     first = arguments[0]
@@ -36,12 +37,14 @@ def bundle_and_sources(arguments: Sequence[str]) -> tuple[str, list[str]]:
         bundle_folder(first)
     except IntegrityError:
         return BUILTIN, list(arguments)
-    raise UsageError(f"{printable(first)} is a bundle; name the images, too: tenfold predict {printable(first)} photo.png")
+    raise UsageError(
+        f"{printable(first)} is a bundle; name the images, too: tenfold predict {printable(first)} photo.png"
+    )
 
 
 def are_pictures(sources: Sequence[str], model: Bundle) -> bool:
     """Whether all of ``sources`` are image files that have to be brought to MNIST's form, which ``model`` must take."""
-    from tenfold.bundle.inputs import is_image
+    from tenfold.bundle.pieces import is_image
     from tenfold.data.load import load_image
     from tenfold.reading.normalise import FIELD
 
@@ -66,9 +69,9 @@ def predict_pictures(
     header = ["id", "class", "confidence", *([f"p({name})" for name in model.class_names] if probabilities else [])]
     rows = [_row(s, digit, probabilities) for s, digit in zip(sources, found, strict=True)]
     if out is not None:
-        from tenfold.atomic import write_text
-        from tenfold.bundle.csv_table import csv_text
-        from tenfold.data.remote import is_url
+        from tenfold.bundle.submission import csv_text
+        from tenfold.data.fetch import is_url
+        from tenfold.files import write_text
 
         if is_url(out):
             raise UsageError(f"{printable(out)} is a URL, and what pictures show is one table here; give --out a path")
@@ -88,5 +91,10 @@ def _row(source: str, digit: Digit, probabilities: bool) -> list[str]:
 
 def _as_dict(source: str, digit: Digit, model: Bundle) -> dict[str, object]:
     shares = {name: round(p, 7) for name, p in zip(model.class_names, digit.probabilities.tolist(), strict=True)}
-    answer = {"id": source, "class": digit.label or None, "confidence": round(digit.confidence, 7), "probabilities": shares}
+    answer = {
+        "id": source,
+        "class": digit.label or None,
+        "confidence": round(digit.confidence, 7),
+        "probabilities": shares,
+    }
     return {**answer, "rejected": digit.rejected, "blank": digit.blank, "box": digit.box.as_list()}

@@ -1,4 +1,6 @@
-"""The option that makes a newer processor compute like an older one. It speaks through the environment, as torch asks."""
+"""The option that makes a newer processor compute like an older one. It speaks through the environment, as torch
+asks.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ PortableIsa = Annotated[
     Literal["avx2"] | None,
     typer.Option(
         "--portable-isa",
-        help="Compute as a processor with these instructions would: the same bits on it and on newer ones, if more slowly.",
+        help=(
+            "Compute as a processor with these instructions would: the same bits on it and on newer ones, if more"
+            " slowly."
+        ),
         callback=_pin,
     ),
 ]

@@ -13,26 +13,35 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from tenfold.data.options import ReadOptions, Role
+from tenfold.data import ReadOptions, Role
 from tenfold.errors import UsageError
 
 NoHeader = Annotated[bool, typer.Option("--no-header", help="Tables: line 1 is data; columns are in Kaggle's order.")]
-Scale = Annotated[float | None, typer.Option(help="Tables and arrays: the value that means 255, such as 1.", metavar="NUMBER")]
+Scale = Annotated[
+    float | None, typer.Option(help="Tables and arrays: the value that means 255, such as 1.", metavar="NUMBER")
+]
 Shape = Annotated[str | None, typer.Option(help="Size of an image: HxW or CxHxW.", metavar="SHAPE")]
-AllowFloatIntegers = Annotated[bool, typer.Option("--allow-float-integers", help="Tables: take 12.0 and 1e2 for integers.")]
+AllowFloatIntegers = Annotated[
+    bool, typer.Option("--allow-float-integers", help="Tables: take 12.0 and 1e2 for integers.")
+]
 MaxInputBytes = Annotated[
     str | None, typer.Option(help="Largest input after decompression, such as 500M or 8G (default 4G).", metavar="SIZE")
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Folders: leave out unreadable images and list them.")]
 FollowLinks = Annotated[bool, typer.Option("--follow-links", help="Folders: follow links that lead out of the folder.")]
-AllowEmptyClasses = Annotated[bool, typer.Option("--allow-empty-classes", help="Folders: accept classes without images.")]
+AllowEmptyClasses = Annotated[
+    bool, typer.Option("--allow-empty-classes", help="Folders: accept classes without images.")
+]
 
 RoleName = Annotated[str, typer.Option("--role", help="Which part of the source: train or test.", metavar="train|test")]
 
 _OOF = "Look for wrong labels, too: a cross-validation of this data, or a .npz or CSV file of predictions."
 OutOfFold = Annotated[str | None, typer.Option("--oof", help=_OOF, metavar="RUN|FILE")]
 OutOfFoldNeeded = Annotated[
-    str, typer.Option("--oof", help="A cross-validation of this data, or a .npz or CSV file of predictions.", metavar="RUN|FILE")
+    str,
+    typer.Option(
+        "--oof", help="A cross-validation of this data, or a .npz or CSV file of predictions.", metavar="RUN|FILE"
+    ),
 ]
 
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
@@ -75,7 +84,9 @@ def options(without: Set[str] = frozenset()) -> Callable[[Callable[..., None]], 
     Args:
         without: parameters that mean nothing to the command.
     """
-    offered = {name: p for name, p in inspect.signature(read_options, eval_str=True).parameters.items() if name not in without}
+    offered = {
+        name: p for name, p in inspect.signature(read_options, eval_str=True).parameters.items() if name not in without
+    }
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
@@ -85,7 +96,9 @@ def options(without: Set[str] = frozenset()) -> Callable[[Callable[..., None]], 
 
         hints = get_type_hints(command, include_extras=True)
         own = [
-            p.replace(annotation=hints[name]) for name, p in inspect.signature(command).parameters.items() if name != "reading"
+            p.replace(annotation=hints[name])
+            for name, p in inspect.signature(command).parameters.items()
+            if name != "reading"
         ]
         parameters = [*own, *offered.values()]
         with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

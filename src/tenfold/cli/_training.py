@@ -13,7 +13,7 @@ from tenfold.cli import _executors as executors
 from tenfold.errors import UsageError
 
 if TYPE_CHECKING:
-    from tenfold.data.options import ReadOptions
+    from tenfold.data import ReadOptions
     from tenfold.values.run import Run
 
 Recipe = Annotated[
@@ -23,21 +23,30 @@ Train = Annotated[str | None, typer.Option(help="Training data: a path or a data
 Test = Annotated[str | None, typer.Option(help="Test data, with or without labels.", metavar="SOURCE")]
 Out = Annotated[Path, typer.Option(help="Folder for run directories.")]
 Resume = Annotated[Path | None, typer.Option(help="Go on with this run directory.", metavar="RUN")]
-Override = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe key; may be repeated.", metavar="KEY=VALUE")]
+Override = Annotated[
+    list[str] | None, typer.Option("--set", help="Override a recipe key; may be repeated.", metavar="KEY=VALUE")
+]
 Workers = Annotated[int | None, typer.Option(help="Members trained at once; default: one a core.", min=1)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 ExecutorName = Annotated[str, typer.Option("--executor", help="Where members run: processes, ray or local.")]
 Address = executors.Address
 Insecure = executors.Insecure
 PortableIsa = _portable.PortableIsa
-Explore = Annotated[bool, typer.Option("--explore", help="Write a page about the data, too; it takes a minute or more.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Train on nothing that the checks of the data warn of: exit code 3.")]
+Explore = Annotated[
+    bool, typer.Option("--explore", help="Write a page about the data, too; it takes a minute or more.")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Train on nothing that the checks of the data warn of: exit code 3.")
+]
 Partial = Annotated[
-    bool, typer.Option("--allow-partial", help="With --resume: do without members that are damaged, and say so everywhere.")
+    bool,
+    typer.Option("--allow-partial", help="With --resume: do without members that are damaged, and say so everywhere."),
 ]
 Track = Annotated[
     list[str] | None,
-    typer.Option("--track", help="Copy curves, parameters and files to mlflow or tensorboard, too.", metavar="NAME[=PLACE]"),
+    typer.Option(
+        "--track", help="Copy curves, parameters and files to mlflow or tensorboard, too.", metavar="NAME[=PLACE]"
+    ),
 ]
 Inexact = Annotated[bool, typer.Option("--allow-inexact-resume", help="Resume where the bits cannot be the same.")]
 
@@ -71,7 +80,9 @@ def execute(
     progress = not _console.settings.quiet
     if resume is not None:
         if train or test or overrides or strict:
-            raise UsageError("--resume goes on with a run as it was begun; leave out --train, --test, --set and --strict")
+            raise UsageError(
+                "--resume goes on with a run as it was begun; leave out --train, --test, --set and --strict"
+            )
         check_command(resume, "run")
         finished = api.resume(
             resume, stages, allow_inexact=inexact, allow_partial=partial, explore=explore, progress=progress, **how
@@ -97,7 +108,9 @@ def check_command(path: Path, command: str) -> None:
 
     run = Run(path)
     if run.command != command:
-        raise UsageError(f"{path} was not begun by `tenfold {command}`; go on with: tenfold {run.command} --resume {path}")
+        raise UsageError(
+            f"{path} was not begun by `tenfold {command}`; go on with: tenfold {run.command} --resume {path}"
+        )
 
 
 def print_result(run: Run, seconds: float) -> None:

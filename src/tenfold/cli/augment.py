@@ -23,10 +23,15 @@ SMALLEST_SIDE = 56
 
 
 def augment(
-    image: Annotated[str, typer.Argument(help="An image file, or the id of an image in the source.", metavar="IMAGE|ID")],
-    recipe: Annotated[str, typer.Option(help="A recipe file or name: its augmentation is shown.", metavar="RECIPE")] = "quick",
+    image: Annotated[
+        str, typer.Argument(help="An image file, or the id of an image in the source.", metavar="IMAGE|ID")
+    ],
+    recipe: Annotated[
+        str, typer.Option(help="A recipe file or name: its augmentation is shown.", metavar="RECIPE")
+    ] = "quick",
     source: Annotated[
-        str | None, typer.Option(help="Where the id is looked up; default: the recipe's training data.", metavar="SOURCE")
+        str | None,
+        typer.Option(help="Where the id is looked up; default: the recipe's training data.", metavar="SOURCE"),
     ] = None,
     overrides: options.Override = None,
     count: Annotated[int, typer.Option(help="Variants to draw.", min=1, max=10_000)] = 50,
@@ -36,8 +41,8 @@ def augment(
 ) -> None:
     """Draw a grid of variants of one image as training would see them."""
     from tenfold.api import load_recipe
-    from tenfold.atomic import write_bytes
-    from tenfold.environment import require_training
+    from tenfold.files import write_bytes
+    from tenfold.runtime import require_training
 
     require_training()
     loaded = load_recipe(recipe, overrides or [])
@@ -46,7 +51,7 @@ def augment(
     pixels = _pixels(image, source or loaded.data.train)
 
     from tenfold.report.previews import variants
-    from tenfold.values.thumbnails import grid, png, shown_size
+    from tenfold.values.display import grid, png, shown_size
 
     drawn = variants(pixels, loaded.augment, loaded.seed if seed is None else seed, count)
     enlarge = max(1, SMALLEST_SIDE // max(shown_size(pixels.shape)))

@@ -26,10 +26,9 @@ def bench(
 ) -> None:
     """Measure how fast a recipe's first member trains and predicts here, beside the core's matrix-product rate."""
     from tenfold.api import load_recipe
-    from tenfold.bench.scaling import scaling
-    from tenfold.bench.speed import speed
+    from tenfold.bench.speed import scaling, speed
     from tenfold.cli._read_options import parse_shape
-    from tenfold.environment import require_training
+    from tenfold.runtime import require_training
 
     require_training()
     loaded, image_shape = load_recipe(recipe, overrides or []), parse_shape(shape)
@@ -46,7 +45,10 @@ def bench(
 def _print(result: dict[str, Any]) -> None:
     machine, everywhere = result["machine"], result["predict"]["onnx_all_cores"]
     _console.say(f"{machine['cpu']}, {machine['cores']} cores, {machine['instruction_set']}; torch {machine['torch']}")
-    print(f"{result['recipe']}: {result['parameters']:,} parameters, {result['mac'] / 1e6:.2f} million multiply-adds an image")
+    print(
+        f"{result['recipe']}: {result['parameters']:,} parameters, {result['mac'] / 1e6:.2f} million multiply-adds an"
+        " image"
+    )
     print(f"\n{'one thread':<34}{'images/s':>10}{'GFLOP/s':>10}{'of product':>12}")
     print(f"{'float32 matrix product':<34}{'':>10}{result['product_gflops']:>10.1f}{1:>12.0%}")
     print(_row(f"train, batches of {result['batch_size']}", result["train"]))
@@ -66,4 +68,5 @@ def _print(result: dict[str, Any]) -> None:
 
 
 def _row(name: str, figures: dict[str, float]) -> str:
-    return f"{name:<34}{figures['images_per_second']:>10,.0f}{figures['gflops']:>10.1f}{figures['share_of_product']:>12.0%}"
+    speed, share = figures["images_per_second"], figures["share_of_product"]
+    return f"{name:<34}{speed:>10,.0f}{figures['gflops']:>10.1f}{share:>12.0%}"

@@ -18,13 +18,17 @@ SHOWN_IDS = 10
 
 
 def compare(
-    a: Annotated[str, typer.Argument(help="A run, a .npz file of predictions, or a pattern that finds runs.", metavar="A")],
+    a: Annotated[
+        str, typer.Argument(help="A run, a .npz file of predictions, or a pattern that finds runs.", metavar="A")
+    ],
     b: Annotated[str, typer.Argument(help="Likewise.", metavar="B")],
     on: Annotated[
         str | None,
         typer.Option(help="test or validation; default: test where its labels are known.", metavar="ROWS"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write a page with the images that differ.", metavar="FILE.html")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a page with the images that differ.", metavar="FILE.html")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE.html if it exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

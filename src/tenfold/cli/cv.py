@@ -11,7 +11,7 @@ import typer
 from tenfold.cli import _console
 from tenfold.cli import _read_options as read
 from tenfold.cli import _training as options
-from tenfold.data.options import ReadOptions
+from tenfold.data import ReadOptions
 from tenfold.errors import UsageError
 
 Folds = Annotated[int | None, typer.Option(help="Number of folds; default: 5.", min=2)]
@@ -42,11 +42,19 @@ def cv(
 
     began = time.monotonic()
     progress = not _console.settings.quiet
-    how: dict[str, Any] = {"options": reading, "executor": executor, "workers": workers, "device": device, "progress": progress}
+    how: dict[str, Any] = {
+        "options": reading,
+        "executor": executor,
+        "workers": workers,
+        "device": device,
+        "progress": progress,
+    }
     how["track"] = track or []
     if resume is not None:
         if train or overrides or folds:
-            raise UsageError("--resume goes on with a cross-validation as it was begun; leave out --folds, --train and --set")
+            raise UsageError(
+                "--resume goes on with a cross-validation as it was begun; leave out --folds, --train and --set"
+            )
         options.check_command(resume, "cv")
         run = api.resume(resume, allow_inexact=allow_inexact_resume, **how)
     else:

@@ -11,7 +11,7 @@ import typer
 
 from tenfold.cli import _console
 from tenfold.cli import _read_options as read
-from tenfold.data.options import ReadOptions
+from tenfold.data import ReadOptions
 from tenfold.errors import UsageError, printable
 
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ def check(
     """Say what is in a source: shape, classes, duplicates near and exact, conflicts, outliers, leakage, drift."""
     from dataclasses import replace
 
-    from tenfold.atomic import write_text
-    from tenfold.bundle.csv_table import csv_text
+    from tenfold.bundle.submission import csv_text
     from tenfold.cli._fetching import fetch_missing
     from tenfold.data.checks import check
-    from tenfold.data.close_checks import check_closely
+    from tenfold.data.checks.closely import check_closely
     from tenfold.data.load import load
+    from tenfold.files import write_text
 
     if as_csv is not None and as_csv.exists() and not force:
         raise UsageError(f"{as_csv} exists; pass --force to replace it, or choose another name")
@@ -161,7 +161,9 @@ def review(
 @read.options()
 def convert(
     source: Source,
-    out: Annotated[Path, typer.Argument(help="A name that ends in .npz, .csv, .csv.gz or .idx, or a new folder of images.")],
+    out: Annotated[
+        Path, typer.Argument(help="A name that ends in .npz, .csv, .csv.gz or .idx, or a new folder of images.")
+    ],
     role: read.RoleName = "train",
     labels: Annotated[
         Path | None, typer.Option(help="Apply the decisions that the page of `data review` saved.", metavar="FILE.csv")
@@ -177,7 +179,7 @@ def convert(
     from tenfold.cli._fetching import fetch_missing
     from tenfold.data.convert import convert
     from tenfold.data.load import load
-    from tenfold.data.relabel import read_decisions, relabelled
+    from tenfold.evaluation.label_issues import read_decisions, relabelled
 
     if drop_unclear and labels is None:
         raise UsageError("--drop-unclear is about the decisions in a file; name it with --labels FILE.csv")

@@ -37,16 +37,16 @@ def examine() -> dict[str, Any]:
     """What the doctor sees, as a JSON object; ``problems`` is empty if training can run."""
     from dataclasses import asdict
 
-    from tenfold import environment
+    from tenfold import runtime
     from tenfold.data.cache import home
     from tenfold.data.load import named_sources
     from tenfold.data.sources import SOURCES
 
-    machine = environment.describe(load_torch=True)
-    packages = environment.packages()
+    machine = runtime.describe(load_torch=True)
+    packages = runtime.packages()
     problems = []
     try:
-        environment.require_training()
+        runtime.require_training()
         if machine["device"] is None:
             problems.append(f"training cannot run: {machine['device_reason']}")
     except ResourceError as error:
@@ -56,7 +56,10 @@ def examine() -> dict[str, Any]:
     return {
         "machine": machine,
         "packages": [asdict(package) for package in packages],
-        "cache": {"folder": str(home()), "datasets": {name: str(path) if path else None for name, path in cached.items()}},
+        "cache": {
+            "folder": str(home()),
+            "datasets": {name: str(path) if path else None for name, path in cached.items()},
+        },
         "would_use": {
             "device": machine["device"],
             "members_at_once": machine["cores"],
@@ -74,7 +77,9 @@ def _packages(packages: list[dict[str, Any]]) -> Table:
     table = Table("package", "needed", "installed", "part of", box=SIMPLE_HEAD, title="Packages", title_justify="left")
     for package in packages:
         extra = package["extra"]
-        install = f"[red]missing[/]: pip install 'tenfold\\[{extra}]'" if extra else "[red]missing[/]: pip install tenfold"
+        install = (
+            f"[red]missing[/]: pip install 'tenfold\\[{extra}]'" if extra else "[red]missing[/]: pip install tenfold"
+        )
         table.add_row(package["name"], package["needed"], package["installed"] or install, extra or "tenfold")
     return table
 

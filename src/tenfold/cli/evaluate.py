@@ -10,7 +10,7 @@ import typer
 
 from tenfold.cli import _console
 from tenfold.cli import _read_options as read
-from tenfold.data.options import ReadOptions
+from tenfold.data import ReadOptions
 from tenfold.errors import UsageError, printable
 
 if TYPE_CHECKING:
@@ -26,9 +26,13 @@ def evaluate(
     data: Annotated[str, typer.Argument(help="Labelled images: a path, or a data set's name.", metavar="DATA")],
     train: Annotated[
         str | None,
-        typer.Option(help="What the model learnt from, to show beside its mistakes; default: as the run says.", metavar="SOURCE"),
+        typer.Option(
+            help="What the model learnt from, to show beside its mistakes; default: as the run says.", metavar="SOURCE"
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The page to write; default: evaluation.html.", metavar="FILE.html")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The page to write; default: evaluation.html.", metavar="FILE.html")
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write a line for each image, too.", metavar="FILE.csv")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; no page unless --out names one.")] = False,
     robustness: Annotated[
@@ -82,9 +86,13 @@ def _print_figures(found: Evaluation) -> None:
     score, names = found.score, [printable(name) for name in found.class_names]
     figures = found.as_dict()
     print(
-        f"accuracy       {score.accuracy:.2%} [{score.low:.2%}, {score.high:.2%}]  {score.errors:,} errors in {score.n:,} images"
+        f"accuracy       {score.accuracy:.2%} [{score.low:.2%}, {score.high:.2%}]  {score.errors:,} errors in"
+        f" {score.n:,} images"
     )
-    print(f"log-loss       {score.log_loss:.4f}   Brier {score.brier:.4f}   calibration error {score.calibration_error:.2%}")
+    print(
+        f"log-loss       {score.log_loss:.4f}   Brier {score.brier:.4f}   calibration error"
+        f" {score.calibration_error:.2%}"
+    )
     if after := figures["temperature"]:
         print(
             f"temperature    {after['temperature']:.3g}: log-loss {after['log_loss']:.4f}, Brier {after['brier']:.4f}, "
@@ -96,7 +104,10 @@ def _print_figures(found: Evaluation) -> None:
             f"{reject['errors']:,} errors among them ({reject['accuracy']:.2%} right)"
         )
     elif found.confidence is not None:
-        print(f"if sure        no confidence was enough for {found.confidence.target:.1%} right answers on the rows held out")
+        print(
+            f"if sure        no confidence was enough for {found.confidence.target:.1%} right answers on the rows"
+            " held out"
+        )
     if len(found.members) > 1:
         alone = [member["accuracy"] for member in figures["members"]]
         print(f"members        {len(alone)}, {min(alone):.2%} to {max(alone):.2%} alone")
@@ -112,7 +123,7 @@ def _print_figures(found: Evaluation) -> None:
 
 def _print_robustness(found: Robustness) -> None:
     """One line a corruption, the most costly first."""
-    from tenfold.report.run_tables import Table
+    from tenfold.report.runs_page import Table
 
     severities = [level.severity for level in found.rows[0].levels]
     header = ("corruption", *map(str, severities), "mean", "worse than clean")

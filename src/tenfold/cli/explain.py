@@ -12,8 +12,12 @@ from tenfold.errors import UsageError, printable
 
 def explain(
     run: Annotated[Path, typer.Argument(help="A run directory.", metavar="RUN")],
-    ids: Annotated[list[str] | None, typer.Option("--id", help="The id of an image; may be repeated.", metavar="ID")] = None,
-    hardest: Annotated[int, typer.Option(help="The N images that were hardest for the run, too.", min=0, metavar="N")] = 0,
+    ids: Annotated[
+        list[str] | None, typer.Option("--id", help="The id of an image; may be repeated.", metavar="ID")
+    ] = None,
+    hardest: Annotated[
+        int, typer.Option(help="The N images that were hardest for the run, too.", min=0, metavar="N")
+    ] = 0,
     on: Annotated[
         str | None, typer.Option(help="test or validation; default: test where the run has one.", metavar="ROWS")
     ] = None,

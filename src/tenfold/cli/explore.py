@@ -10,7 +10,7 @@ import typer
 
 from tenfold.cli import _console
 from tenfold.cli import _read_options as read
-from tenfold.data.options import ReadOptions
+from tenfold.data import ReadOptions
 from tenfold.errors import UsageError, printable
 
 

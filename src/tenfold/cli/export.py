@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tenfold.cli import _read_options as read
-from tenfold.data.options import ReadOptions
+from tenfold.data import ReadOptions
 from tenfold.errors import UsageError
 
 
@@ -19,17 +19,18 @@ def export(
     out: Annotated[Path | None, typer.Option(help="What to write; default: a name that says what it is.")] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="For onnx: labelled images; an int8 model is made too, and its loss measured.", metavar="SOURCE"),
+        typer.Option(
+            help="For onnx: labelled images; an int8 model is made too, and its loss measured.", metavar="SOURCE"
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     *,
     reading: ReadOptions,
 ) -> None:
     """Write a trained model in a form that others take: ONNX, C, an MLflow or a model hub's folder."""
-    from tenfold.bundle.files import bundle_folder, model_bytes
-    from tenfold.bundle.inputs import read_input
-    from tenfold.bundle.loaded import Bundle
-    from tenfold.bundle.manifest import MANIFEST, read_manifest
+    from tenfold.bundle.manifest import MANIFEST, bundle_folder, model_bytes, read_manifest
+    from tenfold.bundle.pieces import read_input
+    from tenfold.bundle.predict import Bundle
     from tenfold.bundle.targets import TARGETS, Request
     from tenfold.cli._fetching import fetch_missing
 

@@ -9,11 +9,14 @@ import typer
 
 
 def import_log(
-    file: Annotated[Path, typer.Argument(help="TOML with tables called experiment, or CSV with a header.", metavar="FILE")],
+    file: Annotated[
+        Path, typer.Argument(help="TOML with tables called experiment, or CSV with a header.", metavar="FILE")
+    ],
     runs: Annotated[Path, typer.Option(help="The folder of run directories.", metavar="FOLDER")] = Path("runs"),
     name: Annotated[str | None, typer.Option(help="What the log is called; default: the file's name.")] = None,
     validation_images: Annotated[
-        int | None, typer.Option(help="Images behind its validation accuracies, for their intervals.", min=1, metavar="N")
+        int | None,
+        typer.Option(help="Images behind its validation accuracies, for their intervals.", min=1, metavar="N"),
     ] = None,
     test_images: Annotated[
         int | None, typer.Option(help="Images behind its test accuracies, for their intervals.", min=1, metavar="N")

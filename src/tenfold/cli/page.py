@@ -16,8 +16,8 @@ def page(
     force: Annotated[bool, typer.Option("--force", help="Replace FILE.html if it exists.")] = False,
 ) -> None:
     """Write the page to draw on as one file that works offline: the network runs in the browser."""
-    from tenfold.atomic import write_text
-    from tenfold.serve.demo import demo_page
+    from tenfold.files import write_text
+    from tenfold.service.demo import demo_page
 
     if out.exists() and not force:
         raise UsageError(f"{out} exists; pass --force to replace it, or choose another name with --out")

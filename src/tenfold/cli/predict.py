@@ -14,7 +14,7 @@ from tenfold.cli import _batch as batch
 from tenfold.cli import _console
 from tenfold.cli import _executors as executors
 from tenfold.cli import _read_options as read
-from tenfold.data.options import ReadOptions
+from tenfold.data import ReadOptions
 from tenfold.errors import UsageError, printable
 
 if TYPE_CHECKING:
@@ -26,14 +26,20 @@ def predict(
     arguments: Annotated[
         list[str],
         typer.Argument(
-            help="A bundle or run (default: what comes along); image files, tables, folders, URLs, patterns, a data set's name.",
+            help=(
+                "A bundle or run (default: what comes along); image files, tables, folders, URLs, patterns, a data"
+                " set's name."
+            ),
             metavar="[BUNDLE] SOURCE...",
         ),
     ],
     out: Annotated[
         str | None,
         typer.Option(
-            help="Write a CSV file, in constant memory; if interrupted, the same command goes on. With --parts a folder or URL.",
+            help=(
+                "Write a CSV file, in constant memory; if interrupted, the same command goes on. With --parts a folder"
+                " or URL."
+            ),
             metavar="FILE.csv",
         ),
     ] = None,
@@ -51,12 +57,12 @@ def predict(
 ) -> None:
     """Say what the images show: id, class and confidence of each."""
     from tenfold.bundle.batch import predict_to_csv, table_rows
-    from tenfold.bundle.inputs import is_image, polarity_warning, read_input
-    from tenfold.bundle.loaded import Bundle
+    from tenfold.bundle.pieces import is_image, polarity_warning, read_input
+    from tenfold.bundle.predict import Bundle
     from tenfold.cli._batch import Watch
     from tenfold.cli._fetching import fetch_missing
     from tenfold.cli._pictures import STANDARD_INPUT, are_pictures, bundle_and_sources, predict_pictures
-    from tenfold.data.remote import expanded
+    from tenfold.data.fetch import expanded
 
     if out is not None and as_json:
         raise UsageError("--out writes CSV and --json prints; choose one of them")
@@ -107,6 +113,8 @@ def predict(
 
 
 def _as_dicts(made: Predictions, class_names: Sequence[str]) -> Iterator[dict[str, object]]:
-    for identity, k, values in zip(made.ids.tolist(), made.predicted.tolist(), made.probabilities.tolist(), strict=True):
+    for identity, k, values in zip(
+        made.ids.tolist(), made.predicted.tolist(), made.probabilities.tolist(), strict=True
+    ):
         shares = {name: round(p, 7) for name, p in zip(class_names, values, strict=True)}
         yield {"id": identity, "class": class_names[k], "confidence": shares[class_names[k]], "probabilities": shares}

@@ -15,9 +15,9 @@ from tenfold.cli import _console
 from tenfold.errors import UsageError, printable
 
 if TYPE_CHECKING:
-    from tenfold.reading.images import Grey
-    from tenfold.reading.results import Reading
-    from tenfold.reading.validators import Rule
+    from tenfold.reading.normalise import Grey
+    from tenfold.reading.reader import Reading
+    from tenfold.reading.review import Rule
 
 FORMATS = ("text", "json", "csv")
 COLUMNS = ("file", "line", "place", "digit", "confidence", "rejected", "x", "y", "width", "height")
@@ -31,7 +31,9 @@ class _Page:
 
 
 def read(
-    images: Annotated[list[str], typer.Argument(help='Pictures: PNG, JPEG, BMP, GIF, WebP, TIFF; "-" is standard input.')],
+    images: Annotated[
+        list[str], typer.Argument(help='Pictures: PNG, JPEG, BMP, GIF, WebP, TIFF; "-" is standard input.')
+    ],
     bundle: Annotated[str, typer.Option(help="A bundle, a run that has one, or the one that comes along.")] = "builtin",
     form: Annotated[str, typer.Option("--format", help="What to print.", metavar="text|json|csv")] = "text",
     out: Annotated[Path | None, typer.Option(help="Write to a file instead of printing.", metavar="FILE")] = None,
@@ -42,13 +44,18 @@ def read(
     expect: Annotated[
         list[str] | None,
         typer.Option(
-            help="What lines must be: length=5, range=1-31, date=DDMMYYYY, one-of=10|20, luhn, mod11, mod97; may be repeated.",
+            help=(
+                "What lines must be: length=5, range=1-31, date=DDMMYYYY, one-of=10|20, luhn, mod11, mod97; may be"
+                " repeated."
+            ),
             metavar="RULE",
         ),
     ] = None,
     review: Annotated[
         Path | None,
-        typer.Option(help="Lines in doubt go to this page, to be confirmed; the sure ones are the CSV.", metavar="PAGE.html"),
+        typer.Option(
+            help="Lines in doubt go to this page, to be confirmed; the sure ones are the CSV.", metavar="PAGE.html"
+        ),
     ] = None,
     threshold: Annotated[
         float | None, typer.Option(help="Reject digits with less confidence, 0 to 1; default: what the bundle says.")
@@ -64,10 +71,10 @@ def read(
         raise UsageError(f"--ink: found {printable(ink)!r}, expected auto, dark or bright")
     if review is not None and form == "json":
         raise UsageError("--review goes with CSV of the sure lines; leave --format json away")
-    from tenfold.bundle.loaded import Bundle
-    from tenfold.reading.images import open_image
+    from tenfold.bundle.predict import Bundle
+    from tenfold.reading.normalise import open_image
     from tenfold.reading.reader import Reader
-    from tenfold.reading.validators import parse_rule
+    from tenfold.reading.review import parse_rule
 
     rules = [parse_rule(text) for text in expect or []]
     drawings = _drawings(images, show)
@@ -86,7 +93,7 @@ def read(
     if out is None:
         print(text, end="")
         return
-    from tenfold.atomic import write_text
+    from tenfold.files import write_text
 
     write_text(out, text, overwrite=force)
     _console.say(f"{len(images):,} {'picture' if len(images) == 1 else 'pictures'} read; see {out}")
@@ -96,7 +103,7 @@ def _as_text(pages: list[_Page], form: str) -> str:
     if form == "json":
         return json.dumps([{"file": page.name, **page.reading.as_dict()} for page in pages], indent=2) + "\n"
     if form == "csv":
-        from tenfold.bundle.csv_table import csv_text
+        from tenfold.bundle.submission import csv_text
 
         return csv_text(COLUMNS, (row for page in pages for row in _rows(page)))
     lines = [(page.name, text) for page in pages for text in (page.reading.text or "(blank)").split("\n")]
@@ -112,9 +119,9 @@ def _rows(page: _Page) -> Iterator[list[Any]]:
 
 def _sorted_out(pages: list[_Page], rules: list[Rule], review: Path, *, force: bool) -> str:
     """Write the page with the doubtful lines; the sure ones as CSV."""
-    from tenfold.bundle.csv_table import csv_text
+    from tenfold.bundle.submission import csv_text
     from tenfold.reading.review import COLUMNS, check, sorted_out
-    from tenfold.report.review_page import Question, write_review_page
+    from tenfold.report.question_pages import Question, write_review_page
 
     checked = [each for page in pages for each in check(page.name, page.grey, page.reading, rules)]
     sure, doubtful = sorted_out(checked)
@@ -125,7 +132,7 @@ def _sorted_out(pages: list[_Page], rules: list[Rule], review: Path, *, force: b
 
 
 def _warn(pages: list[_Page], rules: list[Rule]) -> None:
-    from tenfold.reading.validators import faults
+    from tenfold.reading.review import faults
 
     for page in pages if rules else []:
         for number, line in enumerate(page.reading.lines, 1):
@@ -134,8 +141,8 @@ def _warn(pages: list[_Page], rules: list[Rule]) -> None:
 
 
 def _draw(pages: list[_Page], drawings: dict[str, Path], *, force: bool) -> None:
-    from tenfold.atomic import make_directory, write_bytes
-    from tenfold.reading.drawing import with_boxes
+    from tenfold.files import make_directory, write_bytes
+    from tenfold.reading.review import with_boxes
 
     for page in pages if drawings else []:
         make_directory(drawings[page.name].parent)

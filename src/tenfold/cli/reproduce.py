@@ -10,7 +10,7 @@ import typer
 
 from tenfold.cli import _read_options as read
 from tenfold.cli import _training as options
-from tenfold.data.options import ReadOptions
+from tenfold.data import ReadOptions
 
 RunToRepeat = Annotated[Path, typer.Argument(help="The run directory.", metavar="RUN", show_default=False)]
 Inexact = Annotated[bool, typer.Option("--allow-inexact", help="Train even where the bits cannot be the same.")]
@@ -53,6 +53,9 @@ def reproduce(
     if not made.different:
         print(f"reproduced {run}: {len(made.same)} files with the same bits")
     elif made.environment:
-        print(f"not to the bit, as was to be expected ({'; '.join(made.environment)}): other bits in {', '.join(made.different)}")
+        print(
+            f"not to the bit, as was to be expected ({'; '.join(made.environment)}): other bits in"
+            f" {', '.join(made.different)}"
+        )
     else:
         raise IntegrityError(f"{made.run.path} is not {run}: other bits in {', '.join(made.different)}")

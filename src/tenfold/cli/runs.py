@@ -17,20 +17,23 @@ from tenfold.errors import UsageError
 
 if TYPE_CHECKING:
     from tenfold.evaluation.compare import Seeds
-    from tenfold.evaluation.groups import Group
-    from tenfold.evaluation.leaderboard import Row
+    from tenfold.evaluation.leaderboard import Group, Row
 
 DEFAULT_FOLDER = Path("runs")
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(help="The folder that holds run directories.", show_default=True)] = DEFAULT_FOLDER,
+    folder: Annotated[
+        Path, typer.Argument(help="The folder that holds run directories.", show_default=True)
+    ] = DEFAULT_FOLDER,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     as_latex: Annotated[bool, typer.Option("--latex", help="Print a LaTeX table (booktabs).")] = False,
     as_html: Annotated[bool, typer.Option("--html", help="Write FOLDER/runs.html: all runs on one page.")] = False,
-    group: Annotated[bool, typer.Option("--group", help="One row a recipe: mean, deviation and number of its seeds.")] = False,
+    group: Annotated[
+        bool, typer.Option("--group", help="One row a recipe: mean, deviation and number of its seeds.")
+    ] = False,
     sort: Annotated[
         str,
         typer.Option(help="name, recipe, finished, members, validation, test, seconds or core-seconds.", metavar="KEY"),
@@ -38,7 +41,8 @@ def runs(
 ) -> None:
     """List the runs with their accuracies, 95 % intervals and times, and say which differences are noise.
 
-    "Against the best" compares a run with the best one on the same images (McNemar; with --group, Welch over the seeds).
+    "Against the best" compares a run with the best one on the same images (McNemar; with --group, Welch over the
+    seeds).
     """
     from tenfold.evaluation.leaderboard import leaderboard
 
@@ -66,7 +70,7 @@ def runs(
 
 
 def _print(groups: Sequence[Group], rows: Sequence[Row], group: bool, form: str) -> None:
-    from tenfold.report.run_tables import group_table, latex, markdown, run_table
+    from tenfold.report.runs_page import group_table, latex, markdown, run_table
 
     table = group_table(groups) if group else run_table(rows)
     if form == "table":
@@ -76,7 +80,7 @@ def _print(groups: Sequence[Group], rows: Sequence[Row], group: bool, form: str)
 
 
 def _groups(rows: Sequence[Row]) -> list[Group]:
-    from tenfold.evaluation.groups import group_runs
+    from tenfold.evaluation.leaderboard import group_runs
 
     return group_runs(rows)
 
@@ -88,7 +92,12 @@ def _as_json(row: Row) -> dict[str, object]:
 
 def _group_as_json(group: Group) -> dict[str, object]:
     def figures(seeds: Seeds | None) -> object:
-        return seeds and {"mean": seeds.mean, "deviation": seeds.deviation, "seeds": seeds.number, "values": list(seeds.values)}
+        return seeds and {
+            "mean": seeds.mean,
+            "deviation": seeds.deviation,
+            "seeds": seeds.number,
+            "values": list(seeds.values),
+        }
 
     return asdict(group) | {"validation": figures(group.validation), "test": figures(group.test)}
 
@@ -101,7 +110,9 @@ def _print_csv(rows: Sequence[Row]) -> None:
     writer.writerow(["run", *known[1:], *intervals, *after])
     for row in rows:
         figures = [
-            getattr(estimate, part, None) for estimate in (row.validation, row.test) for part in ("accuracy", "low", "high")
+            getattr(estimate, part, None)
+            for estimate in (row.validation, row.test)
+            for part in ("accuracy", "low", "high")
         ]
         writer.writerow([*(getattr(row, name) for name in known), *figures, *(getattr(row, name) for name in after)])
 
@@ -111,5 +122,7 @@ def _print_groups_csv(groups: Sequence[Group]) -> None:
     figures = [f"{split}_{part}" for split in ("validation", "test") for part in ("mean", "deviation")]
     writer.writerow(["recipe", "seeds", *figures, "against_best", "seconds", "core_seconds"])
     for group in groups:
-        values = [getattr(seeds, part, None) for seeds in (group.validation, group.test) for part in ("mean", "deviation")]
+        values = [
+            getattr(seeds, part, None) for seeds in (group.validation, group.test) for part in ("mean", "deviation")
+        ]
         writer.writerow([group.name, len(group.runs), *values, group.against_best, group.seconds, group.core_seconds])

@@ -33,22 +33,29 @@ def serve(
     ] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Let other machines in without a token.")] = False,
     allow_host: Annotated[
-        list[str] | None, typer.Option(help="A further name by which clients may call; may be repeated.", metavar="NAME")
+        list[str] | None,
+        typer.Option(help="A further name by which clients may call; may be repeated.", metavar="NAME"),
     ] = None,
-    certfile: Annotated[Path | None, typer.Option(help="Serve HTTPS with this certificate (PEM).", metavar="FILE")] = None,
+    certfile: Annotated[
+        Path | None, typer.Option(help="Serve HTTPS with this certificate (PEM).", metavar="FILE")
+    ] = None,
     keyfile: Annotated[Path | None, typer.Option(help="Its key, if not in the same file.", metavar="FILE")] = None,
-    workers: Annotated[int, typer.Option(help="Processes that compute; 0 is one for each core but one.", min=0, max=256)] = 0,
+    workers: Annotated[
+        int, typer.Option(help="Processes that compute; 0 is one for each core but one.", min=0, max=256)
+    ] = 0,
     rate: Annotated[float, typer.Option(help="Requests a second from one address; 0 is no limit.", min=0)] = 0,
     keep: Annotated[
         Path | None, typer.Option(help="Keep examples that are labelled on the page, as a data set.", metavar="FOLDER")
     ] = None,
-    drain_delay: Annotated[float, typer.Option(help="Seconds to listen on, not ready, after SIGTERM.", min=0, max=600)] = 2.0,
+    drain_delay: Annotated[
+        float, typer.Option(help="Seconds to listen on, not ready, after SIGTERM.", min=0, max=600)
+    ] = 2.0,
     log: Annotated[bool, typer.Option("--log/--no-log", help="A JSON line a request, on standard error.")] = True,
 ) -> None:
     """Recognise over HTTP, and on a page to draw on. Ctrl-C ends it."""
     try:
-        from tenfold.serve.server import check_exposure, serve
-        from tenfold.serve.settings import Limits, Settings, Times
+        from tenfold.service.server import check_exposure, serve
+        from tenfold.service.settings import Limits, Settings, Times
     except ImportError as error:
         if error.name and error.name.startswith("tenfold"):
             raise
@@ -83,7 +90,8 @@ def _named(bundles: list[str]) -> dict[str, str]:
             name = folder.parent.name if folder.name == "bundle" else folder.name
         if not _NAME.fullmatch(name):
             raise UsageError(
-                f"found the model name {printable(name)!r}, expected letters, digits, dots, dashes; write NAME={printable(text)}"
+                f"found the model name {printable(name)!r}, expected letters, digits, dots, dashes; write"
+                f" NAME={printable(text)}"
             )
         if name in models:
             raise UsageError(f"two bundles are named {name}; write NAME=PATH to tell them apart")
@@ -106,7 +114,7 @@ def _token(file: Path | None) -> str | None:
         return None
     if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
         raise UsageError(
-            f"the token in {where} is too short or has odd characters; expected at least {SHORTEST_TOKEN} ASCII characters, "
-            "such as `openssl rand -hex 32` prints"
+            f"the token in {where} is too short or has odd characters; expected at least {SHORTEST_TOKEN} ASCII"
+            " characters, such as `openssl rand -hex 32` prints"
         )
     return token

@@ -32,7 +32,7 @@ def study(
 ) -> None:
     """Train recipes x seeds, and say which differences are noise. The same command goes on after an interruption."""
     from tenfold.cli._fetching import fetch_missing
-    from tenfold.report.run_tables import group_table
+    from tenfold.report.runs_page import group_table
     from tenfold.studies.study import planned, study
 
     plan = planned(recipes, seeds, epochs_scale, overrides or [], train, test)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tenfold.cli import _read_options as read
 from tenfold.cli import _training as options
-from tenfold.data.options import ReadOptions
+from tenfold.data import ReadOptions
 
 
 @read.options()

@@ -11,7 +11,7 @@ import typer
 from tenfold.cli import _console
 from tenfold.cli import _read_options as read
 from tenfold.cli import _training as options
-from tenfold.data.options import ReadOptions
+from tenfold.data import ReadOptions
 from tenfold.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +46,13 @@ def tune(
 
     began = time.monotonic()
     progress = not _console.settings.quiet
-    how: dict[str, Any] = {"options": reading, "executor": executor, "workers": workers, "device": device, "progress": progress}
+    how: dict[str, Any] = {
+        "options": reading,
+        "executor": executor,
+        "workers": workers,
+        "device": device,
+        "progress": progress,
+    }
     how["track"] = track or []
     if resume is not None:
         if recipe or train or overrides:

@@ -9,7 +9,9 @@ import typer
 
 
 def verify(
-    paths: Annotated[list[Path], typer.Argument(help="Run directories or bundles.", metavar="RUN|BUNDLE...", show_default=False)],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Run directories or bundles.", metavar="RUN|BUNDLE...", show_default=False)
+    ],
 ) -> None:
     """Compare every file of a run with its recorded SHA-256, look at its weights, and ask its model again.
 

@@ -1,1 +1,56 @@
-"""Data in: sources become datasets, which are checked, split and stored."""
+"""What a reader may be told about a source."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from tenfold.errors import UsageError
+from tenfold.values.names import check_class_names
+
+Role = Literal["train", "test"]
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read a source; every reader ignores what does not concern it.
+
+    Attributes:
+        header: tables: whether line 1 names the columns.
+        scale: tables: the value that means 255; pixels become ``round(255 * value / scale)``.
+        allow_float_integers: tables: take ``12.0`` and ``1e2`` for the integers they are.
+        shape: (C, H, W) of an image, where the source does not say; pixels in that order.
+        max_input_bytes: largest input, counted after decompression.
+        skip_bad: folders: leave out unreadable images and list them, instead of refusing all.
+        follow_links: folders: follow symbolic links that lead out of the folder.
+        allow_empty_classes: folders: accept a class without images.
+        class_names: K names; labels must be 0..K-1. Without it tables have the classes 0..9.
+
+    Example:
+        >>> import tenfold
+        >>> tenfold.load("cifar.csv", "test", tenfold.ReadOptions(shape=(3, 32, 32))).image_shape
+        (3, 32, 32)
+    """
+
+    header: bool = True
+    scale: float | None = None
+    allow_float_integers: bool = False
+    shape: tuple[int, int, int] | None = None
+    max_input_bytes: int = 4 * GIB
+    skip_bad: bool = False
+    follow_links: bool = False
+    allow_empty_classes: bool = False
+    class_names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):
+            raise UsageError(f"--scale: found {self.scale}, expected a number above 0")
+        if self.shape is not None and (len(self.shape) != 3 or min(self.shape) < 1):
+            raise UsageError(f"--shape: found {self.shape}, expected three numbers above 0: channels, height, width")
+        try:
+            check_class_names(self.class_names or ())
+        except ValueError as error:
+            raise UsageError(f"class names: {error}") from None

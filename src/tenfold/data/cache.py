@@ -14,6 +14,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,27 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from tenfold.atomic import make_directory, refused, write_chunks, write_json
-from tenfold.data.options import ReadOptions, Role
+from tenfold.data import ReadOptions, Role
 from tenfold.errors import IntegrityError, ResourceError
+from tenfold.files import make_directory, refused, write_chunks, write_json
 from tenfold.values.dataset import Dataset, Origin
+
+
+def image_hashes(images: NDArray[np.uint8]) -> NDArray[np.void]:
+    """BLAKE2b-128 of every image's pixels.
+
+    A cryptographic hash, so two different images never share one, not even by intent. Compare only
+    hashes of images of one shape.
+
+    Args:
+        images: uint8 (N, C, H, W).
+
+    Returns:
+        (N,) of 16 bytes each, which ``np.unique`` and ``np.isin`` understand.
+    """
+    rows = np.ascontiguousarray(images).reshape(len(images), -1)
+    return np.frombuffer(b"".join(blake2b(row.data, digest_size=16).digest() for row in rows), dtype="V16")
+
 
 FORMAT_VERSION = 1
 META = "meta.json"
@@ -117,7 +135,9 @@ def open_stored(path: Path, *, verify: bool = True, origin: tuple[Origin, ...] |
     try:
         meta = json.loads((path / META).read_text("utf-8"))
         if meta["format_version"] != FORMAT_VERSION:
-            raise IntegrityError(f"{path}: found format_version {meta['format_version']!r}, this release reads {FORMAT_VERSION}")
+            raise IntegrityError(
+                f"{path}: found format_version {meta['format_version']!r}, this release reads {FORMAT_VERSION}"
+            )
         recorded = tuple(Origin(file["path"], file["sha256"]) for file in meta["origin"])
         dataset = Dataset(
             images=_mapped(path / "images.npy"),
@@ -130,8 +150,8 @@ def open_stored(path: Path, *, verify: bool = True, origin: tuple[Origin, ...] |
         known = [meta["fingerprint"], *([path.name] if path.parent.name == DATASETS else [])]
         if verify and any(dataset.fingerprint() != each for each in known):
             raise IntegrityError(
-                f"{path}: the content does not have the fingerprint that {META} or the folder's name records; it is damaged, or "
-                "not what the run began with"
+                f"{path}: the content does not have the fingerprint that {META} or the folder's name records; it is"
+                " damaged, or not what the run began with"
             )
     except OSError as error:
         if error.errno not in _NOTHING_THERE:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tenfold.atomic import make_directory, write_bytes, write_chunks, write_folder
-from tenfold.data.options import Role
+from tenfold.data import Role
 from tenfold.errors import UsageError, printable
+from tenfold.files import make_directory, write_bytes, write_chunks, write_folder
 from tenfold.values.dataset import Dataset
 from tenfold.values.names import folder_of_class
 
@@ -62,7 +62,9 @@ def write_idx(data: Dataset, folder: Path, role: Role, *, overwrite: bool = True
     """
     count, channels, height, width = data.images.shape
     if channels != 1 or len(data.class_names) > 256:
-        raise UsageError(f"IDX holds grey images of at most 256 classes, found {data!r}; choose a name that ends in .npz")
+        raise UsageError(
+            f"IDX holds grey images of at most 256 classes, found {data!r}; choose a name that ends in .npz"
+        )
     paths = [folder / f"{_PREFIX[role]}-images-idx3-ubyte"]
     contents: list[list[bytes | memoryview]] = [
         [struct.pack(">4I", 0x0803, count, height, width), np.ascontiguousarray(data.images).reshape(-1).data]
@@ -84,7 +86,9 @@ def _writer_for(out: Path) -> Callable[[Dataset, Path, Role, bool], list[Path]]:
         if name.endswith(suffix):
             return writer
     if out.suffix:
-        raise UsageError(f"found the suffix {out.suffix!r}, expected {', '.join(_WRITERS)}, or none for a folder of images")
+        raise UsageError(
+            f"found the suffix {out.suffix!r}, expected {', '.join(_WRITERS)}, or none for a folder of images"
+        )
     return _write_images
 
 
@@ -147,7 +151,9 @@ def _write_images(data: Dataset, out: Path, role: Role, overwrite: bool) -> list
         folders = [_folder_name(name) for name in data.class_names]
         prefixes = [f"{folder}/" for folder in folders]
     labels = np.zeros(len(data), dtype=np.int64) if data.labels is None else data.labels
-    files = ((f"{prefixes[label]}{row:06d}.png", _png(data.images[row - 1])) for row, label in enumerate(labels, start=1))
+    files = (
+        (f"{prefixes[label]}{row:06d}.png", _png(data.images[row - 1])) for row, label in enumerate(labels, start=1)
+    )
     write_folder(out, folders, files)
     return [out]
 
@@ -169,4 +175,6 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 def _insist_on_new(path: Path, overwrite: bool) -> None:
     """Say it before the work is done; the write itself checks again."""
     if not overwrite and os.path.lexists(path):
-        raise UsageError(f"{printable(path)} exists; nothing was written. Pass --force to replace it, or choose another name")
+        raise UsageError(
+            f"{printable(path)} exists; nothing was written. Pass --force to replace it, or choose another name"
+        )

@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from tenfold.data.files import looks_like
+from tenfold.data.streams import looks_like
 from tenfold.errors import DataError, Problem
 
 _SIGNATURES = (
@@ -116,10 +116,17 @@ def decode_image(
             pixels = _levels(ImageOps.exif_transpose(image), limits.background)
     except (DataError, MemoryError):
         raise
-    except Exception as error:  # Pillow's parsers raise whatever they stumble over: OSError, SyntaxError, struct.error ...
+    except (
+        Exception
+    ) as error:  # Pillow's parsers raise whatever they stumble over: OSError, SyntaxError, struct.error ...
         reason = str(error) or type(error).__name__
         raise DataError(
-            Problem(name, f"a {format_name} file that cannot be decoded ({reason})", "a complete image", hint="save it again")
+            Problem(
+                name,
+                f"a {format_name} file that cannot be decoded ({reason})",
+                "a complete image",
+                hint="save it again",
+            )
         ) from error
     if channels in (1, 3) and len(pixels) != channels:
         pixels = luma(pixels) if channels == 1 else np.repeat(pixels, channels, axis=0)
@@ -133,7 +140,9 @@ def image_size(data: bytes, name: str, limits: ImageLimits = DEFAULT_LIMITS) -> 
         DataError: not an allowed format, or no header that can be read.
     """
     format_name = _allowed_format(data, name, limits)
-    if format_name == "PNG" and data[12:16] == b"IHDR" and len(data) >= 24:  # where it always is: Pillow reads much more
+    if (
+        format_name == "PNG" and data[12:16] == b"IHDR" and len(data) >= 24
+    ):  # where it always is: Pillow reads much more
         return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     try:
         with warnings.catch_warnings():
@@ -170,12 +179,17 @@ def png_ending(data: bytes, name: str) -> str | None:
         kind = bytes(view[position + 4 : position + 8])
         if end > len(data):
             raise DataError(
-                Problem(name, f"a PNG cut off in the chunk at byte {position:,}", "a complete image", hint="copy it again")
+                Problem(
+                    name, f"a PNG cut off in the chunk at byte {position:,}", "a complete image", hint="copy it again"
+                )
             )
         if zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
             raise DataError(
                 Problem(
-                    name, f"a wrong checksum in the PNG chunk at byte {position:,}", "an undamaged image", hint="copy it again"
+                    name,
+                    f"a wrong checksum in the PNG chunk at byte {position:,}",
+                    "an undamaged image",
+                    hint="copy it again",
                 )
             )
         position = end

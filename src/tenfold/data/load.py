@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tenfold.data import ReadOptions, Role
 from tenfold.data.cache import keep, key_of, recall
-from tenfold.data.files import first_bytes, hash_file, looks_like, open_regular, open_stream
+from tenfold.data.fetch import local_path
 from tenfold.data.images import decode_image
-from tenfold.data.options import ReadOptions, Role
-from tenfold.data.remote import local_path
 from tenfold.data.sources import SOURCES, Block, Piece, Source
 from tenfold.data.sources.image_folder import LARGEST_FILE
+from tenfold.data.streams import first_bytes, hash_file, looks_like, open_regular, open_stream
 from tenfold.errors import DataError, Problem, ResourceError
 from tenfold.values.dataset import Dataset, Origin
 
@@ -63,9 +63,14 @@ def load(source: str | Path, role: Role = "train", options: ReadOptions = DEFAUL
 
 
 def load_blocks(
-    source: str | Path, role: Role = "train", options: ReadOptions = DEFAULT, rows: int = 8192, piece: Piece | None = None
+    source: str | Path,
+    role: Role = "train",
+    options: ReadOptions = DEFAULT,
+    rows: int = 8192,
+    piece: Piece | None = None,
 ) -> Iterator[Block]:
-    """What :func:`load` reads, ``rows`` images at a time, in constant memory where the format allows: tables, IDX, folders.
+    """What :func:`load` reads, ``rows`` images at a time, in constant memory where the format allows: tables, IDX,
+    folders.
 
     Raises:
         DataError: as for :func:`load`; what is wrong at the end is found at the end.
@@ -77,7 +82,9 @@ def load_blocks(
 def load_pieces(
     source: str | Path, role: Role = "train", options: ReadOptions = DEFAULT, rows: int = 65_536
 ) -> Iterator[Piece | None]:
-    """Stretches of ``source`` for :func:`load_blocks`, of ``rows`` images each; one None if it can only be read as a whole."""
+    """Stretches of ``source`` for :func:`load_blocks`, of ``rows`` images each; one None if it can only be read as a
+    whole.
+    """
     reader, path = _reader(source)
     return reader.pieces(path, role, options, rows)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.data.hashes import image_hashes
+from tenfold.data.cache import image_hashes
 from tenfold.errors import UsageError
 
 Rows = NDArray[np.int64]
@@ -75,7 +75,9 @@ def shuffled_split(count: int, shares: Sequence[float], seed: int) -> list[Rows]
     return [np.sort(left), *held]
 
 
-def stratified_folds(labels: NDArray[np.int64], k: int, seed: int, groups: NDArray[np.integer[Any]] | None = None) -> list[Rows]:
+def stratified_folds(
+    labels: NDArray[np.int64], k: int, seed: int, groups: NDArray[np.integer[Any]] | None = None
+) -> list[Rows]:
     """Deal the rows into ``k`` folds, each class as evenly as its groups allow.
 
     Groups go, the largest first, to the fold with the fewest rows of their class, then the fewest rows

@@ -6,12 +6,13 @@ C. Guo et al., "On calibration of modern neural networks", ICML 2017.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.evaluation.metrics import Labels, Probabilities, check_probabilities
-from tenfold.values.predictions import PROBABILITY_FLOOR
+from tenfold.values.predictions import PROBABILITY_FLOOR, Predictions
 
 COLDEST, HOTTEST = 0.05, 20.0
 _ENOUGH = 1e-10
@@ -106,3 +107,126 @@ def _logits(probabilities: Probabilities) -> NDArray[np.float64]:
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     powers: NDArray[np.float64] = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
+
+
+TARGET = 0.999
+"""Accuracy that the answered images shall reach where nobody says another."""
+
+
+@dataclass(frozen=True, eq=False)
+class CoverageCurve:
+    """At each of T distinct confidences, highest first: what is left if only images at least as sure are answered.
+
+    Attributes:
+        thresholds: (T,) the confidences.
+        answered: int64 (T,), images at least as sure.
+        errors: int64 (T,), how many of them are wrong.
+        total: N, images in all.
+    """
+
+    thresholds: NDArray[np.float64]
+    answered: NDArray[np.int64]
+    errors: NDArray[np.int64]
+    total: int
+
+    @property
+    def coverage(self) -> NDArray[np.float64]:
+        """(T,) share of the images that is answered."""
+        return self.answered / self.total
+
+    @property
+    def accuracy(self) -> NDArray[np.float64]:
+        """(T,) share of the answers that is right."""
+        return 1 - self.errors / self.answered
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a threshold does to a set of ``total`` images: ``answered`` of them, ``errors`` of these wrong."""
+
+    answered: int
+    errors: int
+    total: int
+
+    @property
+    def coverage(self) -> float:
+        """Share of the images that is answered; 1 if there are none."""
+        return self.answered / self.total if self.total else 1.0
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the answers that is right; 1 if nothing is answered."""
+        return 1 - self.errors / self.answered if self.answered else 1.0
+
+
+def coverage_curve(confidence: NDArray[np.floating[Any]], correct: NDArray[np.bool_]) -> CoverageCurve:
+    """The curve of N >= 1 images with ``confidence`` (N,), each ``correct`` or not.
+
+    Raises:
+        ValueError: the shapes differ, or there are no rows.
+    """
+    if confidence.ndim != 1 or confidence.shape != correct.shape or not confidence.size:
+        raise ValueError(f"expected two arrays of shape (N,), N >= 1; got {confidence.shape} and {correct.shape}")
+    order = np.argsort(-confidence, kind="stable")
+    ranked = confidence[order].astype(np.float64)
+    last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # equal confidences stand or fall together
+    return CoverageCurve(ranked[last], last + 1, np.cumsum(~correct[order])[last], len(ranked))
+
+
+def reject_threshold(curve: CoverageCurve, target: float = TARGET) -> float | None:
+    """The lowest confidence from which on the answers reach the accuracy ``target``; None if none does.
+
+    Choose it on rows that were held out; on the rows that it was chosen on, it looks better than it is.
+
+    Raises:
+        ValueError: ``target`` is outside 0..1.
+    """
+    if not 0 <= target <= 1:
+        raise ValueError(f"expected a target of 0..1, got {target}")
+    good = np.flatnonzero(curve.errors <= (1 - target) * curve.answered + 1e-9)
+    return float(curve.thresholds[good[-1]]) if len(good) else None
+
+
+def select(confidence: NDArray[np.floating[Any]], correct: NDArray[np.bool_], threshold: float) -> Selection:
+    """What answering only from ``threshold`` on does to N images."""
+    sure = confidence >= threshold
+    return Selection(int(sure.sum()), int((sure & ~correct).sum()), len(confidence))
+
+
+def area_over(curve: CoverageCurve) -> float:
+    """Mean share of wrong answers over all coverages (AURC, Geifman et al. 2019): low if the errors are the unsure
+    ones.
+    """
+    risk = curve.errors / curve.answered
+    sizes = np.diff(curve.answered, prepend=0)
+    return float((risk * sizes).sum() / curve.total)
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """Learnt from ``images`` held-out images, and from nothing else.
+
+    Attributes:
+        temperature: what makes the probabilities honest; see :func:`~tenfold.evaluation.calibration.with_temperature`.
+        reject_threshold: confidence of the model itself, before any temperature, from which on answers reach the
+            accuracy ``target``; None if no confidence is enough.
+        target: accuracy aimed at.
+        images: how many images both were learnt from.
+    """
+
+    temperature: float
+    reject_threshold: float | None
+    target: float
+    images: int
+
+
+def learn_confidence(validation: Predictions, target: float = TARGET) -> Confidence | None:
+    """What labelled predictions of held-out rows teach; None if there are no rows or no labels.
+
+    Give the rows that training held out, never the test set: figures on rows that chose something flatter it.
+    """
+    if validation.labels is None or not len(validation):
+        return None
+    temperature = fit_temperature(validation.labels, validation.probabilities)
+    threshold = reject_threshold(coverage_curve(validation.confidence, validation.correct), target)
+    return Confidence(temperature, threshold, target, len(validation))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.errors import IntegrityError, UsageError, printable
-from tenfold.evaluation.significance import bootstrap_interval, mcnemar_exact, mcnemar_mid_p, verdict, welch
-from tenfold.values import html
-from tenfold.values.interval import wilson_interval
+from tenfold.evaluation.significance import (
+    ALPHA,
+    bootstrap_interval,
+    holm,
+    mcnemar_exact,
+    mcnemar_mid_p,
+    p_text,
+    verdict,
+    welch,
+)
+from tenfold.values import display
+from tenfold.values.accuracy import wilson_interval
 from tenfold.values.predictions import Predictions
+from tenfold.values.run import Run
 
 LOSS_FLOOR = float(np.finfo(np.float32).eps)
 """As in :func:`~tenfold.evaluation.metrics.log_loss`."""
@@ -69,14 +81,17 @@ class Comparison:
     def _repr_html_(self) -> str:
         """In a notebook: the verdict and the figures behind it."""
         rows = {
-            "A": html.share(len(self.a) - self.sides[0].errors, len(self.a)),
-            "B": html.share(len(self.b) - self.sides[1].errors, len(self.b)),
-            "A - B": f"{100 * self.accuracy.value:+.2f} [{100 * self.accuracy.low:+.2f}, {100 * self.accuracy.high:+.2f}] points",
+            "A": display.share(len(self.a) - self.sides[0].errors, len(self.a)),
+            "B": display.share(len(self.b) - self.sides[1].errors, len(self.b)),
+            "A - B": (
+                f"{100 * self.accuracy.value:+.2f} [{100 * self.accuracy.low:+.2f}, {100 * self.accuracy.high:+.2f}]"
+                " points"
+            ),
             "only A right": f"{self.only_a:,}",
             "only B right": f"{self.only_b:,}",
             "McNemar, mid-p": f"{self.p_mid:.3g}",
         }
-        return html.table(self.verdict, rows)
+        return display.table(self.verdict, rows)
 
     @property
     def verdict(self) -> str:
@@ -198,8 +213,9 @@ def aligned(all_of: Sequence[Predictions]) -> list[Predictions]:
         if made.labels is not None and (wrong := np.flatnonzero(made.labels != known)).size:
             row = int(wrong[0])
             raise IntegrityError(
-                f"{wrong.size:,} images have different labels on the two sides, the first with id {printable(first.ids[row])}: "
-                f"found class {known[row]} and class {made.labels[row]}; these are not the same data"
+                f"{wrong.size:,} images have different labels on the two sides, the first with id"
+                f" {printable(first.ids[row])}: found class {known[row]} and class {made.labels[row]}; these are not"
+                " the same data"
             )
     return [Predictions(made.ids, made.probabilities, known) for made in ordered]
 
@@ -209,13 +225,16 @@ def _in_order_of(ids: NDArray[Any], made: Predictions, place: int) -> Prediction
     wanted, found = ids.astype(str), made.ids.astype(str)
     order = np.argsort(found, kind="stable")
     if (twice := np.flatnonzero(found[order][1:] == found[order][:-1])).size:
-        raise UsageError(f"the id {printable(found[order][twice[0]])} occurs twice; rows cannot be matched by their ids")
+        raise UsageError(
+            f"the id {printable(found[order][twice[0]])} occurs twice; rows cannot be matched by their ids"
+        )
     only_here, missing = np.setdiff1d(found, wanted), np.setdiff1d(wanted, found)
     if only_here.size or missing.size:
         raise UsageError(
-            f"these are predictions of different rows: found {len(ids):,} and {len(found):,}, {missing.size:,} only in the first"
-            f"{_example(missing)} and {only_here.size:,} only in {'the second' if place < 2 else f'number {place + 1}'}"
-            f"{_example(only_here)}; expected the same images - train or predict both with the same data, or choose with --on"
+            f"these are predictions of different rows: found {len(ids):,} and {len(found):,}, {missing.size:,} only in"
+            f" the first{_example(missing)} and {only_here.size:,} only in"
+            f" {'the second' if place < 2 else f'number {place + 1}'}{_example(only_here)}; expected the same images -"
+            " train or predict both with the same data, or choose with --on"
         )
     rows = order[np.searchsorted(found[order], wanted)]
     return Predictions(ids, made.probabilities[rows], None if made.labels is None else made.labels[rows])
@@ -239,3 +258,75 @@ def _losses(made: Predictions) -> NDArray[np.float64]:
 
 def _difference(values: NDArray[Any]) -> Difference:
     return Difference(float(values.mean(dtype=np.float64)), *bootstrap_interval(values))
+
+
+BEST = "best"
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Which images a run got right.
+
+    Attributes:
+        rows: names the images and their labels; only figures with equal ``rows`` may be compared.
+        correct: (N,).
+    """
+
+    rows: str
+    correct: NDArray[np.bool_]
+
+
+def scored(run: Run) -> Scored | None:
+    """The run's answers on the test set, else on the rows held out; None where no labels are known or the file is
+    damaged.
+    """
+    for name in ("test", "validation"):
+        try:
+            made = run.predictions(name) if run.has_predictions(name) else None
+        except IntegrityError:
+            return None
+        if made is not None and made.labels is not None and len(made):
+            return Scored(f"{name}-{_digest(made)}", made.correct)
+    return None
+
+
+def against_best(runs: Mapping[str, Scored]) -> dict[str, str]:
+    """For each name "best", "noise (p = 0.31)" or "worse, p = 0.003": against the best of those with the same images.
+
+    McNemar's mid-p-values, corrected after Holm for the number of runs that were compared. A run alone with its images
+    is left out.
+    """
+    found: dict[str, str] = {}
+    for names in _cohorts(runs):
+        best = max(names, key=lambda name: float(runs[name].correct.mean()))
+        others = [name for name in names if name != best]
+        p_values = holm([_mid_p(runs[best].correct, runs[name].correct) for name in others])
+        found |= {best: BEST} | {name: words(p) for name, p in zip(others, p_values, strict=True)}
+    return found
+
+
+def words(p: float) -> str:
+    """What a p-value against the best means."""
+    return f"worse, {p_text(p)}" if p <= ALPHA else f"noise ({p_text(p)})"
+
+
+def _cohorts(runs: Mapping[str, Scored]) -> Sequence[list[str]]:
+    """Names by the images they have in common; two names or more each."""
+    together = defaultdict(list)
+    for name, some in runs.items():
+        together[some.rows].append(name)
+    return [names for names in together.values() if len(names) > 1]
+
+
+def _mid_p(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    return mcnemar_mid_p(int((a & ~b).sum()), int((b & ~a).sum()))
+
+
+def _digest(made: Predictions) -> str:
+    """Names ids and labels, in their order."""
+    digest = hashlib.sha256()
+    ids: NDArray[Any] = made.ids.astype(str)
+    for array in (ids, made.labels):
+        assert array is not None
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]

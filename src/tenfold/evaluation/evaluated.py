@@ -10,16 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.data.checks import Finding
-from tenfold.evaluation.calibration import with_temperature
-from tenfold.evaluation.confidence import Confidence
+from tenfold.evaluation.calibration import (
+    Confidence,
+    CoverageCurve,
+    Selection,
+    area_over,
+    coverage_curve,
+    select,
+    with_temperature,
+)
 from tenfold.evaluation.label_issues import label_issues
-from tenfold.evaluation.metrics import class_scores, confusion_matrix
-from tenfold.evaluation.mistakes import hardest_rows, most_confused_pairs
-from tenfold.evaluation.rejection import CoverageCurve, Selection, area_over, coverage_curve, select
+from tenfold.evaluation.metrics import Score, class_scores, confusion_matrix, hardest_rows, most_confused_pairs, score
 from tenfold.evaluation.robustness import Robustness
-from tenfold.evaluation.scores import Score, score
-from tenfold.values import html
-from tenfold.values.interval import wilson_interval
+from tenfold.values import display
+from tenfold.values.accuracy import wilson_interval
 from tenfold.values.predictions import Predictions
 
 COVERAGES = (1.0, 0.99, 0.98, 0.95, 0.9, 0.8, 0.5)
@@ -102,7 +106,9 @@ class Evaluation:
 
     @cached_property
     def suspected(self) -> NDArray[np.int64]:
-        """The rows whose label is probably wrong, by confident learning, worst first; meaningless for rows learnt from."""
+        """The rows whose label is probably wrong, by confident learning, worst first; meaningless for rows learnt
+        from.
+        """
         return label_issues(self.labels, self.predictions.probabilities).rows
 
     def hardest(self, count: int = HARDEST) -> NDArray[np.int64]:
@@ -122,7 +128,11 @@ class Evaluation:
             "classes": self._classes(),
             "confusion": self.confusion.tolist(),
             "confused": [
-                {"true": self.class_names[pair.true], "predicted": self.class_names[pair.predicted], "count": pair.count}
+                {
+                    "true": self.class_names[pair.true],
+                    "predicted": self.class_names[pair.predicted],
+                    "count": pair.count,
+                }
                 for pair in most_confused_pairs(self.confusion)
             ],
             "hardest": self.predictions.ids[self.hardest()].tolist(),
@@ -135,12 +145,12 @@ class Evaluation:
     def _repr_html_(self) -> str:
         """In a notebook: the headline figures."""
         rows: dict[str, object] = {
-            "accuracy": html.share(self.score.n - self.score.errors, self.score.n),
+            "accuracy": display.share(self.score.n - self.score.errors, self.score.n),
             "log-loss": f"{self.score.log_loss:.4f}",
             "calibration error": f"{self.score.calibration_error:.2%}",
         }
         rows |= {"warning": "the model was trained on these images"} if self.is_leaked else {}
-        return html.table(f"{self.model} on {self.source}", rows)
+        return display.table(f"{self.model} on {self.source}", rows)
 
     def _temperature(self) -> dict[str, float] | None:
         if self.confidence is None or self.calibrated is None:

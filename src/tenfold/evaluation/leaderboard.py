@@ -2,18 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tenfold.errors import IntegrityError, UsageError
-from tenfold.evaluation.external import ExternalEntry, read_external
-from tenfold.evaluation.noise import Scored, against_best, scored
-from tenfold.values.interval import wilson_interval
+from tenfold.errors import IntegrityError, ResourceError, UsageError
+from tenfold.evaluation.compare import BEST, Scored, Seeds, against_best, scored, words
+from tenfold.evaluation.significance import holm, welch
+from tenfold.files import make_directory, write_json
+from tenfold.values.accuracy import wilson_interval
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run, list_runs
+from tenfold.values.serialisation import read_json_object
+
+FOLDER = "external"
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class ExternalEntry(BaseModel):
+    """One line of somebody's log.
+
+    Attributes:
+        name: of the log and the entry's number in it.
+        title: what the entry is called.
+        layers: in our notation, where the log has it.
+        validation_accuracy: as logged, 0..1; None where not stated, like all that follow.
+        test_accuracy: likewise.
+        kaggle: score of a submission.
+        validation_images: how many images ``validation_accuracy`` is about.
+        test_images: likewise.
+        note: what else is known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    title: str
+    layers: str | None = None
+    validation_accuracy: Share | None = None
+    test_accuracy: Share | None = None
+    kaggle: Share | None = None
+    validation_images: Annotated[int, Field(gt=0)] | None = None
+    test_images: Annotated[int, Field(gt=0)] | None = None
+    note: str = ""
+
+
+def write_external(folder: Path, log: str, entries: Iterable[ExternalEntry]) -> Path:
+    """Keep the entries of the log called ``log`` beside the runs in ``folder``, instead of those it had before.
+
+    Raises:
+        ResourceError: the file cannot be written.
+    """
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", log).strip(".-") or "log"
+    path = make_directory(folder / FOLDER) / f"{stem}.json"
+    write_json(path, {"entries": [entry.model_dump(exclude_none=True) for entry in entries]})
+    return path
+
+
+def read_external(folder: Path) -> list[ExternalEntry]:
+    """The entries of all logs kept in ``folder``, in the order of their names.
+
+    Raises:
+        IntegrityError: a file is damaged; the message names it.
+    """
+    found = []
+    for path in sorted((folder / FOLDER).glob("*.json")):
+        entries = read_json_object(path).get("entries")
+        try:
+            found += [ExternalEntry.model_validate(entry) for entry in entries or []]
+        except (ValidationError, TypeError) as error:
+            raise IntegrityError(f"{path} is not a log that tenfold wrote; import it again: {error}") from error
+    return found
 
 
 class _Figures(BaseModel):
@@ -92,7 +156,8 @@ _BEST_FIRST = ("validation", "test")
 
 
 def leaderboard(folder: Path, sort: str = "name") -> list[Row]:
-    """One row for each run directly below ``folder`` and each figure imported there, those without the figure sorted by last.
+    """One row for each run directly below ``folder`` and each figure imported there, those without the figure sorted by
+    last.
 
     Raises:
         UsageError: ``sort`` is none of ``SORT_KEYS``.
@@ -185,3 +250,89 @@ def _progress(run: Run) -> str:
         wanted = run.recipe.tune.trials if run.recipe.tune else 0
         return f"{sum(trial.is_complete for trial in run.trials())} of {wanted} trials made"
     return f"{len(run.trained())} of {run.recipe.ensemble.members * max(1, len(run.folds()))} members trained"
+
+
+@dataclass(frozen=True)
+class Group:
+    """One recipe on one data set.
+
+    Attributes:
+        name: the recipe's, with the beginning of its key where two recipes have the same name.
+        runs: names of the directories, by seed.
+        validation: accuracy on the rows held out, a value a seed; None where not known.
+        test: likewise on the test set.
+        seconds: mean on the clock.
+        core_seconds: mean processor time of the trainings.
+        against_best: "best", "noise (p = 0.31)" or "worse, p = 0.003" by Welch's test over the seeds, corrected after
+            Holm; empty where one of the two has a single seed or nothing else has the same images.
+    """
+
+    name: str
+    runs: tuple[str, ...]
+    validation: Seeds | None
+    test: Seeds | None
+    seconds: float
+    core_seconds: float
+    against_best: str = ""
+
+    @property
+    def figure(self) -> Seeds | None:
+        """What groups are compared by: test, else validation."""
+        return self.test or self.validation
+
+
+def group_runs(rows: Sequence[Row]) -> list[Group]:
+    """The complete runs among ``rows`` by recipe, best first."""
+    together: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.state == "complete" and not row.leaked:
+            together[str(row.recipe), str(row.group), str(row.images)].append(row)
+    names = [name for name, _, _ in together]
+    groups = [
+        _group(name if names.count(name) == 1 else f"{name} {key[:6]}", members)
+        for (name, key, _), members in together.items()
+    ]
+    images = [key[2] for key in together]
+    verdicts = _verdicts(groups, images)
+    judged = [replace(group, against_best=verdict) for group, verdict in zip(groups, verdicts, strict=True)]
+    return sorted(judged, key=lambda group: -group.figure.mean if group.figure else 1.0)
+
+
+def _group(name: str, members: Sequence[Row]) -> Group:
+    members = sorted(members, key=lambda row: (row.seed or 0, row.name))
+
+    def seeds(split: str) -> Seeds | None:
+        values = [getattr(row, split) for row in members]
+        return Seeds(tuple(value.accuracy for value in values)) if all(values) else None
+
+    return Group(
+        name,
+        tuple(row.name for row in members),
+        seeds("validation"),
+        seeds("test"),
+        fmean(row.seconds or 0.0 for row in members),
+        fmean(row.core_seconds or 0.0 for row in members),
+    )
+
+
+def _verdicts(groups: Sequence[Group], images: Sequence[str]) -> list[str]:
+    """One for each group, against the best with the same images."""
+    found = [""] * len(groups)
+    for these in dict.fromkeys(images):
+        places = [i for i, group in enumerate(groups) if images[i] == these and group.figure]
+        if len(places) < 2:
+            continue
+        best = max(places, key=lambda i: groups[i].figure.mean)  # type: ignore[union-attr]
+        found[best] = BEST
+        tested = [i for i in places if i != best and min(_number(groups[i]), _number(groups[best])) > 1]
+        try:
+            p_values = holm([welch(groups[best].figure.values, groups[i].figure.values) for i in tested])  # type: ignore[union-attr]
+        except ResourceError:  # without scipy the table still has its figures
+            continue
+        for i, p in zip(tested, p_values, strict=True):
+            found[i] = words(p)
+    return found
+
+
+def _number(group: Group) -> int:
+    return group.figure.number if group.figure else 0

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.values.interval import wilson_interval as wilson_interval
+from tenfold.values.accuracy import wilson_interval as wilson_interval
+from tenfold.values.predictions import Predictions
 
 Labels = NDArray[np.integer[Any]]
 Probabilities = NDArray[np.floating[Any]]
@@ -90,7 +93,8 @@ def brier_score(labels: Labels, probabilities: Probabilities) -> float:
 
 
 def expected_calibration_error(labels: Labels, probabilities: Probabilities, bins: int = 15) -> float:
-    """Mean gap, 0..1, between confidence and accuracy, over ``bins`` equal steps of confidence weighted by their images.
+    """Mean gap, 0..1, between confidence and accuracy, over ``bins`` equal steps of confidence weighted by their
+    images.
 
     C. Guo et al., "On calibration of modern neural networks", ICML 2017.
 
@@ -131,3 +135,164 @@ def _check_rows(labels: Labels, others: NDArray[Any]) -> None:
         raise ValueError(f"expected as many labels as rows, got {labels.shape} and {others.shape}")
     if not labels.size:
         raise ValueError("expected at least one row, got none")
+
+
+@dataclass(frozen=True)
+class Score:
+    """Figures of one labelled set. ``low`` and ``high`` bound the 95 % Wilson interval of ``accuracy``."""
+
+    split: str
+    accuracy: float
+    low: float
+    high: float
+    errors: int
+    n: int
+    log_loss: float
+    brier: float
+    calibration_error: float
+
+
+def score(split: str, made: Predictions) -> Score:
+    """The figures of labelled predictions with at least one row."""
+    assert made.labels is not None, split
+    right, n = int(made.correct.sum()), len(made)
+    low, high = wilson_interval(right, n)
+    return Score(
+        split=split,
+        accuracy=accuracy(made.labels, made.predicted),
+        low=low,
+        high=high,
+        errors=n - right,
+        n=n,
+        log_loss=log_loss(made.labels, made.probabilities),
+        brier=brier_score(made.labels, made.probabilities),
+        calibration_error=expected_calibration_error(made.labels, made.probabilities),
+    )
+
+
+@dataclass(frozen=True)
+class ConfusedPair:
+    """``count`` images of class ``true`` were taken for class ``predicted``."""
+
+    true: int
+    predicted: int
+    count: int
+
+
+def most_confused_pairs(confusion: NDArray[np.int64], limit: int | None = None) -> list[ConfusedPair]:
+    """The cells of a (K, K) confusion matrix that hold mistakes, most frequent first, ties in order of class."""
+    pairs = [ConfusedPair(int(t), int(p), int(confusion[t, p])) for t, p in np.argwhere(confusion) if t != p]
+    return sorted(pairs, key=lambda pair: -pair.count)[:limit]
+
+
+def mistaken_rows(labels: Labels, probabilities: Probabilities) -> NDArray[np.int64]:
+    """(M,) the rows whose most probable class is not the label, most confident mistake first."""
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
+
+
+def hardest_rows(labels: Labels, probabilities: Probabilities, limit: int | None = None) -> NDArray[np.int64]:
+    """(min(limit, N),) the rows whose true class was given the least probability, hardest first, right or wrong."""
+    truth = probabilities[np.arange(len(labels)), labels]
+    return np.argsort(truth, kind="stable")[:limit]
+
+
+def rows_of_cell(labels: Labels, predicted: Labels, true_class: int, predicted_class: int) -> NDArray[np.int64]:
+    """(M,) the rows behind one cell of the confusion matrix, in order."""
+    return np.flatnonzero((labels == true_class) & (predicted == predicted_class))
+
+
+BLOCK = 4096
+"""Training images compared at a time: bounds memory, whatever the training set."""
+
+
+def nearest_neighbours(
+    queries: NDArray[np.uint8], images: NDArray[np.uint8], count: int = 3
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The ``count`` images nearest to each query, by Euclidean distance of pixels.
+
+    Args:
+        queries: uint8 (Q, C, H, W).
+        images: uint8 (N, C, H, W).
+        count: at most this many; N if there are fewer.
+
+    Returns:
+        (rows of ``images``, distances), each (Q, count), nearest first; of equally near ones the first.
+
+    Raises:
+        ValueError: the shapes of the images differ.
+    """
+    if queries.shape[1:] != images.shape[1:]:
+        raise ValueError(f"expected images of one shape, got {queries.shape[1:]} and {images.shape[1:]}")
+    count = min(count, len(images))
+    size = math.prod(images.shape[1:])
+    wanted = queries.reshape(len(queries), size).astype(np.float32)
+    rows = np.zeros((len(queries), 0), dtype=np.int64)
+    squares = np.zeros((len(queries), 0))
+    for start in range(0, len(images), BLOCK):
+        block = images[start : start + BLOCK].reshape(-1, size).astype(np.float32)
+        # |q - x|^2 without |q|^2, which is the same for all x
+        gap = np.square(block).sum(axis=1, dtype=np.float64) - 2 * (wanted @ block.T).astype(np.float64)
+        squares = np.concatenate([squares, gap], axis=1)
+        rows = np.concatenate([rows, np.broadcast_to(np.arange(start, start + len(block)), gap.shape)], axis=1)
+        best = np.argsort(squares, axis=1, kind="stable")[:, :count]
+        squares, rows = np.take_along_axis(squares, best, 1), np.take_along_axis(rows, best, 1)
+    length = np.square(wanted, dtype=np.float64).sum(axis=1, keepdims=True)
+    return rows, np.sqrt(np.maximum(squares + length, 0))
+
+
+Votes = NDArray[np.integer[Any]]
+Vote = Callable[[Iterable[NDArray[np.float32]]], NDArray[np.float32]]
+
+
+def disagreement(votes: Votes) -> NDArray[np.float64]:
+    """(M, M) the share of images on which two of M members give different classes, from their classes (M, N)."""
+    _check(votes)
+    return np.stack([(votes != one).mean(axis=1) for one in votes])
+
+
+def q_statistic(correct: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(M, M) Yule's Q of each two members, from whether each is right (M, N).
+
+    1: they fail on the same images. 0: independently. Below 0: where one fails the other is right more often
+    than by chance. NaN where one of them is always right or always wrong.
+    """
+    _check(correct)
+    right = correct.astype(np.float64)
+    wrong = 1 - right
+    same = (right @ right.T) * (wrong @ wrong.T)
+    other = (right @ wrong.T) * (wrong @ right.T)
+    total = same + other
+    return np.divide(same - other, total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
+def double_fault(correct: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(M, M) the share of images on which both of two members are wrong; a member's own errors on the diagonal."""
+    _check(correct)
+    wrong = (~correct).astype(np.float64)
+    return wrong @ wrong.T / correct.shape[1]
+
+
+def mean_of_pairs(matrix: NDArray[np.float64]) -> float:
+    """Mean over the pairs of different members; NaN where no pair has a value."""
+    above = matrix[np.triu_indices(len(matrix), 1)]
+    known = above[np.isfinite(above)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def growing_votes(members: Iterable[NDArray[np.float32]], vote: Vote) -> Iterator[NDArray[np.float32]]:
+    """The ensemble's probabilities (N, K) with 1, 2, ... M members, in order.
+
+    Args:
+        members: probabilities (N, K) of each.
+        vote: combines those of several.
+    """
+    so_far: list[NDArray[np.float32]] = []
+    for probabilities in members:
+        so_far.append(probabilities)
+        yield vote(so_far)
+
+
+def _check(rows: NDArray[Any]) -> None:
+    if rows.ndim != 2 or not rows.shape[1]:
+        raise ValueError(f"expected (M, N) with N >= 1, got {rows.shape}")

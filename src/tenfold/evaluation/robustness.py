@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tenfold.errors import UsageError
 from tenfold.evaluation.corruptions import CORRUPTIONS, RELEASED, SEVERITIES, corrupt
 from tenfold.evaluation.significance import ALPHA, holm, mcnemar_mid_p
+from tenfold.values.accuracy import wilson_interval
 from tenfold.values.dataset import Dataset
-from tenfold.values.interval import wilson_interval
 
 BLOCK = 2000
 """Images corrupted at a time: bounds memory."""
@@ -85,9 +85,16 @@ class Robustness:
 
     @property
     def mnist_c(self) -> float | None:
-        """Accuracy over the fifteen corruptions of MNIST-C, each in the severity of its released set; None if one is missing."""
+        """Accuracy over the fifteen corruptions of MNIST-C, each in the severity of its released set; None if one is
+        missing.
+        """
         known = {row.name: row.levels for row in self.rows}
-        found = [level.accuracy for name, wanted in RELEASED.items() for level in known.get(name, []) if level.severity == wanted]
+        found = [
+            level.accuracy
+            for name, wanted in RELEASED.items()
+            for level in known.get(name, [])
+            if level.severity == wanted
+        ]
         return float(np.mean(found)) if len(found) == len(RELEASED) else None
 
     def as_dict(self) -> dict[str, Any]:
@@ -154,7 +161,9 @@ def robustness(
 
 def _ask_again(predict: Predict, images: NDArray[np.uint8], name: str, severity: int, seed: int) -> NDArray[np.float32]:
     blocks = range(0, len(images), BLOCK)
-    return np.concatenate([predict(corrupt(images[start : start + BLOCK], name, severity, seed + start)) for start in blocks])
+    return np.concatenate(
+        [predict(corrupt(images[start : start + BLOCK], name, severity, seed + start)) for start in blocks]
+    )
 
 
 def _right(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.bool_]:

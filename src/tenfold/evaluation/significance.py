@@ -64,7 +64,9 @@ def two_shares(right_a: int, n_a: int, right_b: int, n_b: int) -> float:
 
 
 def _binomial_tail(a: int, b: int) -> tuple[float, float]:
-    """(P(X <= min(a, b)), P(X = min(a, b))) for X ~ Binomial(a + b, 1/2), in exact whole numbers until the last division."""
+    """(P(X <= min(a, b)), P(X = min(a, b))) for X ~ Binomial(a + b, 1/2), in exact whole numbers until the last
+    division.
+    """
     if a < 0 or b < 0:
         raise ValueError(f"counts must not be negative, got {a} and {b}")
     n, term, total = a + b, 1, 1
@@ -77,7 +79,8 @@ def _binomial_tail(a: int, b: int) -> tuple[float, float]:
 def bootstrap_interval(
     values: NDArray[Any], level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[float, float]:
-    """The percentile interval (low, high) of the mean of ``values`` (N,), N >= 1, from ``resamples`` draws with replacement.
+    """The percentile interval (low, high) of the mean of ``values`` (N,), N >= 1, from ``resamples`` draws with
+    replacement.
 
     For two classifiers ``values`` are the differences image by image, which keeps the pairs together.
     B. Efron, Annals of Statistics 7, 1979.
@@ -115,7 +118,8 @@ def welch(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for having looked at all of them; each may be compared with the level as if it were the only one.
+    """p-values corrected for having looked at all of them; each may be compared with the level as if it were the only
+    one.
 
     S. Holm, Scandinavian Journal of Statistics 6, 1979.
     """
@@ -136,3 +140,41 @@ def verdict(p: float, difference: float, names: tuple[str, str] = ("A", "B")) ->
     if p > ALPHA or difference == 0:
         return f"noise ({p_text(p)})"
     return f"{names[difference < 0]} better, {p_text(p)}"
+
+
+def fold_mean_interval(accuracies: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """(low, high) around the mean over k folds, with Nadeau & Bengio's correction for the rows that they share.
+
+    Folds learn from mostly the same rows, so that the standard error deviation / sqrt(k) is too small: the
+    variance is multiplied by 1/k + 1/(k - 1) instead of 1/k, 1/(k - 1) being the rows a fold tests on over those it
+    learns
+    from ("Inference for the generalization error", Machine Learning 52, 2003). Student's t with k - 1 degrees of
+    freedom.
+
+    Args:
+        accuracies: of the folds, two or more.
+        confidence: of the interval, between 0 and 1, exclusive.
+    """
+    k = len(accuracies)
+    mean, deviation = float(np.mean(accuracies)), float(np.std(accuracies, ddof=1))
+    reach = t_quantile(confidence, k - 1) * deviation * math.sqrt(1 / k + 1 / (k - 1))
+    return max(0.0, mean - reach), min(1.0, mean + reach)
+
+
+def t_quantile(confidence: float, freedom: int) -> float:
+    """How far from 0 a Student's t variable is at most, with probability ``confidence``; bisected."""
+    low, high = 0.0, math.pi / 2
+    for _ in range(60):
+        angle = (low + high) / 2
+        low, high = (angle, high) if _within(angle, freedom) < confidence else (low, angle)
+    return math.sqrt(freedom) * math.tan(low)
+
+
+def _within(angle: float, freedom: int) -> float:
+    """P(|T| < sqrt(freedom) tan(angle)) (Abramowitz & Stegun, 26.7.3 and 26.7.4)."""
+    odd, cosine = freedom % 2, math.cos(angle)
+    term, total = (cosine if odd else 1.0), 0.0
+    for power in range(odd, freedom - 1, 2):
+        total += term
+        term *= cosine * cosine * (power + 1) / (power + 2)
+    return 2 / math.pi * (angle + math.sin(angle) * total) if odd else math.sin(angle) * total

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tenfold.environment import cores
 from tenfold.errors import DataError, IntegrityError, UsageError
 from tenfold.registry import Registry
+from tenfold.runtime import cores
 
 Json = dict[str, Any]
 OnEvent = Callable[[int, Json], None]
@@ -87,7 +87,9 @@ def at_once(executor: str, workers: int | None, tasks: int, taken: int = 1) -> i
 
 
 def concerns_all(error: Exception) -> bool:
-    """Whether other tasks would fail likewise: what was asked for, the data or the versions are wrong; no bug, no lost worker."""
+    """Whether other tasks would fail likewise: what was asked for, the data or the versions are wrong; no bug, no lost
+    worker.
+    """
     return isinstance(error, UsageError | DataError | IntegrityError)
 
 

@@ -13,8 +13,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from tenfold.environment import version
 from tenfold.errors import ResourceError, UsageError, missing_extra, printable
+from tenfold.runtime import version
 
 OLDEST = (2, 52)
 """The first Ray whose clusters can ask for a token."""
@@ -45,9 +45,9 @@ def check_address(address: str, *, insecure: bool) -> None:
         )
     if os.environ.get("RAY_AUTH_MODE") != "token":
         raise UsageError(
-            f"{printable(address)} is not this machine, and RAY_AUTH_MODE is not 'token': whoever reaches the cluster would run "
-            "code on it. Start it and tenfold with RAY_AUTH_MODE=token and the same RAY_AUTH_TOKEN, or pass --insecure on a "
-            "network that only you can reach"
+            f"{printable(address)} is not this machine, and RAY_AUTH_MODE is not 'token': whoever reaches the cluster"
+            " would run code on it. Start it and tenfold with RAY_AUTH_MODE=token and the same RAY_AUTH_TOKEN, or pass"
+            " --insecure on a network that only you can reach"
         )
 
 
@@ -108,7 +108,8 @@ def _connect(ray: Any, options: dict[str, Any]) -> None:
         raise ResourceError(f"cannot start or join a Ray cluster: {_line(error)}") from None
     except (ConnectionError, TimeoutError, ValueError, OSError) as error:
         raise ResourceError(
-            f"no Ray cluster answers at {printable(options['address'])}: {_line(error)}; is it running, and is the token right?"
+            f"no Ray cluster answers at {printable(options['address'])}: {_line(error)}; is it running, and is the"
+            " token right?"
         ) from None
     finally:
         if threading.current_thread() is threading.main_thread():

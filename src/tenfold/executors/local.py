@@ -7,7 +7,7 @@ from typing import Any
 
 from tenfold.errors import Stopped
 from tenfold.executors import Context, Executor, Json, OnEvent, concerns_all, resolve
-from tenfold.signals import stop_flag
+from tenfold.runtime import stop_flag
 
 
 class Local(Executor):

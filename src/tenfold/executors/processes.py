@@ -15,7 +15,7 @@ from typing import Any
 
 from tenfold.errors import ResourceError, TenfoldError, from_json
 from tenfold.executors import Executor, Json, OnEvent, concerns_all
-from tenfold.signals import stop_flag
+from tenfold.runtime import stop_flag
 
 GRACE_SECONDS = 8.0
 
@@ -93,7 +93,9 @@ class Processes(Executor):
                 raise failure
 
 
-def _start(function: str, index: int, task: Mapping[str, Any], messages: queue.Queue[tuple[_Worker, Json | None]]) -> _Worker:
+def _start(
+    function: str, index: int, task: Mapping[str, Any], messages: queue.Queue[tuple[_Worker, Json | None]]
+) -> _Worker:
     process = subprocess.Popen(
         [sys.executable, "-m", "tenfold.executors._worker"],
         stdin=subprocess.PIPE,

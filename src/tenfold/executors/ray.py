@@ -20,7 +20,7 @@ from tenfold.executors import Executor, Json, OnEvent, concerns_all
 from tenfold.executors._ray_cluster import ADDRESS, INSECURE, connected
 from tenfold.executors._ray_worker import Mailbox, run_task
 from tenfold.executors.processes import ENVIRONMENT, GRACE_SECONDS
-from tenfold.signals import StopFlag, stop_flag
+from tenfold.runtime import StopFlag, stop_flag
 
 RETRIES = 3
 """How often Ray starts a task again whose worker or machine was lost; each time it goes on from its last checkpoint.
@@ -91,7 +91,9 @@ class Ray(Executor):
         failure: TenfoldError | None = None
         with connected(self.workers * self.cores, self.address, insecure=self.insecure) as ray, stop_flag() as flag:
             mailbox = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=_here(ray))(Mailbox).remote()
-            task = ray.remote(num_cpus=self.cores, max_retries=RETRIES, runtime_env={"env_vars": self._environment()})(run_task)
+            task = ray.remote(num_cpus=self.cores, max_retries=RETRIES, runtime_env={"env_vars": self._environment()})(
+                run_task
+            )
             try:
                 while failure is None or (keep_going and not concerns_all(failure)):
                     while waiting is not None and len(work.attempts) < self.workers and not flag():
@@ -135,7 +137,9 @@ class Ray(Executor):
                 raise failure
 
     def _environment(self) -> dict[str, str]:
-        """What every worker's environment gets: pinned threads, and on this machine the path our modules were found on."""
+        """What every worker's environment gets: pinned threads, and on this machine the path our modules were found
+        on.
+        """
         path = os.environ.get("PYTHONPATH")
         return {**ENVIRONMENT, **({"PYTHONPATH": path} if path and self.address in (None, "local") else {})}
 

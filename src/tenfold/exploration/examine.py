@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,16 +12,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.data.checks import Finding, check
-from tenfold.data.close_checks import check_closely
-from tenfold.data.drift import Shift, shift
+from tenfold.data.checks.closely import check_closely
+from tenfold.data.checks.drift import Shift, shift
 from tenfold.data.ink import InkMeasures, measure
-from tenfold.exploration.agreement import neighbour_agreement
-from tenfold.exploration.class_images import ClassImages, class_images
-from tenfold.exploration.labels import Labels, labels
 from tenfold.exploration.maps import FittedMap, MapMethod, plane
-from tenfold.exploration.pca import LARGEST, Pca, fit_pca
-from tenfold.exploration.pixels import Pixels, ink_per_class, pixels
+from tenfold.exploration.statistics import (
+    LARGEST,
+    ClassImages,
+    Labels,
+    Pca,
+    Pixels,
+    class_images,
+    fit_pca,
+    ink_per_class,
+    labels,
+    neighbour_agreement,
+    pixels,
+)
 from tenfold.values.dataset import Dataset
+
+TENTHS = 10
+
+
+class ProgressLines:
+    """Prints to the error stream; on a terminal a part's line is written over, elsewhere it comes every tenth."""
+
+    def __init__(self) -> None:
+        self._on_terminal = sys.stderr.isatty()
+        self._part = ""
+        self._tenth = 0
+
+    def __call__(self, part: str, done: int, total: int) -> None:
+        """A part begins, or goes on: ``done`` of ``total``."""
+        tenth = TENTHS * done // total
+        if part != self._part:
+            self._part, self._tenth = part, 0
+            self._print(f"{part} ...")
+        elif tenth > self._tenth and total > 1:
+            self._tenth = tenth
+            self._print(f"{part} {done}/{total}")
+        if self._on_terminal and done >= total:
+            print(file=sys.stderr)
+
+    def _print(self, text: str) -> None:
+        if self._on_terminal:
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -163,7 +202,9 @@ def examine(
 
 
 def averaged(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """uint8 (N, C, H, W) averaged over blocks of ``side`` x ``side`` pixels; what is left over at the edges is cut off."""
+    """uint8 (N, C, H, W) averaged over blocks of ``side`` x ``side`` pixels; what is left over at the edges is cut
+    off.
+    """
     if side <= 1:
         return images
     count, channels, height, width = images.shape

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tenfold.values.recipe import ModelSettings
 
-HELPERS = frozenset({"calibration", "cost", "crop", "features", "fitted", "layers", "notation", "one_versus_one"})
+HELPERS = frozenset({"layers"})
 MODELS: Registry[Callable[..., nn.Module]] = Registry("tenfold.models", "model", exclude=HELPERS)
 
 
@@ -33,7 +33,9 @@ def build(settings: ModelSettings, image_shape: tuple[int, int, int], classes: i
         UsageError: unknown model, unknown key, or a network that does not fit the images.
     """
     factory = MODELS.get(settings.kind)
-    return factory(image_shape=image_shape, classes=classes, **checked(f"model {settings.kind!r}", factory, settings.settings))
+    return factory(
+        image_shape=image_shape, classes=classes, **checked(f"model {settings.kind!r}", factory, settings.settings)
+    )
 
 
 def checked(what: str, factory: Callable[..., object], settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.data.splits import stratified_split
-from tenfold.models.features import check_metric, components_of, feature_layers
-from tenfold.models.fitted import Fitted, Work, apply, check_range, dense
+from tenfold.models._fitted import Fitted, Work, apply, check_metric, check_range, components_of, dense, feature_layers
 from tenfold.models.layers.neighbours import Neighbours
 
 UNSEEN = 2000
@@ -25,7 +24,7 @@ class Knn(Fitted):
         classes: K.
         features: ``pixels`` or ``gradients``.
         deskew: set slanted writing upright first.
-        metric: of distances, see :func:`~tenfold.models.features.components_of`.
+        metric: of distances, see :func:`~tenfold.models._fitted.components_of`.
         components: how many principal components are kept.
         neighbours: how many rows vote, weighted by their distances.
 
@@ -65,10 +64,15 @@ class Knn(Fitted):
         votes = np.eye(self._classes, dtype=np.float32)[labels]
         work.report("components", 1, 2)
         work.check_stop()
-        self[-2], self[-1] = projection, Neighbours(rows, votes, self._neighbours, self._doubt(rows, votes, labels, work))
+        self[-2], self[-1] = (
+            projection,
+            Neighbours(rows, votes, self._neighbours, self._doubt(rows, votes, labels, work)),
+        )
         work.report("neighbours", 2, 2)
 
-    def _doubt(self, rows: NDArray[np.float32], votes: NDArray[np.float32], labels: NDArray[np.int64], work: Work) -> float:
+    def _doubt(
+        self, rows: NDArray[np.float32], votes: NDArray[np.float32], labels: NDArray[np.int64], work: Work
+    ) -> float:
         seen, unseen = stratified_split(labels, min(0.2, UNSEEN / len(labels)), work.seed)
         if not len(unseen):
             return float(DOUBTS[len(DOUBTS) // 2])

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.models.features import feature_layers
-from tenfold.models.fitted import Fitted, Work, apply, check_range, dense
+from tenfold.models._fitted import Fitted, Work, apply, check_range, dense, feature_layers
 
 NEVER = -50.0
 """The logit of a class that has no rows."""

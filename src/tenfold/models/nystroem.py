@@ -8,11 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.data.splits import stratified_split
-from tenfold.models.calibration import temperature
-from tenfold.models.features import check_metric, components_of, feature_layers
-from tenfold.models.fitted import Fitted, Work, apply, check_range, dense
+from tenfold.models._fitted import (
+    Fitted,
+    Work,
+    apply,
+    check_metric,
+    check_range,
+    components_of,
+    dense,
+    feature_layers,
+    temperature,
+)
 from tenfold.models.layers.kernel import Kernel
-from tenfold.models.one_versus_one import Points
+from tenfold.models.svm import Points
 
 BLOCK = 2000
 """Rows whose kernels are in memory at a time."""
@@ -38,12 +46,13 @@ class Nystroem(Fitted):
         classes: K.
         features: ``pixels`` or ``gradients``.
         deskew: set slanted writing upright first.
-        metric: of distances, see :func:`~tenfold.models.features.components_of`.
+        metric: of distances, see :func:`~tenfold.models._fitted.components_of`.
         components: how many principal components are kept.
         gamma: of the kernel exp(-gamma |x - z|^2).
         landmarks: how many rows are compared with.
         penalty: on the squared norm of the solution, for each row.
-        hard: share of the landmarks that are the rows which a smaller machine finds hardest; the others are drawn by chance.
+        hard: share of the landmarks that are the rows which a smaller machine finds hardest; the others are drawn by
+            chance.
 
     Raises:
         UsageError: a setting out of its range.
@@ -128,7 +137,9 @@ class Nystroem(Fitted):
             work.report("blocks of rows", number, len(starts))
         return gram, right
 
-    def _solve(self, gram: NDArray[np.float64], right: NDArray[np.float64], rows: int, landmarks: Points) -> NDArray[np.float64]:
+    def _solve(
+        self, gram: NDArray[np.float64], right: NDArray[np.float64], rows: int, landmarks: Points
+    ) -> NDArray[np.float64]:
         """The landmarks' weights, float64 (M, K)."""
         from scipy.linalg import solve
 

@@ -1,4 +1,6 @@
-"""Cross-validation: data -> folds -> their members, all in one queue -> out-of-fold predictions -> figures and report."""
+"""Cross-validation: data -> folds -> their members, all in one queue -> out-of-fold predictions -> figures and
+report.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.atomic import make_directory, write_json
 from tenfold.data.cache import stored
 from tenfold.data.checks import check
-from tenfold.environment import require_training
 from tenfold.errors import UsageError
-from tenfold.evaluation.fold_mean import fold_mean_interval
-from tenfold.pipeline.listener import SILENT, Listener
-from tenfold.pipeline.results import costs, scored
-from tenfold.pipeline.session import announced, check_resumable, environment_of, first_line, resumable, timed
-from tenfold.pipeline.settings import DEFAULTS, Settings
-from tenfold.pipeline.sources import describe_source, load_again, load_source, say_data
+from tenfold.evaluation.significance import fold_mean_interval
+from tenfold.files import make_directory, write_json
+from tenfold.pipeline.run import costs, scored
+from tenfold.pipeline.session import (
+    DEFAULTS,
+    SILENT,
+    Listener,
+    Settings,
+    announced,
+    check_resumable,
+    describe_source,
+    environment_of,
+    first_line,
+    load_again,
+    load_source,
+    resumable,
+    say_data,
+    timed,
+)
+from tenfold.runtime import require_training
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
@@ -50,8 +64,8 @@ def cross_validate(
         TenfoldError: see each stage; ``Stopped`` says how to go on.
     """
     require_training()
+    from tenfold.training.ensemble import check_recipe
     from tenfold.training.folds import make_folds
-    from tenfold.training.train import check_recipe
 
     environment = environment_of(settings, recipe)
     listener.say(first_line(environment, settings))
@@ -110,7 +124,7 @@ def beside(run: Run, train: Dataset, settings: Settings, listener: Listener) -> 
 
     Members of the folds hold rows out only if something is chosen by them.
     """
-    from tenfold.training.train import wants_held_rows
+    from tenfold.training.ensemble import wants_held_rows
 
     recipe, folds = run.recipe, run.recipe.data.folds
     unneeded = {} if wants_held_rows(recipe) else {"validation": 0}
@@ -128,12 +142,16 @@ def beside(run: Run, train: Dataset, settings: Settings, listener: Listener) -> 
 def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, seconds: dict[str, float]) -> None:
     """Everything after the data is known. What is done already is found and kept."""
     from tenfold.executors import at_once
+    from tenfold.training.ensemble import execute, member_tasks
     from tenfold.training.folds import gather, used_by, write_folds
-    from tenfold.training.train import execute, member_tasks
 
     folders = write_folds(run, train, run.data["folds"])
     device, where = run.environment["device"], stored(train)
-    tasks = [task for fold, asked in zip(run.folds(), folders, strict=True) for task in member_tasks(fold, where, asked, device)]
+    tasks = [
+        task
+        for fold, asked in zip(run.folds(), folders, strict=True)
+        for task in member_tasks(fold, where, asked, device)
+    ]
     workers = at_once(settings.executor, settings.workers, len(tasks), run.recipe.train.replicas)
     listener.training_starts(len(tasks), workers, _names(run, tasks))
     try:

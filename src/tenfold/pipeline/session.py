@@ -3,19 +3,201 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
-from tenfold.atomic import write_json
-from tenfold.environment import describe
-from tenfold.errors import IntegrityError, Stopped, Terminated
+import numpy as np
+
+from tenfold.data import ReadOptions, Role
+from tenfold.data.cache import open_stored, stored_path
+from tenfold.data.checks import Finding
+from tenfold.data.load import load
+from tenfold.errors import DataError, IntegrityError, Problem, Stopped, Terminated
 from tenfold.executors import at_once
-from tenfold.pipeline.listener import Listener
-from tenfold.pipeline.settings import Settings
+from tenfold.files import write_json
+from tenfold.runtime import describe
+from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
+
+Stages = Literal["train", "run"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and how to work; none of it changes a bit of the result, except the device.
+
+    Attributes:
+        out: the folder that holds run directories.
+        options: how to read the sources.
+        executor: a registered executor.
+        workers: members at once; None is one a core.
+        device: "auto", "cpu", "cuda" or "mps".
+        allow_inexact_resume: go on where the bits cannot be the same.
+        allow_partial: on resume, do without members that are damaged.
+        explore: write a page about the data, too.
+        strict: refuse data that the checks warn of.
+        scratch: a folder for the copy of the data that members read; None is the cache.
+    """
+
+    out: Path = Path("runs")
+    options: ReadOptions = field(default_factory=ReadOptions)
+    executor: str = "processes"
+    workers: int | None = None
+    device: str = "auto"
+    allow_inexact_resume: bool = False
+    allow_partial: bool = False
+    explore: bool = False
+    strict: bool = False
+    scratch: Path | None = None
+
+
+DEFAULTS = Settings()
+
+
+class Listener:
+    """Hears what happens; this one says nothing. The command line's draws progress bars."""
+
+    def say(self, text: str) -> None:
+        """A line for people."""
+
+    def findings(self, findings: list[Finding]) -> None:
+        """What the checks found, before training."""
+
+    def run_begins(self, run: Run) -> None:
+        """A run's directory is there, with its data recorded; also of a run that goes on."""
+
+    def run_ends(self, run: Run) -> None:
+        """It is complete."""
+
+    def run_stops(self) -> None:
+        """It was interrupted, or failed."""
+
+    def training_starts(self, members: int, workers: int, names: Sequence[str] = ()) -> None:
+        """``members`` are about to be trained, ``workers`` at a time; ``names`` say more than their numbers."""
+
+    def search_starts(self, workers: int) -> None:
+        """``workers`` are about to train one trial of a search after another; their events have the worker's number."""
+
+    def trial_begins(self, worker: int, run: Run) -> None:
+        """A worker of a search begins the trial in ``run``, or goes on with it."""
+
+    def trial_ends(self, worker: int, run: Run | None) -> None:
+        """Its trial is complete; None if it was given up, or had nothing to train."""
+
+    def event(self, member: int, event: dict[str, Any]) -> None:
+        """A member reports; see :func:`tenfold.training.loop.fit`."""
+
+    def training_ends(self) -> None:
+        """No more events."""
+
+
+SILENT = Listener()
+
+
+MEMORY = "memory:"
+"""Begins the name of a source that was given as a dataset: no path leads back to it."""
+
+
+def load_source(source: str, role: Role, settings: Settings) -> Dataset:
+    """The dataset for ``role`` in ``source``."""
+    return load(source, role, settings.options)
+
+
+def load_test(recipe: Recipe, settings: Settings) -> Dataset | None:
+    """The test set that the recipe names, if it names one."""
+    return None if recipe.data.test is None else load_source(recipe.data.test, "test", settings)
+
+
+def load_again(run: Run, role: Role, source: str, settings: Settings) -> Dataset:
+    """The dataset that the run began with.
+
+    Raises:
+        IntegrityError: the source has changed, or its copy is gone.
+    """
+    recorded = run.data[role]["fingerprint"]
+    if source.startswith(MEMORY):
+        try:
+            return open_stored(stored_path(recorded))
+        except IntegrityError as error:
+            message = (
+                f"the {role} set of {run.path} came from memory, and its copy in the cache is gone; start the run again"
+            )
+            raise IntegrityError(message) from error
+    data = load_source(source, role, settings)
+    if data.fingerprint() != recorded:
+        raise IntegrityError(
+            f"{source} has changed since {run.path} began: found {data.fingerprint()[:16]}, the run has {recorded[:16]}"
+        )
+    return data
+
+
+def check_same_kind(train: Dataset, test: Dataset) -> None:
+    """Training and test images must have one shape and, where labels are known, the same classes.
+
+    Raises:
+        IntegrityError: they don't.
+    """
+    if train.image_shape != test.image_shape:
+        raise IntegrityError(
+            f"training images are {train.image_shape}, test images {test.image_shape} (C, H, W); they must be equal"
+        )
+    if test.labels is not None and train.class_names != test.class_names:
+        raise IntegrityError(
+            f"the classes differ: train has {list(train.class_names)}, test has {list(test.class_names)}"
+        )
+
+
+def check_spotless(findings: Sequence[Finding], source: str) -> None:
+    """Refuse data that a check warns of, leaks and label conflicts among them.
+
+    Raises:
+        DataError: a line for each warning.
+    """
+    worth_a_look = [finding for finding in findings if finding.severity != "note"]
+    expected = "nothing that the checks warn of, as --strict asks"
+    if worth_a_look:
+        raise DataError(*(Problem(source, f"{finding.name}: {finding.message}", expected) for finding in worth_a_look))
+
+
+def describe_source(data: Dataset, source: str) -> dict[str, Any]:
+    """What ``data.json`` records of a dataset."""
+    return {
+        "source": source,
+        "files": [{"path": origin.path, "sha256": origin.sha256} for origin in data.origin],
+        "fingerprint": data.fingerprint(),
+        "images": len(data),
+        "image_shape": list(data.image_shape),
+        "class_names": list(data.class_names),
+        "labelled": data.labels is not None,
+        "notes": list(data.notes),
+    }
+
+
+def say_data(listener: Listener, train: Dataset, test: Dataset | None) -> None:
+    """Tell the listener what was loaded."""
+    for name, data in (("train", train), ("test", test)):
+        if data is not None:
+            c, h, w = data.image_shape
+            known = "labelled" if data.labels is not None else "unlabelled"
+            listener.say(f"{name}: {len(data):,} {known} images of {c}x{h}x{w}, {len(data.class_names)} classes")
+            for note in data.notes:
+                listener.say(f"  note: {note}")
+
+
+def images_behind(run: Run, train: Dataset, test: Dataset | None) -> dict[str, Dataset]:
+    """The images behind the predictions "validation", "holdout" and "test", row for row; as "train" those learnt
+    from.
+    """
+    with np.load(run.path / "split.npz", allow_pickle=False) as split:
+        parts = {"validation": train.take(split["held"]), "test": test, "train": train.take(split["train"])}
+        if "holdout" in split:
+            parts["holdout"] = train.take(split["holdout"])
+    return {name: data for name, data in parts.items() if data is not None and len(data)}
+
 
 ANY = 1_000_000
 """More members at once than there are."""
@@ -23,7 +205,7 @@ ANY = 1_000_000
 
 def environment_of(settings: Settings, recipe: Recipe) -> dict[str, Any]:
     """What ``environment.json`` records: the machine, and what was chosen on it."""
-    from tenfold.training.device import has_bfloat16, pick_device
+    from tenfold.training.state import has_bfloat16, pick_device
 
     device = pick_device(settings.device)
     return {
@@ -70,7 +252,7 @@ def check_resumable(run: Run, settings: Settings, listener: Listener) -> None:
     Raises:
         IntegrityError: the machine or the versions differ, or the run stopped before it knew its data.
     """
-    from tenfold.training.train import check_same_environment
+    from tenfold.training.ensemble import check_same_environment
 
     if not (run.path / "data.json").is_file():
         raise IntegrityError(f"{run.path} stopped before its data was recorded; start it again")
@@ -90,8 +272,12 @@ def resumable(run: Run, command: str) -> Iterator[None]:
     except (Stopped, KeyboardInterrupt) as error:
         code = error.exit_code if isinstance(error, (Stopped, Terminated)) else 130
         if not (run.path / "data.json").is_file():
-            raise Stopped(f"stopped before anything was trained; start it again ({run.path} holds no data yet)", code) from None
-        raise Stopped(f"stopped; everything so far is kept. Go on with: tenfold {command} --resume {run.path}", code) from None
+            raise Stopped(
+                f"stopped before anything was trained; start it again ({run.path} holds no data yet)", code
+            ) from None
+        raise Stopped(
+            f"stopped; everything so far is kept. Go on with: tenfold {command} --resume {run.path}", code
+        ) from None
 
 
 @contextmanager

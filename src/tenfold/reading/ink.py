@@ -90,7 +90,8 @@ def ink_map(grey: NDArray[np.uint8], polarity: Polarity = "auto", *, tight: bool
 def is_bright(levels: Ink, *, tight: bool = False) -> bool:
     """Whether the ink of (H, W) is brighter than the paper: the border is paper, and ink is less than paper.
 
-    Of a ``tight`` border only a part is; the corners, which most digits leave free, and the whole area have a say there.
+    Of a ``tight`` border only a part is; the corners, which most digits leave free, and the whole area have a say
+    there.
     """
     flat = levels - _blurred_coarsely(levels)
     spread = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
@@ -109,7 +110,8 @@ def is_bright(levels: Ink, *, tight: bool = False) -> bool:
 def without_edges(levels: Ink) -> Ink:
     """(H, W) without what a scanner left along the longer sides, and without a form's line near them.
 
-    What reaches the border, as a line cut in two there, is replaced by what is beside it; a line with paper on both sides by
+    What reaches the border, as a line cut in two there, is replaced by what is beside it; a line with paper on both
+    sides by
     that paper.
     """
     height, width = levels.shape
@@ -135,7 +137,9 @@ def without_edges(levels: Ink) -> Ink:
 
 
 def _without_line(levels: Ink, begin: int, end: int, least: float) -> Ink:
-    """(H, W) with paper in rows ``begin`` to ``end``, but for strokes that cross them or are ``least`` darker than the line."""
+    """(H, W) with paper in rows ``begin`` to ``end``, but for strokes that cross them or are ``least`` darker than the
+    line.
+    """
     outside = levels[[max(begin - 1, 0), min(end, len(levels) - 1)]]
     sign = np.sign(outside.mean() - levels[begin:end].mean()) or 1.0
     rows, beside = sign * levels[begin:end], (sign * outside).max(axis=0)
@@ -146,7 +150,9 @@ def _without_line(levels: Ink, begin: int, end: int, least: float) -> Ink:
 
 
 def relative_contrast(levels: Ink) -> Ink:
-    """(H, W) how much darker than its paper each pixel of dark ink on bright paper is: up to 1, and about 0 on paper."""
+    """(H, W) how much darker than its paper each pixel of dark ink on bright paper is: up to 1, and about 0 on
+    paper.
+    """
     noise = _noise(levels)
     paper = _paper(_smooth(levels, 1) if noise > NOISY else levels)
     contrast = (paper - levels) / np.maximum(paper, DARKEST)
@@ -240,7 +246,9 @@ def _enlarged(coarse: Ink, shape: tuple[int, ...]) -> Ink:
     """``coarse`` interpolated to ``shape``."""
     if coarse.shape == shape:
         return coarse
-    rows, columns = (np.clip((np.arange(n) + 0.5) * m / n - 0.5, 0, m - 1) for n, m in zip(shape, coarse.shape, strict=True))
+    rows, columns = (
+        np.clip((np.arange(n) + 0.5) * m / n - 0.5, 0, m - 1) for n, m in zip(shape, coarse.shape, strict=True)
+    )
     top, left = np.floor(rows).astype(int), np.floor(columns).astype(int)
     bottom, right = np.minimum(top + 1, coarse.shape[0] - 1), np.minimum(left + 1, coarse.shape[1] - 1)
     down, along = (rows - top)[:, None].astype(np.float32), (columns - left)[None].astype(np.float32)

@@ -7,7 +7,7 @@ pixels tall, and sheared so that they stand upright, which parts slanting neighb
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,81 @@ from tenfold.reading.components import Boxes, boxes, crossings, label
 from tenfold.reading.ink import Ink, InkMap, dilated
 from tenfold.reading.normalise import resampling, sheared
 
+SPECK = 0.12
+"""A component smaller than this share of the largest one, in both directions, is a speck."""
+RULE = 0.6
+"""A thin run of ink over this share of the picture's width, from side to side, is a ruled line ..."""
+UPRIGHT = 0.85
+"""... and beside such lines one over this share of its height, too."""
+THICKEST = 0.04
+"""Share of the picture's height that a line may be thick."""
+EDGE = 0.03
+"""A line begins and ends this close to the picture's sides, as a share of its width."""
+SMALLEST = 40
+"""Pixels; in smaller pictures nothing is told from a stroke."""
+
+
+def cleaned(ink: InkMap) -> InkMap:
+    """The ink without specks and ruled lines."""
+    mask = without_rules(ink.mask)
+    if not mask.any():  # nothing but lines: a dash, or a one on its side
+        mask = ink.mask
+    labels, count = label(mask)
+    if count > 1:
+        found = boxes(labels, count)
+        size = np.maximum(found.width, found.height)
+        kept = np.concatenate([[False], size >= SPECK * size.max()])
+        mask = kept[labels]
+    near = dilated(mask, 1)
+    return replace(ink, mask=mask, ink=np.where(near, ink.ink, 0).astype(np.float32))
+
+
+def without_rules(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """``mask`` (H, W) without ruled lines; where strokes cross them, they stay.
+
+    Upright lines are looked for only beside level ones, as in a grid, and no thicker: alone they are ones.
+    """
+    without, thick = _without_rows(mask, RULE, max(3, THICKEST * len(mask)))
+    if thick == 0:
+        return mask
+    return _without_rows(without.T, UPRIGHT, 1.5 * thick + 1)[0].T
+
+
+def _without_rows(mask: NDArray[np.bool_], least: float, thickest: float) -> tuple[NDArray[np.bool_], int]:
+    """``mask`` without thin runs over ``least`` of its width, and how thick they were; 0 if there were none."""
+    if mask.shape[1] < SMALLEST:
+        return mask, 0
+    edge = max(2, round(EDGE * mask.shape[1]))
+    begins = dilated(mask[:, :edge].max(axis=1, keepdims=True), 2)[:, 0]
+    leaves = dilated(mask[:, -edge:].max(axis=1, keepdims=True), 2)[:, 0]
+    rows = (mask.mean(axis=1) >= least) & begins & leaves
+    if not rows.any():
+        return mask, 0
+    tall = _run_heights(mask)
+    thick = int(np.median(tall[rows][mask[rows]]))
+    if thick > thickest:
+        return mask, 0
+    line = dilated(np.broadcast_to(rows[:, None], mask.shape), 1) & mask & (tall <= thick + 2)
+    return mask & ~line, thick
+
+
+def _run_heights(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(H, W) how tall the vertical run of ink through each pixel is; 0 outside."""
+    down = np.zeros(mask.shape, np.int64)
+    up = np.zeros(mask.shape, np.int64)
+    for y in range(len(mask)):
+        down[y] = np.where(mask[y], (down[y - 1] if y else 0) + 1, 0)
+    for y in reversed(range(len(mask))):
+        up[y] = np.where(mask[y], (up[y + 1] if y + 1 < len(mask) else 0) + 1, 0)
+    return np.where(mask, down + up - 1, 0)
+
+
 HEIGHT = 48
 """Pixels from the top to the bottom of a digit in a line."""
 MAJOR = 0.5
-"""Components of this share of the usual height, or taller, are digits or several of them; the others are parts or marks."""
+"""Components of this share of the usual height, or taller, are digits or several of them; the others are parts or
+marks.
+"""
 CARRIES = 0.25
 """A part or mark of this share of a line's height, or taller, carries the line on to what lies beyond it."""
 REMAINS = 3.0
@@ -44,7 +115,8 @@ class LineInk:
         scale: pixels of ``ink`` for one of the page.
         left, above: where its upper left corner lies on the page.
         width, height: of its part of the page.
-        slope: it was sheared: row y of the page's pixels moved left by ``slope * (y - fixed_row)``, then right by ``moved``.
+        slope: it was sheared: row y of the page's pixels moved left by ``slope * (y - fixed_row)``, then right by
+            ``moved``.
         fixed_row: see there.
         moved: see there.
     """
@@ -65,7 +137,9 @@ class LineInk:
         crop = page[self.above : self.above + self.height, self.left : self.left + self.width]
         return _scaled(sheared(crop, self.slope, self.fixed_row), self.scale)
 
-    def on_page(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def on_page(
+        self, x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The page's coordinates of points of ``ink``."""
         row = y / self.scale
         return self.left + x / self.scale - self.moved + self.slope * (row - self.fixed_row), self.above + row
@@ -118,7 +192,8 @@ def _chains(found: Boxes, major: NDArray[np.bool_]) -> list[list[int]]:
 def _with_minors(found: Boxes, chains: list[list[int]], minors: NDArray[np.int64]) -> list[list[int]]:
     """``chains`` with each small component in the chain it lies in or near; what is far from all is dropped.
 
-    The larger ones carry a chain on, so that a row of small noughts behind large digits belongs to it to the last. Flat ones
+    The larger ones carry a chain on, so that a row of small noughts behind large digits belongs to it to the last. Flat
+    ones
     over or under the digits are what is left of a faint ruled line, and dropped.
     """
     like_a_rule = found.width > REMAINS * found.height
@@ -133,7 +208,11 @@ def _with_minors(found: Boxes, chains: list[list[int]], minors: NDArray[np.int64
             for k, (top, bottom, left, right) in enumerate(bands):
                 height = bottom - top
                 highest, lowest = bodies[k] if like_a_rule[i] else (top - 0.2 * height, bottom + 0.2 * height)
-                if highest <= middle_y[i] <= lowest and left - height <= found.right[i] and found.left[i] <= right + height:
+                if (
+                    highest <= middle_y[i] <= lowest
+                    and left - height <= found.right[i]
+                    and found.left[i] <= right + height
+                ):
                     grown[k].append(i)
                     if found.height[i] >= CARRIES * height:
                         bands[k] = (top, bottom, min(left, found.left[i]), max(right, found.right[i]))
@@ -163,9 +242,11 @@ def _line(ink: Ink, labels: NDArray[np.int32], found: Boxes, chain: list[int], m
 
 
 def slant(ink: Ink) -> float:
-    """Pixels that upright strokes lean to the right for one down (negative: they lean like italics), less what needs no shear.
+    """Pixels that upright strokes lean to the right for one down (negative: they lean like italics), less what needs no
+    shear.
 
-    From the directions of edges that are nearer to upright than to level (Bozinovic & Srihari 1989 estimate it so): unlike
+    From the directions of edges that are nearer to upright than to level (Bozinovic & Srihari 1989 estimate it so):
+    unlike
     sums along columns they are not fooled by noughts in a row, of which one's left wall lies over the next one's right.
     """
     smooth = _smoothed(ink)

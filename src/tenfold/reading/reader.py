@@ -3,23 +3,147 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.bundle.files import BUILTIN
-from tenfold.bundle.loaded import Bundle
+from tenfold.bundle.manifest import BUILTIN
+from tenfold.bundle.predict import Bundle
 from tenfold.errors import UsageError
-from tenfold.reading.cleaning import cleaned, without_rules
-from tenfold.reading.cuts import find_seams
-from tenfold.reading.decoding import DEFAULT_COSTS, Costs, best_path
-from tenfold.reading.images import Grey, Picture, open_image
 from tenfold.reading.ink import InkMap, Polarity, ink_map
-from tenfold.reading.lines import LineInk, find_lines
-from tenfold.reading.normalise import FIELD, as_it_is, frame
-from tenfold.reading.results import Box, Digit, Line, Reading
-from tenfold.reading.segments import Segment, find_segments
+from tenfold.reading.lines import LineInk, cleaned, find_lines, without_rules
+from tenfold.reading.normalise import FIELD, Grey, Picture, as_it_is, frame, open_image
+from tenfold.reading.segmentation import DEFAULT_COSTS, Costs, Segment, best_path, find_seams, find_segments
+
+UNREAD = "?"
+"""Stands for what is no digit, or too doubtful to be called one."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle on the page: pixels from the upper left corner."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def as_list(self) -> list[int]:
+        return [self.x, self.y, self.width, self.height]
+
+
+@dataclass(frozen=True)
+class Digit:
+    """One digit, or what was taken for one.
+
+    Attributes:
+        label: the most probable class; "" if the picture is blank.
+        confidence: its probability, 0..1.
+        rejected: the confidence is below the bundle's threshold: not a digit, or unreadable.
+        blank: there is no ink.
+        box: where it is on the page.
+        probabilities: (K,) float32, in the order of the bundle's classes.
+        image: uint8 (H, W), what the model saw: 28 x 28 for MNIST's kind.
+    """
+
+    label: str
+    confidence: float
+    rejected: bool
+    blank: bool
+    box: Box
+    probabilities: NDArray[np.float32] = field(repr=False, compare=False)
+    image: NDArray[np.uint8] = field(repr=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        """The label; "?" if it was rejected, and "" if there is nothing."""
+        return "" if self.blank else UNREAD if self.rejected else self.label
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "label": self.label,
+            "confidence": round(self.confidence, 6),
+            "rejected": self.rejected,
+            "box": self.box.as_list(),
+        }
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of digits, from left to right."""
+
+    digits: tuple[Digit, ...]
+
+    @property
+    def text(self) -> str:
+        return "".join(digit.text for digit in self.digits)
+
+    @property
+    def confidence(self) -> float:
+        """The probability that all of it is right, if its digits err independently."""
+        return float(np.prod([digit.confidence for digit in self.digits]))
+
+    @property
+    def sure(self) -> bool:
+        """Whether no digit was rejected."""
+        return not any(digit.rejected for digit in self.digits)
+
+    @property
+    def box(self) -> Box:
+        left, top = min(d.box.x for d in self.digits), min(d.box.y for d in self.digits)
+        right, bottom = (
+            max(d.box.x + d.box.width for d in self.digits),
+            max(d.box.y + d.box.height for d in self.digits),
+        )
+        return Box(left, top, right - left, bottom - top)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "text": self.text,
+            "confidence": round(self.confidence, 6),
+            "sure": self.sure,
+            "box": self.box.as_list(),
+            "digits": [digit.as_dict() for digit in self.digits],
+        }
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one picture says.
+
+    Attributes:
+        lines: from top to bottom; none if the picture is blank.
+        width, height: of the picture, pixels.
+    """
+
+    lines: tuple[Line, ...]
+    width: int
+    height: int
+
+    @property
+    def text(self) -> str:
+        """The lines, one below the other."""
+        return "\n".join(line.text for line in self.lines)
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing was found."""
+        return not self.lines
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "text": self.text,
+            "blank": self.blank,
+            "width": self.width,
+            "height": self.height,
+            "lines": [line.as_dict() for line in self.lines],
+        }
 
 
 class Reader:
@@ -59,7 +183,9 @@ class Reader:
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
         if self.bundle.image_shape != (1, FIELD, FIELD):
             found = "x".join(map(str, self.bundle.image_shape))
-            raise UsageError(f"reading pictures needs a bundle for grey images of {FIELD} x {FIELD}; this one takes {found}")
+            raise UsageError(
+                f"reading pictures needs a bundle for grey images of {FIELD} x {FIELD}; this one takes {found}"
+            )
         if threshold is not None and not 0 <= threshold <= 1:
             raise UsageError(f"the threshold {threshold} is no confidence; expected 0..1")
         self.threshold = threshold if threshold is not None else self.bundle.manifest.reject_threshold or 0.0
@@ -70,7 +196,7 @@ class Reader:
         """What each picture shows, if it shows one digit: wherever it is, and however large.
 
         Raises:
-            DataError: not an image; see :func:`~tenfold.reading.images.open_image`.
+            DataError: not an image; see :func:`~tenfold.reading.normalise.open_image`.
         """
         greys = [open_image(picture) for picture in pictures]
         inks = [cleaned(ink_map(grey, self._polarity, tight=True)) for grey in greys]
@@ -83,7 +209,7 @@ class Reader:
         """Every digit in the picture, line by line.
 
         Raises:
-            DataError: not an image; see :func:`~tenfold.reading.images.open_image`.
+            DataError: not an image; see :func:`~tenfold.reading.normalise.open_image`.
         """
         grey = open_image(picture)
         return Reading(tuple(self._lines(grey)), grey.shape[1], grey.shape[0])
@@ -106,7 +232,9 @@ class Reader:
                 read.append(Line(tuple(self._digits(np.stack([s.image for s in chosen]), mine[path], boxes))))
         return read
 
-    def _digits(self, images: NDArray[np.uint8], probabilities: NDArray[np.float32], boxes: Sequence[Box]) -> list[Digit]:
+    def _digits(
+        self, images: NDArray[np.uint8], probabilities: NDArray[np.float32], boxes: Sequence[Box]
+    ) -> list[Digit]:
         found = []
         for image, values, box in zip(images, probabilities, boxes, strict=True):
             k, blank = int(values.argmax()), not image.any()
@@ -143,7 +271,8 @@ def read(picture: Picture, bundle: Bundle | str | Path = "builtin", *, threshold
     To read many, make one :class:`tenfold.Reader` and use it again.
 
     Args:
-        picture: a path, "-" for standard input, a data URL, an encoded image's bytes, or uint8 pixels (H, W) or (H, W, 3).
+        picture: a path, "-" for standard input, a data URL, an encoded image's bytes, or uint8 pixels (H, W) or (H, W,
+            3).
         bundle: what recognises digits: a bundle, a run, or the small one that comes with tenfold.
         threshold: reject digits with less confidence; by default what the bundle says.
 

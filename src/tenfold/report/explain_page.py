@@ -11,17 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.atomic import make_directory, write_bytes, write_text
-from tenfold.explanation.activations import LayerMaps
-from tenfold.explanation.explain import Explanation
-from tenfold.report.heat import over, tiles
+from tenfold.evaluation.attribution import Explanation, LayerMaps
+from tenfold.files import make_directory, write_bytes, write_text
 from tenfold.report.rendering import fill
-from tenfold.report.sections.explained import explained
-from tenfold.values.thumbnails import data_uri, png
+from tenfold.report.sections.mistakes import explained
+from tenfold.report.sprites import over, tiles
+from tenfold.values.display import data_uri, png
 
 
 def write_explanations(
-    found: Sequence[Explanation], path: Path, title: str, names: tuple[str, ...], filters: NDArray[np.float32] | None = None
+    found: Sequence[Explanation],
+    path: Path,
+    title: str,
+    names: tuple[str, ...],
+    filters: NDArray[np.float32] | None = None,
 ) -> Path:
     """Write the page; it needs nothing else and asks nobody.
 
@@ -39,7 +42,9 @@ def write_explanations(
     return path
 
 
-def render(found: Sequence[Explanation], title: str, names: tuple[str, ...], filters: NDArray[np.float32] | None = None) -> str:
+def render(
+    found: Sequence[Explanation], title: str, names: tuple[str, ...], filters: NDArray[np.float32] | None = None
+) -> str:
     """The page as text. See :func:`write_explanations`."""
     context: dict[str, Any] = {
         "title": title,
@@ -52,10 +57,14 @@ def render(found: Sequence[Explanation], title: str, names: tuple[str, ...], fil
     }
     if filters is not None:
         context["contents"].append(("filters", "Filters"))
-    return fill("explain.html.j2", context, scripts=("theme.js",), styles=("report.css", "explained.css"), purpose="the page")
+    return fill(
+        "explain.html.j2", context, scripts=("theme.js",), styles=("report.css", "explained.css"), purpose="the page"
+    )
 
 
-def write_pictures(found: Sequence[Explanation], folder: Path, filters: NDArray[np.float32] | None = None) -> list[Path]:
+def write_pictures(
+    found: Sequence[Explanation], folder: Path, filters: NDArray[np.float32] | None = None
+) -> list[Path]:
     """Write every picture of the page as PNG, replacing files of the same names; returns the files.
 
     Raises:

@@ -9,26 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.atomic import write_text
-from tenfold.evaluation.confidence import learn_confidence
+from tenfold.evaluation.calibration import learn_confidence
+from tenfold.files import write_text
 from tenfold.report.rendering import fill
 from tenfold.report.scored import TITLES, scored_sections
-from tenfold.report.sections import classes, record
-from tenfold.report.sections.confusion import share_label
-from tenfold.report.sections.ensemble import MOST
-from tenfold.report.sections.evolution import evolution
-from tenfold.report.sections.explained import explained
-from tenfold.report.sections.folds import folds
-from tenfold.report.sections.headline import headline
-from tenfold.report.sections.mistakes import Beside
-from tenfold.report.sections.training import training
+from tenfold.report.sections import performance, record
+from tenfold.report.sections.learning import MOST, evolution, training
+from tenfold.report.sections.mistakes import Beside, explained
+from tenfold.report.sections.performance import headline, share_label
+from tenfold.report.sections.record import folds
 from tenfold.report.sprites import sheet
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.run import Run
 
 if TYPE_CHECKING:  # it loads torch, which most pages do without
-    from tenfold.explanation.explain import Explanation
+    from tenfold.evaluation.attribution import Explanation
 
 SPLITS = {"test": "test", "holdout": "holdout", "validation": "validation", "out-of-fold": "oof"}
 """What the page calls each set of predictions, and the name it is stored under; what counts most comes first."""
@@ -45,7 +41,8 @@ def write_report(
 
     Args:
         run: with stored predictions called "test" or "validation", or a cross-validation.
-        datasets: the images behind the predictions of the same name ("out-of-fold" for a cross-validation), row for row.
+        datasets: the images behind the predictions of the same name ("out-of-fold" for a cross-validation), row for
+            row.
             A missing one costs the pictures. With "train", mistakes stand beside the training images they resemble.
         previews: uint8 (N, C, H, W), augmented training images to show.
         explanations: of the hardest images.
@@ -89,7 +86,8 @@ def render(
         "names": names,
         "long_names": any(len(name) > 3 for name in names),
         "headline": shown,
-        "leaked": bool(summary.get("leaked") or data.get("leaked")) or any(finding.severity == "leak" for finding in found),
+        "leaked": bool(summary.get("leaked") or data.get("leaked"))
+        or any(finding.severity == "leak" for finding in found),
         "left_out": run.left_out,
         "training": training(histories),
         "evolution": evolution(histories, len(names), predictions.get("validation")),
@@ -128,7 +126,7 @@ def render(
             how=run.recipe.ensemble.vote,
         )
     if "test" in predictions and predictions["test"].labels is None:
-        context["counts"] = classes.predicted_counts(predictions["test"].predicted, names)
+        context["counts"] = performance.predicted_counts(predictions["test"].predicted, names)
     return fill(
         "page.html.j2",
         context | {"contents": _contents(context)},
@@ -166,10 +164,12 @@ def _class_names(
     data: Mapping[str, Any], datasets: Mapping[str, Dataset], predictions: Mapping[str, Predictions]
 ) -> tuple[str, ...]:
     """K names: the training set's; an unlabelled test set may not know them. Numbers where nobody does."""
-    classes = next((made.probabilities.shape[1] for made in predictions.values()), 0)
+    performance = next((made.probabilities.shape[1] for made in predictions.values()), 0)
     known = [(data.get("train") or {}).get("class_names") or ()]
     known += [dataset.class_names for dataset in datasets.values()]
-    return next((tuple(map(str, names)) for names in known if len(names) == classes), tuple(map(str, range(classes))))
+    return next(
+        (tuple(map(str, names)) for names in known if len(names) == performance), tuple(map(str, range(performance)))
+    )
 
 
 def _optional(run: Run, name: str) -> dict[str, Any]:

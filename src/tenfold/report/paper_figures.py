@@ -1,4 +1,6 @@
-"""The figures of an exploration as PNG and SVG files, for papers: black on white, colours that survive colour blindness."""
+"""The figures of an exploration as PNG and SVG files, for papers: black on white, colours that survive colour
+blindness.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.atomic import make_directory, write_bytes
-from tenfold.data.drift import COMPARED, NAMES
+from tenfold.data.checks.drift import COMPARED, NAMES
 from tenfold.errors import missing_extra
 from tenfold.exploration.examine import Exploration, Map, averaged
-from tenfold.report.palette import colours
+from tenfold.files import make_directory, write_bytes
+from tenfold.report.sprites import colours
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,7 +90,9 @@ def _samples(found: Exploration) -> Figure:
     """The first thirty images, as the notebook shows them, each under its label or else its id."""
     train = found.splits["train"].take(range(min(30, len(found.splits["train"]))))
     titles = train.ids if train.labels is None else [train.class_names[label] for label in train.labels]
-    return _montage([_shown(image.astype(np.float64)) for image in train.images], 10, cell=0.6, titles=[str(t) for t in titles])
+    return _montage(
+        [_shown(image.astype(np.float64)) for image in train.images], 10, cell=0.6, titles=[str(t) for t in titles]
+    )
 
 
 def _ink(found: Exploration) -> Figure:
@@ -115,7 +119,9 @@ def _labels(found: Exploration) -> Figure:
     axes = figure.subplots()
     width = 0.8 / len(found.labels.counts)
     for place, (split, counts) in enumerate(found.labels.counts.items()):
-        axes.bar(np.arange(len(counts)) + place * width, counts / counts.sum(), width, label=split, color=colours(10)[place])
+        axes.bar(
+            np.arange(len(counts)) + place * width, counts / counts.sum(), width, label=split, color=colours(10)[place]
+        )
     axes.set_xticks(np.arange(len(_names(found))) + 0.4 - width / 2, _names(found))
     axes.set_xlabel("class")
     axes.set_ylabel("share of the images")
@@ -188,7 +194,9 @@ def _montage(
     return figure
 
 
-def _shown(image: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _shown(
+    image: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """(C, H, W) as matplotlib shows it: (H, W), or (H, W, 3) in 0..1."""
     return image[:3].transpose(1, 2, 0).clip(0, 255) / 255 if len(image) >= 3 else image[0]
 
@@ -201,7 +209,9 @@ def _explained_variance(found: Exploration) -> Figure:
     for share in MARKED:
         count = found.pca.components_for(share)
         axes.plot([count], [100 * share], "o", color=colours(1)[0], markersize=4)
-        axes.annotate(f"{count} for {share:.0%}", (count, 100 * share), (6, -10), textcoords="offset points", fontsize=8)
+        axes.annotate(
+            f"{count} for {share:.0%}", (count, 100 * share), (6, -10), textcoords="offset points", fontsize=8
+        )
     axes.set_xlabel("principal components")
     axes.set_ylabel("variance explained, %")
     axes.spines[["top", "right"]].set_visible(False)

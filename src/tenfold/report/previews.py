@@ -8,16 +8,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tenfold.augment import build
+from tenfold.augmentation import build
 from tenfold.training.loop import to_input
-from tenfold.training.seeding import generator
+from tenfold.training.state import generator
 from tenfold.values.recipe import AugmentSettings
 
 COUNT = 50
 """How many variants are shown where nobody says another number."""
 
 
-def variants(image: NDArray[np.uint8], steps: Sequence[AugmentSettings], seed: int, count: int = COUNT) -> NDArray[np.uint8]:
+def variants(
+    image: NDArray[np.uint8], steps: Sequence[AugmentSettings], seed: int, count: int = COUNT
+) -> NDArray[np.uint8]:
     """``count`` augmented copies (N, C, H, W) of ``image`` (C, H, W).
 
     Args:

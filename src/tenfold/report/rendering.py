@@ -4,11 +4,61 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tenfold.errors import missing_extra
-from tenfold.report.formats import FILTERS
+
+SPACE = "\u00a0"  # no-break, between a number and its unit
+DASH = "–"
+
+
+def percent(share: float | None, digits: int = 2) -> str:
+    """``0.99534`` as ``99.53 %``; a dash where it is unknown or undefined."""
+    return DASH if share is None or math.isnan(share) else f"{100 * share:.{digits}f}{SPACE}%"
+
+
+def decimal(value: float | None, digits: int = 4) -> str:
+    """``0.02178`` as ``0.0218``; a dash where it is unknown or undefined."""
+    return DASH if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def whole(value: int | None) -> str:
+    """``12345`` as ``12,345``; a dash where it is unknown."""
+    return DASH if value is None else f"{value:,}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as ``0.84 s``, ``41.2 s``, ``3 min 07 s`` or ``2 h 05 min``."""
+    if seconds is None:
+        return DASH
+    if seconds < 99.95:
+        return f"{seconds:.{1 if seconds >= 9.995 else 2}f}{SPACE}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}{SPACE}min {rest:02d}{SPACE}s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours}{SPACE}h {minutes:02d}{SPACE}min"
+
+
+def size(octets: float | None) -> str:
+    """Bytes as ``312 MB`` or ``1.4 GB``, in powers of 1000."""
+    if octets is None:
+        return DASH
+    for unit in ("B", "kB", "MB"):
+        if octets < 999.5:
+            return f"{octets:.0f}{SPACE}{unit}"
+        octets /= 1000
+    return f"{octets:.1f}{SPACE}GB"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 mistake``, ``1,204 mistakes``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+FILTERS = {f.__name__: f for f in (percent, decimal, whole, duration, size, plural)}
 
 
 def fill(

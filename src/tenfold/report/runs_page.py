@@ -1,4 +1,6 @@
-"""All runs of a folder as one HTML file: a table to sort and filter, their curves in one figure, links to their reports."""
+"""All runs of a folder as one HTML file: a table to sort and filter, their curves in one figure, links to their
+reports.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,119 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.atomic import write_text
-from tenfold.errors import IntegrityError
-from tenfold.evaluation.groups import group_runs
-from tenfold.evaluation.leaderboard import Row
-from tenfold.report.figures.axis import Tick, fitted, ticks, whole_ticks
-from tenfold.report.figures.curves import mean_of_members
-from tenfold.report.formats import percent
-from tenfold.report.palette import DARK, LIGHT
-from tenfold.report.rendering import fill
+from tenfold.errors import IntegrityError, printable
+from tenfold.evaluation.compare import Seeds
+from tenfold.evaluation.leaderboard import Estimate, Group, Row, group_runs
+from tenfold.files import write_text
+from tenfold.report.figures import Tick, fitted, mean_of_members, ticks, whole_ticks
+from tenfold.report.rendering import fill, percent
+from tenfold.report.sprites import DARK, LIGHT
 from tenfold.values.run import Run
+
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        **{character: "\\" + character for character in "&%$#_{}"},
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "<": "$<$",
+        ">": "$>$",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Texts below headings; the columns in ``right`` are set flush right."""
+
+    header: tuple[str, ...]
+    rows: list[list[str]]
+    right: tuple[str, ...] = ("members", "seeds", "seconds", "core-seconds")
+
+
+def run_table(rows: Sequence[Row]) -> Table:
+    """A row a run."""
+    header = (
+        "run",
+        "state",
+        "recipe",
+        "finished",
+        "members",
+        "validation",
+        "test",
+        "against the best",
+        "seconds",
+        "core-seconds",
+    )
+    return Table(header, [_of_run(row) for row in rows])
+
+
+def group_table(groups: Sequence[Group]) -> Table:
+    """A row a recipe."""
+    header = ("recipe", "seeds", "validation", "test", "against the best", "seconds", "core-seconds")
+    return Table(header, [_of_group(group) for group in groups])
+
+
+def markdown(table: Table) -> list[str]:
+    """The lines of a Markdown table."""
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    ruler = ["---:" if name in table.right else "---" for name in table.header]
+    return [line(cells) for cells in (table.header, ruler, *table.rows)]
+
+
+def latex(table: Table) -> list[str]:
+    """The lines of a LaTeX table that uses booktabs."""
+
+    def line(cells: Sequence[str]) -> str:
+        return " & ".join(cell.translate(_LATEX) for cell in cells) + r" \\"
+
+    columns = "".join("r" if name in table.right else "l" for name in table.header)
+    head = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", line(table.header), r"\midrule"]
+    return [*head, *map(line, table.rows), r"\bottomrule", r"\end{tabular}"]
+
+
+def _of_run(row: Row) -> list[str]:
+    state = f"{row.state}: {row.detail}" if row.detail and row.state != "external" else row.state
+    return [
+        *map(printable, (row.name, state + (", leaked" if row.leaked else ""), row.recipe or "", row.finished or "")),
+        "" if row.members is None else str(row.members),
+        _percent(row.validation),
+        _percent(row.test),
+        row.against_best,
+        "" if row.seconds is None else f"{row.seconds:,.0f}",
+        "" if row.core_seconds is None else f"{row.core_seconds:,.0f}",
+    ]
+
+
+def _of_group(group: Group) -> list[str]:
+    return [
+        printable(group.name),
+        str(len(group.runs)),
+        _seeds(group.validation),
+        _seeds(group.test),
+        group.against_best,
+        f"{group.seconds:,.0f}",
+        f"{group.core_seconds:,.0f}",
+    ]
+
+
+def _percent(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return ""
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.accuracy:.2%}"
+    return f"{estimate.accuracy:.2%} [{estimate.low:.2%}, {estimate.high:.2%}]"
+
+
+def _seeds(seeds: Seeds | None) -> str:
+    if seeds is None:
+        return ""
+    return f"{seeds.mean:.2%} ± {seeds.deviation:.2%}" if seeds.number > 1 else f"{seeds.mean:.2%}"
+
 
 PAGE = "runs.html"
 FIGURES = {"Validation error": "validation_accuracy", "Validation loss": "validation_loss"}
@@ -82,7 +187,11 @@ def render(folder: Path, rows: Sequence[Row]) -> str:
     sections = [("recipes", "Recipes", groups), ("curves", "Curves", context["overlays"]), ("runs", "Runs", True)]
     context["contents"] = [(anchor, title) for anchor, title, present in sections if present]
     return fill(
-        "runs.html.j2", context, scripts=("theme.js", "runs.js"), styles=("report.css", "runs.css"), purpose="the page of runs"
+        "runs.html.j2",
+        context,
+        scripts=("theme.js", "runs.js"),
+        styles=("report.css", "runs.css"),
+        purpose="the page of runs",
     )
 
 
@@ -108,7 +217,9 @@ def overlay(
         places = [(x.place(i + 1), 100 - y.place(float(v))) for i, v in enumerate(mean) if np.isfinite(v)]
         return " ".join(f"{a:g},{b:.2f}" for a, b in places)
 
-    label: Callable[[float], str] = (lambda v: percent(v, 1 if v >= 0.01 else 2)) if "error" in title else (lambda v: f"{v:.3g}")
+    label: Callable[[float], str] = (
+        (lambda v: percent(v, 1 if v >= 0.01 else 2)) if "error" in title else (lambda v: f"{v:.3g}")
+    )
     return Overlay(
         title,
         [Line(name, points(mean), colours.get(name, 0)) for name, mean in means.items()],

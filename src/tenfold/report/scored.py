@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.evaluation.confidence import Confidence
+from tenfold.evaluation.calibration import Confidence
 from tenfold.evaluation.metrics import confusion_matrix
-from tenfold.report.sections import classes
-from tenfold.report.sections.confidence import confidence_section
-from tenfold.report.sections.confusion import LARGEST, confusion
-from tenfold.report.sections.ensemble import ensemble
+from tenfold.report.sections import performance
+from tenfold.report.sections.certainty import confidence_section
+from tenfold.report.sections.learning import ensemble
 from tenfold.report.sections.mistakes import Beside, hardest, mistakes, read_right, suspects
+from tenfold.report.sections.performance import LARGEST, confusion
 from tenfold.values.predictions import Predictions
 
 TITLES = {
@@ -65,5 +65,5 @@ def scored_sections(
         "suspects": suspects(made, beside),
         "confidence": confidence_section(split, made, learnt, validation),
         "ensemble": ensemble(made, members, how),
-        "classes": classes.class_table(matrix, names),
+        "classes": performance.class_table(matrix, names),
     }

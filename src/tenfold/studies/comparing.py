@@ -62,7 +62,7 @@ def compare(
         return compare_seeds(*made)
     result = compare_predictions(made[0][0], made[1][0])
     if out is not None:
-        from tenfold.report.compare_page import write_comparison
+        from tenfold.report.model_pages import write_comparison
 
         names = sides[0][0].name, sides[1][0].name
         data, reason = _images(sides[0][0].source, on)
@@ -101,7 +101,9 @@ def _predictions(source: Run | Predictions, on: On) -> Predictions:
     if isinstance(source, Predictions):
         return source
     if not source.has_predictions(on):
-        raise UsageError(f"{source.path} has no {on} predictions; choose others with --on, or finish it: tenfold run --resume")
+        raise UsageError(
+            f"{source.path} has no {on} predictions; choose others with --on, or finish it: tenfold run --resume"
+        )
     return source.predictions(on)
 
 
@@ -124,8 +126,9 @@ def _check_same_data(sides: Sequence[_Found], on: On) -> None:
     for name, fingerprint in known.items():
         if first and fingerprint != first[1]:
             raise UsageError(
-                f"{first[0]} and {name} predicted different {on} images: the fingerprints of their {role} data are "
-                f"{first[1][:16]} and {fingerprint[:16]}; expected the same rows - train both with the same --train and --test"
+                f"{first[0]} and {name} predicted different {on} images: the fingerprints of their {role} data are"
+                f" {first[1][:16]} and {fingerprint[:16]}; expected the same rows - train both with the same --train"
+                " and --test"
             )
 
 

@@ -7,24 +7,23 @@ from pathlib import Path
 
 import numpy as np
 
-from tenfold.bundle.files import bundle_folder, model_bytes
-from tenfold.bundle.inputs import read_input
-from tenfold.bundle.loaded import Bundle
-from tenfold.bundle.votes import member_probabilities
+from tenfold.bundle.manifest import bundle_folder, model_bytes
+from tenfold.bundle.pieces import read_input
+from tenfold.bundle.predict import Bundle
+from tenfold.bundle.verification import member_probabilities
+from tenfold.data import ReadOptions, Role
 from tenfold.data.checks import Finding, leakage
 from tenfold.data.fetch import FetchedSource
 from tenfold.data.load import load, named_sources
-from tenfold.data.options import ReadOptions, Role
 from tenfold.data.sources import SOURCES
 from tenfold.errors import DataError, IntegrityError, Problem, TenfoldError
-from tenfold.evaluation.confidence import Confidence, learn_confidence
+from tenfold.evaluation.calibration import TARGET, Confidence, learn_confidence
 from tenfold.evaluation.evaluated import Evaluation
-from tenfold.evaluation.rejection import TARGET
 from tenfold.evaluation.robustness import Robustness
 from tenfold.evaluation.robustness import robustness as measure
-from tenfold.exploration.progress import ProgressLines
+from tenfold.exploration.examine import ProgressLines
 from tenfold.pipeline import MEMORY, Settings
-from tenfold.pipeline.sources import images_behind, load_again
+from tenfold.pipeline.session import images_behind, load_again
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.run import Run
@@ -78,7 +77,9 @@ def evaluate(
         >>> tenfold.evaluate("runs/RUN", "mnist").score.accuracy  # doctest: +ELLIPSIS
         0...
     """
-    bundle = model if isinstance(model, Bundle) else Bundle.open(model.path if isinstance(model, Run) else model, threads)
+    bundle = (
+        model if isinstance(model, Bundle) else Bundle.open(model.path if isinstance(model, Run) else model, threads)
+    )
     run = None if isinstance(model, Bundle) else _run_behind(model)
     read = data if isinstance(data, Dataset) else read_input(data, bundle, options, role)
     _insist_on_labels(read, data)
@@ -99,19 +100,21 @@ def evaluate(
         robustness=_robustness(bundle, read, robustness, robustness_images, progress) if robustness else None,
     )
     if out is not None:
-        from tenfold.report.evaluation_page import write_evaluation
+        from tenfold.report.model_pages import write_evaluation
 
         write_evaluation(found, Path(out), read.images, learnt_from)
     if csv is not None:
-        from tenfold.atomic import write_text
-        from tenfold.bundle.answers import answers_csv
+        from tenfold.bundle.submission import answers_csv
+        from tenfold.files import write_text
 
         threshold = found.confidence.reject_threshold if found.confidence else None
         write_text(Path(csv), answers_csv(made, bundle.class_names, found.members, threshold))
     return found
 
 
-def _robustness(bundle: Bundle, read: Dataset, wanted: bool | Sequence[str], limit: int | None, progress: bool) -> Robustness:
+def _robustness(
+    bundle: Bundle, read: Dataset, wanted: bool | Sequence[str], limit: int | None, progress: bool
+) -> Robustness:
     names = [] if isinstance(wanted, bool) else wanted
     return measure(bundle.predict_proba, read, names, limit=limit, progress=ProgressLines() if progress else None)
 
@@ -122,7 +125,9 @@ def _insist_on_labels(read: Dataset, data: str | Path | Dataset) -> None:
         raise DataError(Problem(where, "no images", "one or more"))
     if read.labels is None:
         raise DataError(
-            Problem(where, "images without labels", "labels to judge the answers by", hint="`tenfold predict` needs none")
+            Problem(
+                where, "images without labels", "labels to judge the answers by", hint="`tenfold predict` needs none"
+            )
         )
 
 

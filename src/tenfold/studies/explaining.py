@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tenfold.environment import require_training
 from tenfold.errors import UsageError, printable
-from tenfold.evaluation.mistakes import hardest_rows
-from tenfold.explanation.explain import Explanation, explain_image
+from tenfold.evaluation.attribution import Explanation, explain_image
+from tenfold.evaluation.metrics import hardest_rows
+from tenfold.runtime import require_training
 from tenfold.studies.images import On, images_of
 from tenfold.values.dataset import Dataset
 from tenfold.values.run import Run
@@ -52,7 +52,7 @@ def explain(
         ((1, 28, 28), (28, 28))
     """
     require_training()
-    from tenfold.models.fitted import Fitted
+    from tenfold.models._fitted import Fitted
     from tenfold.training.member import load_member
 
     run = run if isinstance(run, Run) else Run(run)
@@ -67,13 +67,15 @@ def explain(
     network = load_member(home, number, data.image_shape, len(names))
     if isinstance(network, Fitted):
         kind = home.recipe.model_of(number).kind
-        raise UsageError(f"member {member} is a model of the kind {kind!r}, which has no layers to look into; choose a network")
+        raise UsageError(
+            f"member {member} is a model of the kind {kind!r}, which has no layers to look into; choose a network"
+        )
     found = [
         explain_image(network, data.images[row], data.ids[row], None if data.labels is None else int(data.labels[row]))
         for row in rows
     ]
     if out is not None or figures is not None:
-        from tenfold.explanation.activations import first_filters
+        from tenfold.evaluation.attribution import first_filters
         from tenfold.report.explain_page import write_explanations, write_pictures
 
         if out is not None:
@@ -90,14 +92,16 @@ def _rows(run: Run, data: Dataset, ids: Sequence[object], hardest: int, on: On) 
     if missing:
         first, last = data.ids[0], data.ids[-1]
         raise UsageError(
-            f"there is no {on} image with the id {printable(missing[0])}; the {len(data):,} ids go from {printable(first)} to "
-            f"{printable(last)}; the report shows those of the mistakes"
+            f"there is no {on} image with the id {printable(missing[0])}; the {len(data):,} ids go from"
+            f" {printable(first)} to {printable(last)}; the report shows those of the mistakes"
         )
     rows = [known[str(wanted)] for wanted in ids]
     if hardest:
         made = run.predictions(on)
         if made.labels is None:
-            raise UsageError(f"which {on} images are hardest cannot be said without their labels; name images with --id")
+            raise UsageError(
+                f"which {on} images are hardest cannot be said without their labels; name images with --id"
+            )
         rows += hardest_rows(made.labels, made.probabilities, hardest).tolist()
     if not rows:
         raise UsageError("no image was named; pass --id ID, or --hardest 6")

@@ -7,13 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from tenfold.api import Source, source_name
+from tenfold.data import ReadOptions, Role
 from tenfold.data.load import load
-from tenfold.data.options import ReadOptions, Role
 from tenfold.errors import UsageError
-from tenfold.evaluation.suspects import suspected_labels
-from tenfold.exploration.examine import Exploration, examine
+from tenfold.evaluation.label_issues import suspected_labels
+from tenfold.exploration.examine import Exploration, ProgressLines, examine
 from tenfold.exploration.maps import method
-from tenfold.exploration.progress import ProgressLines
 from tenfold.pipeline import DEFAULTS
 from tenfold.studies.seen import predictions_for
 from tenfold.values.dataset import Dataset
@@ -41,7 +40,8 @@ def explore(
         test: likewise; compared with ``data`` and shown beside it.
         out: the page; replaced if it is there. None writes none.
         figures: a folder for each figure as PNG and SVG.
-        maps: "tsne", "umap" and "pacmap", the first to be shown first; they take most of the time. The first two principal
+        maps: "tsne", "umap" and "pacmap", the first to be shown first; they take most of the time. The first two
+            principal
             components are always a map.
         as_notebook: make the t-SNE map with the notebook's settings, which take several times as long.
         oof: look for wrong labels, too, as :func:`tenfold.review_labels` does with it.
@@ -72,7 +72,7 @@ def explore(
     suspected = [] if oof is None else [suspected_labels(train, predictions_for(train, oof)).finding()]
     found = examine(train, test, maps=methods, further=suspected, progress=ProgressLines() if progress else None)
     if out is not None:
-        from tenfold.report.data_page import write_data_page
+        from tenfold.report.explore_page import write_data_page
 
         write_data_page(found, Path(out), _title(data))
     if figures is not None:

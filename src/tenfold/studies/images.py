@@ -6,7 +6,7 @@ from typing import Literal
 
 from tenfold.errors import UsageError
 from tenfold.pipeline import Settings
-from tenfold.pipeline.sources import images_behind, load_again
+from tenfold.pipeline.session import images_behind, load_again
 from tenfold.values.dataset import Dataset
 from tenfold.values.run import Run
 

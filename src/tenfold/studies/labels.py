@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tenfold.data import ReadOptions, Role
 from tenfold.data.load import load
-from tenfold.data.options import ReadOptions, Role
-from tenfold.evaluation.suspects import Suspects, suspected_labels
+from tenfold.evaluation.label_issues import Suspects, suspected_labels
 from tenfold.studies.seen import predictions_for
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
@@ -53,7 +53,7 @@ def review_labels(
     read = data if isinstance(data, Dataset) else load(data, role, options)
     found = suspected_labels(read, predictions_for(read, oof))
     if out is not None:
-        from tenfold.report.label_page import write_label_page
+        from tenfold.report.question_pages import write_label_page
 
         write_label_page(found, Path(out), None if isinstance(data, Dataset) else str(data), most)
     return found

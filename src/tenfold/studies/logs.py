@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tenfold.errors import DataError, Problem, ResourceError
-from tenfold.evaluation.external import ExternalEntry, write_external
+from tenfold.evaluation.leaderboard import ExternalEntry, write_external
 
 LARGEST = 16 << 20
 _NAMES = {  # how logs call a field -> how we do
@@ -71,7 +71,9 @@ def import_log(
     width = len(str(len(rows)))  # so that names sort as numbers do
     entries = [_entry(path, log, width, number, row, fields, counts) for number, (row, fields) in enumerate(rows, 1)]
     if not entries:
-        raise DataError(Problem(path, "no experiments", "[[experiment]] tables, or a CSV file with a line an experiment"))
+        raise DataError(
+            Problem(path, "no experiments", "[[experiment]] tables, or a CSV file with a line an experiment")
+        )
     write_external(Path(runs), log, entries)
     return entries
 
@@ -116,11 +118,18 @@ def _csv_rows(path: Path, text: str) -> list[tuple[int | None, Mapping[str, Any]
         for fields in reader:
             if None in fields:
                 raise DataError(
-                    Problem(path, f"{len(header) + len(fields[None])} cells", f"{len(header)} as in line 1", row=reader.line_num)
+                    Problem(
+                        path,
+                        f"{len(header) + len(fields[None])} cells",
+                        f"{len(header)} as in line 1",
+                        row=reader.line_num,
+                    )
                 )
             rows.append((reader.line_num, {key: value for key, value in fields.items() if value not in (None, "")}))
     except csv.Error as error:
-        raise DataError(Problem(path, f"no valid CSV ({error})", "one line an experiment", row=reader.line_num)) from error
+        raise DataError(
+            Problem(path, f"no valid CSV ({error})", "one line an experiment", row=reader.line_num)
+        ) from error
     return rows
 
 
@@ -130,7 +139,13 @@ def _known(name: str) -> str:
 
 
 def _entry(
-    path: Path, log: str, width: int, number: int, row: int | None, fields: Mapping[str, Any], counts: Mapping[str, int | None]
+    path: Path,
+    log: str,
+    width: int,
+    number: int,
+    row: int | None,
+    fields: Mapping[str, Any],
+    counts: Mapping[str, int | None],
 ) -> ExternalEntry:
     given = {_known(name): value for name, value in fields.items()}
     known = {name: given[name] for name in _FIELDS if name in given}
@@ -159,5 +174,7 @@ def _share(path: Path, row: int | None, name: str, value: Any) -> float:
         number = float("nan")
     share = number / 100 if text.endswith("%") or number > 1 else number
     if not 0 <= share <= 1:
-        raise DataError(Problem(path, f"{name} = {value!r}", "a share such as 0.9936, or a percentage such as 99.36", row=row))
+        raise DataError(
+            Problem(path, f"{name} = {value!r}", "a share such as 0.9936, or a percentage such as 99.36", row=row)
+        )
     return share

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tenfold.data.files import open_stream
-from tenfold.data.options import GIB
+from tenfold.data import GIB
+from tenfold.data.streams import open_stream
 from tenfold.errors import DataError, IntegrityError, Problem, UsageError
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
@@ -53,11 +53,14 @@ def _of_run(data: Dataset, run: Run) -> Predictions:
         name = "test"
     else:
         raise IntegrityError(
-            f"{run.path} was trained and tested on other data: the fingerprint here is {data.fingerprint()[:16]}, there "
+            f"{run.path} was trained and tested on other data: the fingerprint here is {data.fingerprint()[:16]},"
+            " there "
             + " and ".join(f"{role} has {fingerprint[:16]}" for role, fingerprint in known.items() if fingerprint)
         )
     if not run.has_predictions(name):
-        raise UsageError(f"{run.path} has no predictions of rows that it did not learn from; cross-validate: tenfold cv")
+        raise UsageError(
+            f"{run.path} has no predictions of rows that it did not learn from; cross-validate: tenfold cv"
+        )
     return run.predictions(name)
 
 
@@ -103,5 +106,7 @@ def _probabilities(path: Path, row: int, cells: list[str], places: list[int], na
         except ValueError:
             value = float("nan")
         if not 0 <= value <= 1:
-            raise DataError(Problem(path, repr(cells[place]), "a probability, 0..1", row=row, column=place + 1, column_name=name))
+            raise DataError(
+                Problem(path, repr(cells[place]), "a probability, 0..1", row=row, column=place + 1, column_name=name)
+            )
         yield value

@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tenfold import pipeline
-from tenfold.atomic import make_directory, write_json, write_text
-from tenfold.environment import require_training
 from tenfold.errors import IntegrityError, Stopped, UsageError
-from tenfold.evaluation.groups import Group, group_runs
-from tenfold.evaluation.leaderboard import Row, leaderboard
+from tenfold.evaluation.leaderboard import Group, Row, group_runs, leaderboard
 from tenfold.executors import EXECUTORS, Context, Json, at_once
+from tenfold.files import make_directory, write_json, write_text
 from tenfold.pipeline import Listener, Settings
-from tenfold.recipes import FOLDER, find_recipe
+from tenfold.runtime import require_training
 from tenfold.studies.progress import StudyLines, study_listener
 from tenfold.studies.tracked import tracked_study
-from tenfold.values.recipe import Recipe, load_recipe, parse_recipe
+from tenfold.values.recipe import FOLDER, Recipe, find_recipe, load_recipe, parse_recipe
 from tenfold.values.run import Run, list_runs
 
 
@@ -95,7 +93,8 @@ def study(
     listener.begins(len(plan), len(plan) - len(waiting), parallel)
     stages = "run" if reports else "train"
     tasks = [
-        {"recipe": recipe.to_toml(), "folder": str(folder.resolve()), "device": device, "stages": stages} for recipe in waiting
+        {"recipe": recipe.to_toml(), "folder": str(folder.resolve()), "device": device, "stages": stages}
+        for recipe in waiting
     ]
     try:
         EXECUTORS.get(executor)(parallel).map(
@@ -212,8 +211,7 @@ def _identity(recipe: Recipe) -> tuple[str, ...]:
 
 def _written(folder: Path) -> Study:
     """The leaderboard, in memory and as files."""
-    from tenfold.report.run_tables import group_table, markdown, run_table
-    from tenfold.report.runs_page import write_runs_page
+    from tenfold.report.runs_page import group_table, markdown, run_table, write_runs_page
 
     rows = leaderboard(folder)
     groups = group_runs(rows)

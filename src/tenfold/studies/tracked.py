@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tenfold.studies.progress import StudyLines
-from tenfold.tracking.listener import connected
-from tenfold.tracking.told import Told, member_name
+from tenfold.tracking._listener import Told, connected, member_name
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
 

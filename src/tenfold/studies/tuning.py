@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tenfold.api import Source, heard_by, prepared
-from tenfold.data.options import ReadOptions
+from tenfold.data import ReadOptions
 from tenfold.pipeline import DEFAULTS, Listener, Settings
-from tenfold.tracking.listener import tracked
+from tenfold.tracking._listener import tracked
 from tenfold.tuning import search
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run

@@ -1,6 +1,7 @@
 """Runs in other people's trackers, as they happen: curves, parameters and artefacts, a file a tracker.
 
-A tracker gets copies. Everything stands in the run directory, with a tracker or without one, and no tracker can stop a training.
+A tracker gets copies. Everything stands in the run directory, with a tracker or without one, and no tracker can stop a
+training.
 """
 
 from __future__ import annotations

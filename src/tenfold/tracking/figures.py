@@ -42,8 +42,12 @@ def final_figures(run: Run) -> dict[str, float]:
     found: dict[str, float] = {}
     for split in ("test", "validation"):
         figures = summary.get(split) or {}
-        found |= {f"{split}/{name}": float(figures[name]) for name in ("accuracy", "low", "high", "errors") if name in figures}
-    found |= {name: float(summary[name]) for name in ("mean", "deviation", "core_seconds") if summary.get(name) is not None}
+        found |= {
+            f"{split}/{name}": float(figures[name]) for name in ("accuracy", "low", "high", "errors") if name in figures
+        }
+    found |= {
+        name: float(summary[name]) for name in ("mean", "deviation", "core_seconds") if summary.get(name) is not None
+    }
     found["seconds"] = float(summary["seconds"]["total"])
     return found
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tenfold.atomic import make_directory
 from tenfold.errors import ResourceError, UsageError, missing_extra, printable
+from tenfold.files import make_directory
 from tenfold.tracking import Tracker
 from tenfold.tracking.figures import epoch_figures, final_figures, parameters, title
 from tenfold.values.run import Run
@@ -64,7 +64,9 @@ class Mlflow(Tracker):
         try:
             self._client = MlflowClient(self.uri)
             known = self._client.get_experiment_by_name(EXPERIMENT)
-            self._experiment = known.experiment_id if known else self._client.create_experiment(EXPERIMENT, self._artefacts())
+            self._experiment = (
+                known.experiment_id if known else self._client.create_experiment(EXPERIMENT, self._artefacts())
+            )
         except (MlflowException, OSError, ValueError) as error:
             reason = printable(str(error).partition("\n")[0])[:200]
             raise ResourceError(f"--track mlflow: {printable(self.uri)} cannot be used: {reason}") from error
@@ -84,10 +86,15 @@ class Mlflow(Tracker):
             "claim": run.recipe.claim,
         }
         if (run.path / "data.json").is_file():
-            tags |= {"data": str(run.data["train"]["source"]), "data_fingerprint": str(run.data["train"]["fingerprint"])}
+            tags |= {
+                "data": str(run.data["train"]["source"]),
+                "data_fingerprint": str(run.data["train"]["fingerprint"]),
+            }
         self._id = self._client.create_run(self._experiment, run_name=title(run)).info.run_id
         params = [Param(_name(name), value[:LONGEST]) for name, value in parameters(run).items()]
-        self._client.log_batch(self._id, params=params, tags=[RunTag(key, value) for key, value in tags.items() if value])
+        self._client.log_batch(
+            self._id, params=params, tags=[RunTag(key, value) for key, value in tags.items() if value]
+        )
 
     def epoch(self, name: str, row: Mapping[str, Any]) -> None:
         """A point of each curve, as ``member00/loss/train``."""
@@ -112,7 +119,9 @@ class Mlflow(Tracker):
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self._client.log_batch(self._id, metrics=[Metric(_name(name), value, now, step) for name, value in figures.items()])
+        self._client.log_batch(
+            self._id, metrics=[Metric(_name(name), value, now, step) for name, value in figures.items()]
+        )
 
     def _artefacts(self) -> str | None:
         """Beside a database file; a server has its own place."""

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.atomic import make_directory
 from tenfold.data.cache import stored
 from tenfold.data.splits import duplicate_groups, stratified_folds
 from tenfold.errors import IntegrityError
-from tenfold.training.seeding import derive
-from tenfold.training.train import combine, hold_out, save_split, used_rows
+from tenfold.files import make_directory
+from tenfold.training.ensemble import combine, hold_out, save_split, used_rows
+from tenfold.training.state import derive
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
@@ -48,7 +48,8 @@ class Fold:
 
 
 def make_folds(recipe: Recipe, train: Dataset, count: int) -> list[Fold]:
-    """Deal the rows that the recipe uses: stratified, exact copies of an image in one fold, a function of the seed alone.
+    """Deal the rows that the recipe uses: stratified, exact copies of an image in one fold, a function of the seed
+    alone.
 
     Raises:
         UsageError: ``count`` is less than 2, or more than there are different images.

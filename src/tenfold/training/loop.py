@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,16 +15,79 @@ from torch import nn
 from torch.nn import functional as F
 
 from tenfold.errors import Stopped, UsageError
-from tenfold.training.device import has_bfloat16
-from tenfold.training.progressive import shrunk
-from tenfold.training.pruning import kept
+from tenfold.training.optimisers import learning_rate
 from tenfold.training.replicas import ALONE, Replicas
-from tenfold.training.schedule import learning_rate
-from tenfold.training.seeding import derive, generator
-from tenfold.training.selective import hardest
-from tenfold.training.state import TrainingState, load_weights, weights_of
+from tenfold.training.state import TrainingState, derive, generator, has_bfloat16, load_weights, weights_of
 from tenfold.values.predictions import PROBABILITY_FLOOR
-from tenfold.values.recipe import Recipe, TrainSettings
+from tenfold.values.recipe import Pruning, Recipe, TrainSettings
+
+
+def shrunk(images: torch.Tensor, size: int) -> torch.Tensor:
+    """float32 images (B, C, H, W) as (B, C, ``size``, ``size``), interpolated without aliasing, channels last.
+
+    Progressive resizing (Howard 2018; Tan & Le 2021, arXiv:2104.00298, who also strengthen the augmentation
+    as images grow). The network must take images of either size: it ends with GAP or GMP, not with FLAT.
+    """
+    small = F.interpolate(images, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+    return small.contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def hardest(
+    network: nn.Module, images: torch.Tensor, labels: torch.Tensor, share: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The images with the largest losses, in the order in which they stood.
+
+    Selective backprop (Jiang et al. 2019, arXiv:1910.00762), which takes the paper's chance to be chosen
+    as certainty, so that every batch has the same size. The losses are those of the network as it would
+    predict: without dropout, and with running batch-norm statistics, which see all images only before
+    the selection begins.
+
+    Args:
+        network: in training mode, and left so.
+        images: (B, C, H, W), augmented.
+        labels: (B,).
+        share: of the images, rounded to the nearest whole number, at least one.
+    """
+    network.eval()
+    losses = F.cross_entropy(network(images), labels, reduction="none")
+    network.train()
+    count = max(1, round(share * len(labels)))
+    rows = losses.argsort(descending=True, stable=True)[:count].sort().values
+    return images[rows].contiguous(memory_format=torch.channels_last), labels[rows]
+
+
+def kept(losses: torch.Tensor, settings: Pruning, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """The rows that an epoch learns from, and how much each of all N rows counts.
+
+    InfoBatch (Qin et al. 2023, arXiv:2303.04947): of the images whose loss is below the mean a share is left out,
+    drawn anew each time, and those that stay count for them, so that gradients stay what they were on average.
+
+    Args:
+        losses: (N,), each image's loss when it was last learnt from; infinite before.
+        settings: the share.
+        generator: decides which.
+
+    Returns:
+        (rows (M,) in order, weights float32 (N,)).
+    """
+    known = losses.isfinite()
+    easy = known & (losses < losses[known].mean()) if known.any() else known
+    left_out = easy & (torch.rand(len(losses), generator=generator) < settings.share)
+    weights = torch.where(easy, 1 / (1 - settings.share), 1.0).to(torch.float32)
+    return (~left_out).nonzero()[:, 0], weights
+
+
+def predict_shifted(network: nn.Module, images: torch.Tensor, offsets: Sequence[tuple[int, int]]) -> torch.Tensor:
+    """Class probabilities, float32 (N, K): the mean over the ``offsets`` (down, right), in pixels, of uint8 ``images``.
+
+    What comes in from outside is 0. It costs as many predictions as there are offsets.
+    """
+    total = torch.zeros(())
+    for down, right in offsets:
+        total = total + predict_proba(network, F.pad(images, (right, -right, down, -down)))
+    return total / len(offsets)
+
 
 Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
@@ -178,7 +241,9 @@ def _end_epoch(state: TrainingState, held: Rows, rate: float, recipe: Recipe) ->
     if len(held):
         probabilities = predict_proba(state.network, held.images, weights=state.current_weights())
         row["validation_accuracy"] = float((probabilities.argmax(1) == held.labels).double().mean())
-        row["validation_loss"] = float(F.nll_loss(probabilities.clamp_min(PROBABILITY_FLOOR).log().double(), held.labels))
+        row["validation_loss"] = float(
+            F.nll_loss(probabilities.clamp_min(PROBABILITY_FLOOR).log().double(), held.labels)
+        )
         row["validation_mistakes"] = _mistakes(held.labels, probabilities.argmax(1))
         _compare_with_best(state, row, recipe)
     position.history.append(row)
@@ -188,7 +253,9 @@ def _end_epoch(state: TrainingState, held: Rows, rate: float, recipe: Recipe) ->
 
 
 def _mistakes(labels: torch.Tensor, predicted: torch.Tensor) -> list[list[int]]:
-    """[true class, predicted class, images] of each pair that was confused: the confusion matrix without its diagonal."""
+    """[true class, predicted class, images] of each pair that was confused: the confusion matrix without its
+    diagonal.
+    """
     wrong = labels != predicted
     pairs = zip(labels[wrong].tolist(), predicted[wrong].tolist(), strict=True)
     return [[*pair, count] for pair, count in sorted(Counter(pairs).items())]
@@ -219,7 +286,9 @@ def _compare_with_best(state: TrainingState, row: dict[str, Any], recipe: Recipe
 
 
 def arithmetic(settings: TrainSettings, device: torch.device) -> torch.autocast:
-    """The context in which convolutions and matrix products are computed as ``train.precision`` says; weights stay float32."""
+    """The context in which convolutions and matrix products are computed as ``train.precision`` says; weights stay
+    float32.
+    """
     half = settings.precision == "bfloat16" or (settings.precision == "auto" and has_bfloat16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=half)
 

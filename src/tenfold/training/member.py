@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +19,95 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn import functional as F
 
-from tenfold.atomic import make_directory, refused, write_json, write_text
-from tenfold.augment import build as build_augmentation
+from tenfold.augmentation import build as build_augmentation
 from tenfold.data.cache import open_stored
 from tenfold.data.splits import stratified_split
-from tenfold.environment import instruction_set, version
 from tenfold.errors import IntegrityError, ResourceError, Stopped
 from tenfold.executors import Context
+from tenfold.files import make_directory, refused, write_json, write_text
 from tenfold.models import build as build_model
-from tenfold.models.fitted import Fitted
-from tenfold.training.at_once import fit_at_once
-from tenfold.training.checkpoint import load_newest, load_weights_file, save_checkpoint, save_weights, weights_sha256
-from tenfold.training.device import own_device, pick_device, prepare
-from tenfold.training.loop import Rows, fit
-from tenfold.training.optimizer import build_optimizer
-from tenfold.training.replicas import ALONE, PATIENCE, Replicas, join, leave
-from tenfold.training.replicated import train_together
-from tenfold.training.seeding import derive
-from tenfold.training.shifts import predict_shifted
-from tenfold.training.state import TrainingState, load_weights
+from tenfold.models._fitted import Fitted, Work
+from tenfold.runtime import instruction_set, version
+from tenfold.training.loop import Rows, fit, predict_proba, predict_shifted
+from tenfold.training.optimisers import build_optimizer
+from tenfold.training.replicas import ALONE, PATIENCE, Replicas, join, leave, train_together
+from tenfold.training.state import (
+    TrainingState,
+    derive,
+    load_newest,
+    load_weights,
+    load_weights_file,
+    own_device,
+    pick_device,
+    prepare,
+    save_checkpoint,
+    save_weights,
+    weights_sha256,
+)
 from tenfold.values.dataset import Dataset
-from tenfold.values.json_object import read_json_object
-from tenfold.values.predictions import Predictions
+from tenfold.values.predictions import PROBABILITY_FLOOR, Predictions
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
+from tenfold.values.serialisation import read_json_object
+
+
+def fit_at_once(
+    state: TrainingState,
+    train: Rows,
+    held: Rows,
+    seed: int,
+    member: int,
+    threads: int,
+    *,
+    emit: Callable[[dict[str, Any]], None],
+    should_stop: Callable[[], bool],
+) -> None:
+    """Fit the :class:`~tenfold.models._fitted.Fitted` network of ``state``; its history gets one row, for epoch 1.
+
+    Args:
+        state: changed in place.
+        train: rows to learn from.
+        held: rows held out; only for the history.
+        seed: the recipe's.
+        member: number of this member; part of every seed.
+        threads: how many compute.
+        emit: gets ``{"fitting": what, "done": n, "total": m}``, and the history's row at the end.
+        should_stop: asked between parts.
+
+    Raises:
+        Stopped: ``should_stop`` said so; a fit that goes on begins anew.
+    """
+    from threadpoolctl import threadpool_limits
+
+    network = state.network
+    assert isinstance(network, Fitted)
+    device = train.labels.device
+
+    def report(what: str, done: int, total: int) -> None:
+        emit({"fitting": what, "done": done, "total": total})
+
+    def check_stop() -> None:
+        if should_stop():
+            raise Stopped("stopped; this member begins anew when the run goes on")
+
+    network.to("cpu")
+    with threadpool_limits(1):
+        work = Work(derive(seed, member, "fit"), threads, report, check_stop)
+        network.learn(train.images.cpu().numpy(), train.labels.cpu().numpy(), work)
+    network.to(device)
+    row: dict[str, Any] = {"epoch": 1, "learning_rate": None}
+    for name, rows in (("train", train), ("validation", held)):
+        row |= {f"{name}_loss": None, f"{name}_accuracy": None}
+        if len(rows):
+            probabilities = predict_proba(network, rows.images)
+            row[f"{name}_loss"] = float(
+                F.nll_loss(probabilities.clamp_min(PROBABILITY_FLOOR).log().double(), rows.labels)
+            )
+            row[f"{name}_accuracy"] = float((probabilities.argmax(1) == rows.labels).double().mean())
+    state.position.history, state.position.epoch, state.position.best_epoch = [row], 1, 1
+    emit({"history": row, "epochs": 1})
 
 
 def train_member(
@@ -142,7 +207,9 @@ def train_as(
         return _timing(earlier, began, cpu_began, replicas.world)
 
     if isinstance(state.network, Fitted):
-        fit_at_once(state, rows_to_learn, held, recipe.seed, member, threads, emit=context.emit, should_stop=context.should_stop)
+        fit_at_once(
+            state, rows_to_learn, held, recipe.seed, member, threads, emit=context.emit, should_stop=context.should_stop
+        )
     else:
         fit(
             state,
@@ -253,8 +320,8 @@ def _finish(run: Run, member: int, state: TrainingState, timing: dict[str, float
         if twin["weights_sha256"] != weights_sha256(weights):
             there = json.loads((folder / "timing.json").read_text("utf-8")).get("machine")
             raise IntegrityError(
-                f"member {member} was trained twice, on {there} and on {platform.node()}, with different weights: one of these "
-                "machines does not compute the same thing twice; check their memory, processors and versions"
+                f"member {member} was trained twice, on {there} and on {platform.node()}, with different weights: one"
+                " of these machines does not compute the same thing twice; check their memory, processors and versions"
             )
         return twin
     sha256 = save_weights(folder / "weights.safetensors", weights)
@@ -287,8 +354,9 @@ def _check_machine(run: Run) -> None:
     for name, value in here.items():
         if value != run.environment.get(name):
             raise IntegrityError(
-                f"{name}: the run has {run.environment.get(name)!r}, the machine {platform.node()} has {value!r}; its members "
-                "would have other bits. Set ATEN_CPU_CAPABILITY everywhere to what all have (such as avx2), and start again"
+                f"{name}: the run has {run.environment.get(name)!r}, the machine {platform.node()} has {value!r}; its"
+                " members would have other bits. Set ATEN_CPU_CAPABILITY everywhere to what all have (such as avx2),"
+                " and start again"
             )
 
 
@@ -296,7 +364,9 @@ def _lines(history: list[dict[str, Any]]) -> str:
     return "".join(json.dumps(row, sort_keys=True) + "\n" for row in history)
 
 
-def _save_predictions(run: Run, member: int, name: str, network: nn.Module, images: torch.Tensor, dataset: Dataset) -> None:
+def _save_predictions(
+    run: Run, member: int, name: str, network: nn.Module, images: torch.Tensor, dataset: Dataset
+) -> None:
     probabilities = predict_shifted(network, images, run.recipe.ensemble.offsets).cpu().numpy()
     Predictions(dataset.ids, probabilities, dataset.labels).save(
         make_directory(run.member_path(member), within=run.path) / f"{name}.npz"

@@ -1,13 +1,16 @@
 """Several processes that train one network together: data parallelism, as the notebook's TPU strategy had it.
 
 Each replica computes the gradients of its part of a batch, and all of them take the mean. They begin with the same
-weights and take the same steps, so each has the whole state, and any of them could write the checkpoint; the first does.
+weights and take the same steps, so each has the whole state, and any of them could write the checkpoint; the first
+does.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import os
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +18,12 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from tenfold.errors import ResourceError
+from tenfold.errors import ResourceError, Stopped, UsageError
+from tenfold.executors import Context, Json
+from tenfold.executors.processes import Processes
+from tenfold.files import make_directory
+from tenfold.runtime import stop_flag
+from tenfold.values.run import Run
 
 BACKENDS = "cpu:gloo,cuda:nccl"
 """Gloo moves tensors of the CPU, NCCL those of GPUs."""
@@ -146,7 +154,9 @@ def _added_up(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _whole_batch_norm(module: nn.modules.batchnorm._BatchNorm, world: int, images: torch.Tensor) -> torch.Tensor:
-    """Batch normalisation (Ioffe & Szegedy 2015, arXiv:1502.03167) whose mean and variance are of all replicas' images."""
+    """Batch normalisation (Ioffe & Szegedy 2015, arXiv:1502.03167) whose mean and variance are of all replicas'
+    images.
+    """
     if not module.training:
         return type(module).forward(module, images)
     dims = [0, *range(2, images.ndim)]
@@ -167,3 +177,86 @@ def _whole_batch_norm(module: nn.modules.batchnorm._BatchNorm, world: int, image
     if module.affine:
         normal = normal * module.weight.view(shape) + module.bias.view(shape)
     return normal.to(images.dtype)
+
+
+TASK = "tenfold.training.member:train_replica"
+Train = Callable[..., Json]
+
+
+def train_together(context: Context, world: int, task: Mapping[str, Any], train: Train) -> Json:
+    """Train a member by ``world`` processes; what the first of them returns.
+
+    Args:
+        context: how to report and when to stop.
+        world: how many.
+        task: the arguments of :func:`tenfold.training.member.train_member`.
+        train: trains as one of several: (context, replicas, **task).
+
+    Raises:
+        ResourceError: one of them was lost.
+        Stopped: ``context`` asked to.
+        UsageError: torchrun started another number of processes.
+    """
+    if under_torchrun():
+        replicas = _joined()
+        if replicas.world != world:
+            raise UsageError(
+                f"torchrun started {replicas.world} processes, but train.replicas is {world}; make them equal"
+            )
+        _send(dict(task))
+        return train(context, replicas, **task)
+    folder = make_directory(Run(task["run"]).checkpoint_path(task["member"]))
+    meeting = folder / f".meeting-{os.urandom(8).hex()}"
+    tasks = [{**task, "rank": rank, "world": world, "meeting": f"file://{meeting}"} for rank in range(world)]
+
+    def hear(rank: int, event: Json) -> None:
+        if context.should_stop():
+            raise Stopped("stopped; the checkpoint is written")
+        context.emit(event)
+
+    try:
+        return Processes(world).map(TASK, tasks, hear)[0]
+    finally:
+        meeting.unlink(missing_ok=True)
+
+
+def serve(train: Train) -> None:
+    """Take part in whatever the first of torchrun's processes trains, until it is done."""
+    try:
+        with stop_flag() as flag:
+            replicas = _joined()
+            while (task := _receive()) is not None:
+                train(Context(lambda event: None, flag), replicas, **task)
+    except Stopped:
+        pass  # the first process says so
+    finally:
+        leave()
+
+
+def dismiss() -> None:
+    """Let go of the other processes, if torchrun started any."""
+    if not under_torchrun():
+        return
+    _joined()
+    _send(None)
+    leave()
+
+
+def _joined() -> Replicas:
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    return Replicas(rank, world) if dist.is_initialized() else join(rank, world, init_method="env://", timeout=PATIENCE)
+
+
+def _send(content: Json | None) -> None:
+    text = torch.frombuffer(bytearray(json.dumps(content).encode()), dtype=torch.uint8)
+    dist.broadcast(torch.tensor([len(text)]), 0)
+    dist.broadcast(text, 0)
+
+
+def _receive() -> Json | None:
+    size = torch.zeros(1, dtype=torch.int64)
+    dist.broadcast(size, 0)
+    text = torch.empty(int(size), dtype=torch.uint8)
+    dist.broadcast(text, 0)
+    found: Json | None = json.loads(bytes(text.tolist()))
+    return found

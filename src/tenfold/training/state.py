@@ -2,13 +2,89 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import nn
 
-from tenfold.errors import IntegrityError
+from tenfold.errors import IntegrityError, UsageError
+from tenfold.files import make_directory, refused, write_bytes
+
+
+def derive(*parts: int | str) -> int:
+    """A 63-bit seed from ``parts``; different parts give unrelated seeds."""
+    digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def generator(*parts: int | str) -> torch.Generator:
+    """A fresh CPU generator seeded from ``parts``."""
+    return torch.Generator().manual_seed(derive(*parts))
+
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device called ``name``; ``auto`` takes CUDA or MPS where present, else the CPU.
+
+    Raises:
+        UsageError: unknown, or not on this machine.
+    """
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(d for d in ("cuda", "mps", "cpu") if present[d]))
+    if name not in present:
+        raise UsageError(f"unknown device {name!r}; expected one of: {', '.join(DEVICES)}")
+    if not present[name]:
+        raise UsageError(
+            f"no {name} device on this machine; there are: {', '.join(d for d, there in present.items() if there)}"
+        )
+    return torch.device(name)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether ``device`` has instructions for products of bfloat16, so that they are quicker than those of float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu" or not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):  # it may be limited
+        return False
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def own_device(device: torch.device, rank: int) -> torch.device:
+    """The device of replica ``rank``: GPUs are dealt out, by torchrun's number on this machine if it started us.
+
+    Raises:
+        UsageError: there are fewer GPUs than replicas; NCCL takes one each.
+    """
+    if device.type != "cuda":
+        return device
+    number, there = int(os.environ.get("LOCAL_RANK", rank)), torch.cuda.device_count()
+    if number >= there:
+        raise UsageError(
+            f"every replica takes a GPU of its own, and this machine has {there}; set train.replicas to {there} or"
+            " fewer"
+        )
+    return torch.device("cuda", number)
+
+
+def prepare(device: torch.device) -> None:
+    """Settings of this process that training relies on: one thread, no denormals, tf32 on CUDA."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+
 
 Tensors = dict[str, torch.Tensor]
 
@@ -50,7 +126,8 @@ class TrainingState:
         optimizer: its optimiser.
         average: running mean of weights and batch-norm statistics, by name; empty until it starts.
         best: weights of the best epoch so far, by name; empty before.
-        losses: float32 (N,), of each training image when it was last learnt from before this epoch; empty without pruning.
+        losses: float32 (N,), of each training image when it was last learnt from before this epoch; empty without
+            pruning.
         fresh: the same with what this epoch has found so far.
         running: float64 (3,), of the epoch under way: sum of losses, number of correct answers, number of images.
         position: see :class:`Position`.
@@ -156,3 +233,96 @@ def load_weights(network: nn.Module, weights: Tensors) -> None:
         if not torch.isfinite(tensor).all():
             raise IntegrityError(f"tensor {name} holds NaN or infinity")
     network.load_state_dict(weights, strict=False)
+
+
+KEPT = 2
+
+
+def save_checkpoint(folder: Path, tensors: Tensors, position: dict[str, Any], *, within: Path | None = None) -> Path:
+    """Write a checkpoint, named by its place and its hash; keep the two newest.
+
+    ``within`` is a folder above that must be there; see :func:`tenfold.files.make_directory`.
+    """
+    make_directory(folder, within=within)
+    content = _serialise(tensors, {"position": json.dumps(position)})
+    name = f"{position['epoch']:06d}-{position['step']:08d}-{hashlib.sha256(content).hexdigest()[:32]}.safetensors"
+    write_bytes(folder / name, content)
+    for old in sorted(folder.glob("*.safetensors"))[:-KEPT]:
+        try:
+            old.unlink(missing_ok=True)  # a worker whose parent was killed may still be at it, with the same bits
+        except OSError as error:
+            raise refused(old, error, "remove") from error
+    return folder / name
+
+
+def load_newest(folder: Path) -> tuple[tuple[Tensors, dict[str, Any]] | None, list[str]]:
+    """The newest checkpoint whose content matches its name, and the names of newer ones that don't.
+
+    Raises:
+        IntegrityError: there are checkpoints, but all of them are damaged, or the newest is not one of ours.
+    """
+    damaged: list[str] = []
+    for path in sorted(folder.glob("*.safetensors"), reverse=True):
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest()[:32] != path.stem.rpartition("-")[2]:
+            damaged.append(path.name)
+            continue
+        return (deserialise(content, path), _position(content, path)), damaged
+    if damaged:
+        raise IntegrityError(
+            f"all checkpoints in {folder} are damaged: {', '.join(damaged)}; start again without --resume"
+        )
+    return None, damaged
+
+
+def save_weights(path: Path, weights: Tensors) -> str:
+    """Write final weights; returns the SHA-256 of the file."""
+    return write_bytes(path, _serialise(weights, {}))
+
+
+def weights_sha256(weights: Tensors) -> str:
+    """What :func:`save_weights` would return."""
+    return hashlib.sha256(_serialise(weights, {})).hexdigest()
+
+
+def load_weights_file(path: Path, sha256: str) -> Tensors:
+    """Read weights whose file must have this hash.
+
+    Raises:
+        IntegrityError: missing, another hash, or not safetensors.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise IntegrityError(f"cannot read the weights {path}: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise IntegrityError(f"{path}: SHA-256 differs from the one recorded at training")
+    return deserialise(content, path)
+
+
+def deserialise(content: bytes, path: Path) -> Tensors:
+    """The tensors of a safetensors file's content.
+
+    Raises:
+        IntegrityError: it is not one.
+    """
+    try:
+        return load(content)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise IntegrityError(f"{path} is not a safetensors file: {error}") from error
+
+
+def _position(content: bytes, path: Path) -> dict[str, Any]:
+    """The place that a checkpoint's header names; whoever wrote the file may have written the hash in its name, too."""
+    length = int.from_bytes(content[:8], "little")
+    try:
+        position = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["position"])
+        if all(isinstance(position[name], int) and position[name] >= 0 for name in ("epoch", "step")):
+            return position
+    except (KeyError, TypeError, ValueError, RecursionError):
+        pass
+    raise IntegrityError(f"the checkpoint {path} holds no position; start again without --resume")
+
+
+def _serialise(tensors: Tensors, metadata: dict[str, str]) -> bytes:
+    return save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata)

@@ -10,15 +10,25 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from tenfold.atomic import make_directory, write_json, write_text
 from tenfold.data.cache import stored
 from tenfold.data.checks import check
-from tenfold.environment import require_training
 from tenfold.errors import ResourceError, UsageError, missing_extra
 from tenfold.executors import EXECUTORS, Json, at_once
+from tenfold.files import make_directory, write_json, write_text
 from tenfold.pipeline import DEFAULTS, SILENT, Listener, Settings
-from tenfold.pipeline.session import announced, check_resumable, environment_of, first_line, resumable, timed
-from tenfold.pipeline.sources import describe_source, load_again, load_source, say_data
+from tenfold.pipeline.session import (
+    announced,
+    check_resumable,
+    describe_source,
+    environment_of,
+    first_line,
+    load_again,
+    load_source,
+    resumable,
+    say_data,
+    timed,
+)
+from tenfold.runtime import require_training
 from tenfold.tuning.space import corners, with_values
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import Recipe
@@ -36,7 +46,9 @@ trials = 30
 "train.label_smoothing" = [0.0, 0.05, 0.1]"""
 
 
-def tune(recipe: Recipe, settings: Settings = DEFAULTS, listener: Listener = SILENT, *, train: Dataset | None = None) -> Run:
+def tune(
+    recipe: Recipe, settings: Settings = DEFAULTS, listener: Listener = SILENT, *, train: Dataset | None = None
+) -> Run:
     """Search through the ranges of the recipe's ``[tune]`` table, in a new run directory.
 
     Args:
@@ -56,8 +68,8 @@ def tune(recipe: Recipe, settings: Settings = DEFAULTS, listener: Listener = SIL
     _check_installed()
     if recipe.tune is None:
         raise UsageError(f"the recipe {recipe.name!r} does not say what to tune; give it a table such as\n{EXAMPLE}")
+    from tenfold.training.ensemble import check_recipe
     from tenfold.training.folds import make_folds
-    from tenfold.training.train import check_recipe
 
     environment = environment_of(settings, recipe)
     listener.say(first_line(environment, settings))
@@ -136,9 +148,15 @@ def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, loa
     prepare(run.path)
     study = open_study(run.path, run.recipe)
     workers = at_once(settings.executor, settings.workers, missing := _missing(run, study), run.recipe.train.replicas)
-    common = {"search": str(run.path.resolve()), "train": str(stored(train).resolve()), "device": run.environment["device"]}
+    common = {
+        "search": str(run.path.resolve()),
+        "train": str(stored(train).resolve()),
+        "device": run.environment["device"],
+    }
     task = {**common, "trials": tune.trials, "parallel": workers > 1}
-    listener.say(f"{missing} of {tune.trials} trials to go, {workers} at a time, {tune.scored} of {tune.folds} folds each")
+    listener.say(
+        f"{missing} of {tune.trials} trials to go, {workers} at a time, {tune.scored} of {tune.folds} folds each"
+    )
     listener.search_starts(workers)
 
     def hear(worker: int, event: Json) -> None:
@@ -204,12 +222,15 @@ def _write_results(run: Run, trials: Sequence[FrozenTrial], seconds: dict[str, f
         errors = "; ".join(sorted({str(trial.user_attrs.get("error")) for trial in made}))
         raise ResourceError(f"none of {len(made)} trials came to its end: {errors}")
     best = max(ended, key=lambda trial: (sign * (trial.value or 0.0), -trial.number))
-    summaries = {json.dumps(some.summary["values"], sort_keys=True): some.summary for some in run.trials() if some.is_complete}
+    summaries = {
+        json.dumps(some.summary["values"], sort_keys=True): some.summary for some in run.trials() if some.is_complete
+    }
     chosen = summaries[json.dumps(best.params, sort_keys=True)]
     figures = chosen["validation"]
     claim = (
-        f"The best of {len(made)} trials: out-of-fold accuracy {figures['accuracy']:.4f}, 95 % interval {figures['low']:.4f} to "
-        f"{figures['high']:.4f}, on the {figures['n']:,} rows that it was chosen by, so it is too good"
+        f"The best of {len(made)} trials: out-of-fold accuracy {figures['accuracy']:.4f}, 95 % interval"
+        f" {figures['low']:.4f} to {figures['high']:.4f}, on the {figures['n']:,} rows that it was chosen by, so it is"
+        " too good"
     )
     tuned = with_values(recipe, best.params).model_copy(update={"name": f"{recipe.name[:57]}-tuned", "claim": claim})
     write_text(run.path / "best.toml", tuned.to_toml())
@@ -219,7 +240,9 @@ def _write_results(run: Run, trials: Sequence[FrozenTrial], seconds: dict[str, f
         "test": None,
         "best": {"trial": best.number, "value": best.value, "values": best.params},
         "metric": recipe.tune.metric,
-        "trials": {state: sum(trial.state.name.lower() == state for trial in made) for state in ("complete", "pruned", "fail")},
+        "trials": {
+            state: sum(trial.state.name.lower() == state for trial in made) for state in ("complete", "pruned", "fail")
+        },
         "members": sum(some["members"] for some in summaries.values()),
         "seconds": {**seconds, "total": sum(seconds.values())},
         "core_seconds": sum(some["core_seconds"] for some in summaries.values()),
@@ -230,12 +253,16 @@ def _write_results(run: Run, trials: Sequence[FrozenTrial], seconds: dict[str, f
 
 
 def _table(trials: Sequence[FrozenTrial], keys: list[str]) -> str:
-    """All trials as CSV: number, state, value, the epochs after which a pruned one was stopped, and the values by key."""
+    """All trials as CSV: number, state, value, the epochs after which a pruned one was stopped, and the values by
+    key.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["trial", "state", "value", "epochs_reported", *keys])
     for trial in trials:
         value = "" if trial.value is None or trial.state.name == "PRUNED" else repr(trial.value)
         reported = max(trial.intermediate_values, default=0)
-        writer.writerow([trial.number, trial.state.name.lower(), value, reported, *(trial.params.get(key, "") for key in keys)])
+        writer.writerow(
+            [trial.number, trial.state.name.lower(), value, reported, *(trial.params.get(key, "") for key in keys)]
+        )
     return text.getvalue()

@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tenfold.values.recipe import Recipe
-from tenfold.values.tuning import Range, TuneSettings
+from tenfold.values.recipe import Range, Recipe, TuneSettings
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tenfold.atomic import refused, write_bytes
-from tenfold.training.seeding import derive
+from tenfold.files import refused, write_bytes
+from tenfold.training.state import derive
 from tenfold.tuning.space import distributions
 from tenfold.values.recipe import Recipe
 
@@ -28,7 +28,9 @@ FOLDER = "folder"
 
 
 class FileLock:
-    """optuna's lock for a journal, by ``flock``: the system releases it even after ``kill -9``, others wait for a time-out."""
+    """optuna's lock for a journal, by ``flock``: the system releases it even after ``kill -9``, others wait for a
+    time-out.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -84,7 +86,9 @@ def open_study(folder: Path, recipe: Recipe) -> Study:
     storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL), lock_obj=FileLock(folder / LOCK)))
     pruner = optuna.pruners.MedianPruner(n_startup_trials=tune.startup) if tune.prune else optuna.pruners.NopPruner()
     direction = "maximize" if tune.metric == "accuracy" else "minimize"
-    return optuna.create_study(storage=storage, pruner=pruner, study_name=NAME, direction=direction, load_if_exists=True)
+    return optuna.create_study(
+        storage=storage, pruner=pruner, study_name=NAME, direction=direction, load_if_exists=True
+    )
 
 
 def ask(study: Study, recipe: Recipe, trials: int, *, parallel: bool) -> Trial | None:

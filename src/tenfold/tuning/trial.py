@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tenfold.atomic import write_json
 from tenfold.data.cache import open_stored
 from tenfold.errors import BusyError, ResourceError, Stopped, TenfoldError
 from tenfold.evaluation.metrics import log_loss
 from tenfold.executors import Context, Json, resolve
-from tenfold.pipeline.results import costs, scored
+from tenfold.files import write_json
+from tenfold.pipeline.run import costs, scored
+from tenfold.training.ensemble import TASK, check_recipe, member_tasks
 from tenfold.training.folds import gather, write_folds
-from tenfold.training.train import TASK, check_recipe, member_tasks
 from tenfold.tuning.space import with_values
 from tenfold.tuning.storage import ERROR, FOLDER, alone, ask, folder_name, open_study
 from tenfold.values.dataset import Dataset
@@ -100,7 +100,9 @@ class Attempt:
         return {"value": value, "run": str(folder)}
 
     def _value(self, run: Run) -> float:
-        """Train the folds of the trial's run and judge their out-of-fold predictions; only these and figures are kept."""
+        """Train the folds of the trial's run and judge their out-of-fold predictions; only these and figures are
+        kept.
+        """
         tune = self.search.recipe.tune
         assert tune is not None
         if not run.is_complete:
@@ -126,7 +128,9 @@ class Attempt:
             if "resumed" in event:
                 for row in fold.history(0):
                     self._report(row)
-            elif "history" in event and event["history"]["epoch"] < event["epochs"]:  # after the last there is nothing to save
+            elif (
+                "history" in event and event["history"]["epoch"] < event["epochs"]
+            ):  # after the last there is nothing to save
                 self._report(event["history"])
                 self.pruned = self.trial.should_prune()
 

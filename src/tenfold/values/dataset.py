@@ -53,7 +53,9 @@ class Dataset:
             raise ValueError(f"images must be uint8 (N, C, H, W), got {self.images.dtype} {self.images.shape}")
         if self.labels is not None:
             if self.labels.shape != (len(self.images),) or self.labels.dtype != np.int64:
-                raise ValueError(f"labels must be int64 ({len(self.images)},), got {self.labels.dtype} {self.labels.shape}")
+                raise ValueError(
+                    f"labels must be int64 ({len(self.images)},), got {self.labels.dtype} {self.labels.shape}"
+                )
             if self.labels.size and not (0 <= self.labels.min() and self.labels.max() < len(self.class_names)):
                 raise ValueError(
                     f"labels must be in 0..{len(self.class_names) - 1}, got {self.labels.min()}..{self.labels.max()}"
@@ -74,15 +76,17 @@ class Dataset:
 
     def _repr_html_(self) -> str:
         """In a notebook: the counts of the classes and the first images."""
-        from tenfold.values import html  # only notebooks need Pillow for this
+        from tenfold.values import display  # only notebooks need Pillow for this
 
         rows: dict[str, object] = {"ids": f"{self.ids[0]} to {self.ids[-1]}"} if len(self) else {}
         if self.labels is not None:
             counts = np.bincount(self.labels, minlength=len(self.class_names))
-            rows["classes"] = ", ".join(f"{name}: {count:,}" for name, count in zip(self.class_names, counts, strict=True))
+            rows["classes"] = ", ".join(
+                f"{name}: {count:,}" for name, count in zip(self.class_names, counts, strict=True)
+            )
         rows["files"] = ", ".join(origin.path for origin in self.origin) or "none, made in memory"
-        shown = html.picture(self.images, "the first images") if len(self) else ""
-        return html.table(repr(self), rows) + shown
+        shown = display.picture(self.images, "the first images") if len(self) else ""
+        return display.table(repr(self), rows) + shown
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -102,7 +106,11 @@ class Dataset:
         digest.update(np.ascontiguousarray(self.images).data)
         if self.labels is not None:
             digest.update(np.ascontiguousarray(self.labels).data)
-        ids = self.ids.astype(np.int64).tobytes() if self.ids.dtype.kind in "iu" else "\0".join(map(str, self.ids)).encode()
+        ids = (
+            self.ids.astype(np.int64).tobytes()
+            if self.ids.dtype.kind in "iu"
+            else "\0".join(map(str, self.ids)).encode()
+        )
         digest.update(ids)
         return digest.hexdigest()
 

@@ -1,7 +1,9 @@
 r"""Names from data and models: which are valid, and how each kind of file takes them so that none of them acts.
 
-A class is called whatever people call it: ``7``, ``T-shirt/top``, ``ä``, ``犬``, ``\alpha``. Its name meets file systems, C,
-Markdown, YAML, spreadsheets (:mod:`tenfold.bundle.csv_table`) and terminals (:func:`tenfold.errors.printable`). The functions
+A class is called whatever people call it: ``7``, ``T-shirt/top``, ``ä``, ``犬``, ``\alpha``. Its name meets file
+systems, C,
+Markdown, YAML, spreadsheets (:mod:`tenfold.bundle.submission`) and terminals (:func:`tenfold.errors.printable`). The
+functions
 here take *any* text: a writer is safe even where nobody looked at the name before.
 """
 
@@ -36,7 +38,8 @@ def check_name(name: str) -> str:
     """``name``, if a class or a data set may be called so.
 
     Raises:
-        ValueError: empty, too long, with characters that cannot be printed (control characters, line breaks, marks that turn
+        ValueError: empty, too long, with characters that cannot be printed (control characters, line breaks, marks that
+            turn
             the direction of text) or spaces around it, or a path that leads somewhere else.
     """
     shown = repr(printable(name[:40]))
@@ -98,8 +101,10 @@ def as_file_name(text: str) -> str:
 
 
 def folder_of_class(name: str) -> str:
-    """The folder that holds the images of the class ``name``: itself, or with ``%2F`` for ``/`` and so on for all that a file
-    system could take for something else. Two names never share a folder. :func:`class_of_folder` is the way back, except from
+    """The folder that holds the images of the class ``name``: itself, or with ``%2F`` for ``/`` and so on for all that
+    a file
+    system could take for something else. Two names never share a folder. :func:`class_of_folder` is the way back,
+    except from
     names of more than 255 bytes, which are cut and end in a hash.
     """
     last = len(name) - 1
@@ -139,7 +144,9 @@ def _percent(c: str) -> str:
 
 def c_string(text: str) -> str:
     """``text`` between the quotes of a C string: UTF-8 bytes, those that are no plain letters as octal escapes."""
-    return "".join(chr(byte) if byte in _PLAIN_IN_C else f"\\{byte:03o}" for byte in text.encode("utf-8", "surrogatepass"))
+    return "".join(
+        chr(byte) if byte in _PLAIN_IN_C else f"\\{byte:03o}" for byte in text.encode("utf-8", "surrogatepass")
+    )
 
 
 def c_comment(text: str) -> str:
@@ -148,7 +155,9 @@ def c_comment(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """``text`` as the same text in Markdown, wherever in a line: nothing in it is markup, a link, a formula or a list."""
+    """``text`` as the same text in Markdown, wherever in a line: nothing in it is markup, a link, a formula or a
+    list.
+    """
     line = " ".join(printable(text).split())
     numbered = re.match(r"\d+\.(\s|$)", line)
 
@@ -168,7 +177,9 @@ def markdown_code(text: str) -> str:
 
 
 def yaml(content: object, indent: int | None = None) -> str:
-    """``content`` as JSON that is YAML too: what a YAML reader refuses, or takes for a line break, is escaped as YAML has it."""
+    """``content`` as JSON that is YAML too: what a YAML reader refuses, or takes for a line break, is escaped as YAML
+    has it.
+    """
     text = json.dumps(content, indent=indent, ensure_ascii=False)
     return "".join(c if c.isprintable() or c == "\n" else _yaml_escape(ord(c)) for c in text)
 

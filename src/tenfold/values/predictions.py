@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.atomic import write_bytes
 from tenfold.errors import IntegrityError
+from tenfold.files import write_bytes
+
+
+def vote(members: Iterable[NDArray[np.float32]], how: str) -> NDArray[np.float32]:
+    """Combine the probabilities (N, K) of members, taken one by one.
+
+    ``mean`` is the soft vote; ``log-mean`` the normalised geometric mean, which trusts a member that
+    excludes a class more than one that is sure of it.
+    """
+    total, count = np.zeros(()), 0
+    for probabilities in members:
+        total = total + (
+            np.log(np.maximum(probabilities, PROBABILITY_FLOOR))
+            if how == "log-mean"
+            else probabilities.astype(np.float64)
+        )
+        count += 1
+    mean = total / count
+    if how == "log-mean":
+        mean = np.exp(mean - mean.max(axis=1, keepdims=True))
+    mean /= mean.sum(axis=1, keepdims=True)
+    return mean.astype(np.float32)
+
 
 PROBABILITY_FLOOR = 1e-12
-"""A smaller probability counts as this where logarithms are taken, in training as in the exported graph: no member has a veto."""
+"""A smaller probability counts as this where logarithms are taken, in training as in the exported graph: no member has
+a veto.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +66,9 @@ class Predictions:
     def __post_init__(self) -> None:
         n = len(self.ids)
         if self.probabilities.ndim != 2 or len(self.probabilities) != n or self.probabilities.dtype != np.float32:
-            raise ValueError(f"probabilities must be float32 ({n}, K), got {self.probabilities.dtype} {self.probabilities.shape}")
+            raise ValueError(
+                f"probabilities must be float32 ({n}, K), got {self.probabilities.dtype} {self.probabilities.shape}"
+            )
         if self.labels is not None and self.labels.shape != (n,):
             raise ValueError(f"labels must have shape ({n},), got {self.labels.shape}")
         if not np.isfinite(self.probabilities).all():
@@ -55,16 +82,18 @@ class Predictions:
 
     def _repr_html_(self) -> str:
         """In a notebook: how many rows, how many of them right, how sure."""
-        from tenfold.values import html
+        from tenfold.values import display
 
         n, classes = self.probabilities.shape
         rows: dict[str, object] = {}
         if self.labels is not None and n:
             right = int(self.correct.sum())
-            rows = {"accuracy": html.share(right, n), "errors": f"{n - right:,}"}
+            rows = {"accuracy": display.share(right, n), "errors": f"{n - right:,}"}
         if n:
-            rows["confidence"] = f"median {float(np.median(self.confidence)):.4f}, least {float(self.confidence.min()):.4f}"
-        return html.table(f"Predictions of {n:,} images, {classes} classes", rows)
+            rows["confidence"] = (
+                f"median {float(np.median(self.confidence)):.4f}, least {float(self.confidence.min()):.4f}"
+            )
+        return display.table(f"Predictions of {n:,} images, {classes} classes", rows)
 
     @property
     def predicted(self) -> NDArray[np.int64]:

@@ -18,14 +18,64 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from tenfold.errors import UsageError
 from tenfold.values.names import RECIPE_NAME
-from tenfold.values.toml import apply, dumps, loads
-from tenfold.values.tuning import TuneSettings
+from tenfold.values.serialisation import apply, dumps, loads
 
-Share = Annotated[float, Field(ge=0, lt=1)]
+Scalar = bool | int | float | str
 
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Range(_Table):
+    """Numbers from ``low`` to ``high``, both included; whole ones where both ends and the step are."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    """Equal ratios are equally likely: for learning rates and penalties."""
+    step: Annotated[int | float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"found low = {self.low} and high = {self.high}, expected low < high")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError("a logarithmic range starts above 0 and has no step")
+        return self
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its values are integers."""
+        return all(isinstance(value, int) for value in (self.low, self.high, 1 if self.step is None else self.step))
+
+
+class TuneSettings(_Table):
+    """A search: ``ranges`` maps keys as ``--set`` takes them to a range, or to a list of choices."""
+
+    trials: Annotated[int, Field(ge=1, le=100_000)] = 30
+    folds: Annotated[int, Field(ge=2)] = 5
+    """Folds that the rows are dealt into; a trial is judged by out-of-fold rows."""
+    scored: Annotated[int, Field(ge=1)] = 1
+    """How many of the folds each trial trains: 1 is a quick look, all of them a cross-validation."""
+    metric: Literal["accuracy", "log-loss"] = "accuracy"
+    startup: Annotated[int, Field(ge=1)] = 10
+    """Trials drawn at random before the search learns from them; none of them is stopped early, either."""
+    prune: bool = True
+    """Stop a trial whose first member is, after an epoch, worse on its held-out rows than the median of the others."""
+    ranges: Annotated[
+        dict[str, Range | Annotated[tuple[Scalar, ...], Field(min_length=2)]],
+        Field(min_length=1),
+    ]
+
+    @model_validator(mode="after")
+    def _has_the_folds(self) -> Self:
+        if self.scored > self.folds:
+            raise ValueError(f"found scored = {self.scored} of folds = {self.folds}, expected no more than there are")
+        return self
+
+
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class _OpenTable(BaseModel):
@@ -102,7 +152,9 @@ class Progressive(_Table):
 
 
 class Pruning(_Table):
-    """Leave out, in each epoch, a share of the images that are known well by then; which of them is drawn anew each time."""
+    """Leave out, in each epoch, a share of the images that are known well by then; which of them is drawn anew each
+    time.
+    """
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Of the images whose last loss was below the mean of all."""
@@ -117,7 +169,9 @@ class TrainSettings(_Table):
     batch_size: Annotated[int, Field(ge=1)] = 128
     """Images in a step, of each replica."""
     replicas: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Processes, or GPUs, that train one network together: a step takes the mean gradient of ``replicas * batch_size`` images."""
+    """Processes, or GPUs, that train one network together: a step takes the mean gradient of ``replicas * batch_size``
+    images.
+    """
     sync_batch_norm: bool = True
     """Whether batch norms see the images of all replicas; else each sees its own, and the statistics are averaged."""
     optimizer: Literal["adamw", "adam", "nadam", "sgd", "muon"] = "adamw"
@@ -131,7 +185,8 @@ class TrainSettings(_Table):
     """Factor per epoch (exponential) or per plateau."""
     plateau_patience: Annotated[int, Field(ge=1)] = 3
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
-    """Of convolutions and matrix products while training; weights, batch norms and predictions stay float32. bfloat16 is
+    """Of convolutions and matrix products while training; weights, batch norms and predictions stay float32. bfloat16
+    is
     quicker where the processor has instructions for it, such as AVX512_BF16, AMX or CUDA's tensor cores, else slower;
     auto takes it just there."""
     label_smoothing: Share = 0.0
@@ -265,7 +320,9 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     return parse_recipe(text, overrides, where=str(path), default_name=Path(path).stem)
 
 
-def parse_recipe(text: str, overrides: Sequence[str] = (), *, where: str = "recipe", default_name: str = "recipe") -> Recipe:
+def parse_recipe(
+    text: str, overrides: Sequence[str] = (), *, where: str = "recipe", default_name: str = "recipe"
+) -> Recipe:
     """A recipe from TOML ``text``. See :func:`load_recipe`."""
     try:
         table = loads(text)
@@ -304,3 +361,28 @@ def _keys_at(location: Sequence[str]) -> list[str]:
         candidates = [annotation, *getattr(annotation, "__args__", ())]
         model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
     return list(model.model_fields) if model is not None else []
+
+
+FOLDER = Path(__file__).resolve().parents[1] / "recipes"
+"""The recipes that come with tenfold."""
+
+
+def recipe_names() -> list[str]:
+    """Names of all recipes here, such as "quick" and "notebook/svm"."""
+    return sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.toml"))
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a recipe: a path that exists, or the name of one that comes with tenfold.
+
+    Raises:
+        UsageError: neither; the message lists the names.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    inside = name.removeprefix("recipes/").removesuffix(".toml")
+    if inside in recipe_names():
+        return FOLDER / f"{inside}.toml"
+    raise UsageError(
+        f"no recipe {name!r}: found neither a file of that name nor one of tenfold's: {', '.join(recipe_names())}"
+    )

@@ -29,11 +29,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tenfold.atomic import make_directory, refused, sha256_of, write_json, write_text
 from tenfold.errors import BusyError, IntegrityError, ResourceError, UsageError
-from tenfold.values.json_object import json_object, read_json_object, read_text
+from tenfold.files import make_directory, refused, sha256_of, write_json, write_text
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe, load_recipe
+from tenfold.values.serialisation import json_object, read_json_object, read_text
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
@@ -58,28 +58,32 @@ class Run:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         if not (self.path / "recipe.toml").is_file():
-            raise UsageError(f"{self.path} is not a run directory (it has no recipe.toml); `tenfold runs` lists the runs")
+            raise UsageError(
+                f"{self.path} is not a run directory (it has no recipe.toml); `tenfold runs` lists the runs"
+            )
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
 
     def _repr_html_(self) -> str:
         """In a notebook: the headline figures and the way to the report."""
-        from tenfold.values import html
+        from tenfold.values import display
 
         recipe = self.recipe
         rows: dict[str, object] = {"recipe": f"{recipe.name}, seed {recipe.seed}, members: {recipe.ensemble.members}"}
         for name in ("validation", "test"):
             if self.has_predictions(name) and (made := self.predictions(name)).labels is not None and len(made):
-                rows[name] = html.share(int(made.correct.sum()), len(made))
+                rows[name] = display.share(int(made.correct.sum()), len(made))
         if (self.path / "summary.json").is_file():
             summary = self.summary
-            rows["time"] = f"{summary['seconds']['total']:,.0f} s, {summary['core_seconds']:,.0f} core-seconds of training"
+            rows["time"] = (
+                f"{summary['seconds']['total']:,.0f} s, {summary['core_seconds']:,.0f} core-seconds of training"
+            )
             if summary["leaked"]:
                 rows["warning"] = "test images were among the training images"
         rows |= {"report": str(self.path / "report.html")} if (self.path / "report.html").is_file() else {}
         rows |= {} if self.is_complete else {"state": "not complete; tenfold.resume goes on"}
-        return html.table(f"Run {self.path.name}", rows)
+        return display.table(f"Run {self.path.name}", rows)
 
     @classmethod
     def create(cls, folder: Path, recipe: Recipe) -> Run:
@@ -218,14 +222,19 @@ class Run:
         """Paths (with ``/``) of the files a manifest covers, sorted."""
         found = (p for p in self.path.rglob("*") if p.is_file() and not p.is_symlink())
         names = (p.relative_to(self.path).as_posix() for p in found)
-        return sorted(n for n in names if n not in _NOT_LISTED and not n.startswith("checkpoints/") and not n.endswith(".tmp"))
+        return sorted(
+            n for n in names if n not in _NOT_LISTED and not n.startswith("checkpoints/") and not n.endswith(".tmp")
+        )
 
     def seal(self) -> None:
         """Write the manifest: the run is complete."""
         files = {
-            name: {"sha256": sha256_of(self.path / name), "bytes": (self.path / name).stat().st_size} for name in self.files()
+            name: {"sha256": sha256_of(self.path / name), "bytes": (self.path / name).stat().st_size}
+            for name in self.files()
         }
-        write_json(self.path / MANIFEST, {"format_version": FORMAT_VERSION, "recipe_key": self.recipe.key(), "files": files})
+        write_json(
+            self.path / MANIFEST, {"format_version": FORMAT_VERSION, "recipe_key": self.recipe.key(), "files": files}
+        )
 
     def verify(self) -> list[str]:
         """What differs from the manifest, one sentence each; empty when all is well.
@@ -235,7 +244,8 @@ class Run:
         """
         if not self.is_complete:
             raise IntegrityError(
-                f"{self.path} has no {MANIFEST}: the run is not complete. Go on with: tenfold {self.command} --resume {self.path}"
+                f"{self.path} has no {MANIFEST}: the run is not complete. Go on with: tenfold {self.command} --resume"
+                f" {self.path}"
             )
         manifest = self.read_json(MANIFEST)
         if manifest.get("format_version") != FORMAT_VERSION:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from tenfold.bundle.loaded import Bundle
+from tenfold.bundle.predict import Bundle
 from tenfold.registry import Registry
 from tenfold.values.dataset import Dataset
 

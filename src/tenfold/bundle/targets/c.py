@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tenfold.atomic import write_text
 from tenfold.bundle.manifest import Manifest
 from tenfold.bundle.targets import Request, Target
 from tenfold.errors import UsageError, missing_extra
+from tenfold.files import write_text
 from tenfold.values.names import c_comment, c_string
 
 LARGEST = 1_000_000
@@ -29,7 +29,10 @@ class C(Target):
         text = c_header(request.model, manifest)
         write_text(request.out, text, overwrite=request.force)
         return [
-            f"{request.out}  {len(text):,} bytes, {manifest.parameters:,} parameters; C99, needs math.h and nothing else",
+            (
+                f"{request.out}  {len(text):,} bytes, {manifest.parameters:,} parameters; C99, needs math.h and nothing"
+                " else"
+            ),
             "  void tenfold_predict(const uint8_t pixels[TENFOLD_PIXELS], float probabilities[TENFOLD_CLASSES])",
         ]
 
@@ -42,7 +45,7 @@ def c_header(model: bytes, manifest: Manifest) -> str:
         ResourceError: the package onnx is missing.
     """
     try:
-        from tenfold.bundle.targets._c_graph import CGraph
+        from tenfold.bundle.targets._c_code import CGraph
     except ImportError:
         raise missing_extra("onnx", "train", "exporting to C") from None
     graph = CGraph(model)
@@ -52,8 +55,9 @@ def c_header(model: bytes, manifest: Manifest) -> str:
     tenfold, recipe, key = map(c_comment, (manifest.tenfold, manifest.recipe, manifest.recipe_key))
     origin = f"made by tenfold {tenfold} from recipe {recipe} {key}"
     return f"""/* A recogniser of {len(manifest.class_names)} classes, {origin}.
- * Include it in one C file and call tenfold_predict; link with -lm. It keeps its working memory between calls, so only one
- * thread may call it. Pixels are {channels} x {height} x {width} bytes, row by row, 0 background, 255 ink, as in training.
+ * Include it in one C file and call tenfold_predict; link with -lm. It keeps its working memory between calls, so
+ * only one thread may call it. Pixels are {channels} x {height} x {width} bytes, row by row, 0 background, 255 ink,
+ * as in training.
  * SHA-256 of the ONNX model that it computes: {c_comment(manifest.model.sha256)}
  */
 #ifndef TENFOLD_MODEL_H

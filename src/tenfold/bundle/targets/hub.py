@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from tenfold.atomic import write_folder
-from tenfold.bundle.card import model_card
+from tenfold.bundle.export import model_card
 from tenfold.bundle.manifest import MANIFEST, MODEL, Manifest
 from tenfold.bundle.targets import Request, Target
+from tenfold.files import write_folder
 from tenfold.values.names import yaml
 
 
@@ -83,7 +83,13 @@ def _preprocessing(manifest: Manifest) -> dict[str, object]:
     """Nothing to do: the graph takes bytes."""
     _, height, width = manifest.image_shape
     size = {"height": height, "width": width}
-    return {"do_resize": False, "do_rescale": False, "do_normalize": False, "size": size, "note": manifest.preprocessing}
+    return {
+        "do_resize": False,
+        "do_rescale": False,
+        "do_normalize": False,
+        "size": size,
+        "note": manifest.preprocessing,
+    }
 
 
 def _json(content: object) -> bytes:

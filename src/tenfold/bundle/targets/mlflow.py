@@ -6,11 +6,11 @@ import json
 import platform
 import time
 
-from tenfold.atomic import write_folder
-from tenfold.bundle.card import model_card
+from tenfold.bundle.export import model_card
 from tenfold.bundle.manifest import CARD, MANIFEST, MODEL
 from tenfold.bundle.targets import Request, Target
-from tenfold.environment import version
+from tenfold.files import write_folder
+from tenfold.runtime import version
 from tenfold.values.names import yaml
 
 
@@ -29,7 +29,12 @@ class Mlflow(Target):
         requirements = ["mlflow>=3", f"onnxruntime=={version('onnxruntime')}", f"onnx=={version('onnx') or '1.17.0'}"]
         mlmodel = {
             "flavors": {
-                "onnx": {"data": MODEL, "onnx_version": version("onnx"), "providers": ["CPUExecutionProvider"], "code": None},
+                "onnx": {
+                    "data": MODEL,
+                    "onnx_version": version("onnx"),
+                    "providers": ["CPUExecutionProvider"],
+                    "code": None,
+                },
                 "python_function": {
                     "data": MODEL,
                     "env": {"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
@@ -42,7 +47,11 @@ class Mlflow(Target):
                 "outputs": json.dumps([{"name": "probabilities", "type": "tensor", "tensor-spec": answers}]),
                 "params": None,
             },
-            "metadata": {"class_names": list(manifest.class_names), "recipe_key": manifest.recipe_key, "leaked": manifest.leaked},
+            "metadata": {
+                "class_names": list(manifest.class_names),
+                "recipe_key": manifest.recipe_key,
+                "leaked": manifest.leaked,
+            },
             "utc_time_created": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),
         }
         conda = {
@@ -61,7 +70,9 @@ class Mlflow(Target):
             CARD: model_card(manifest).encode(),
         }
         write_folder(request.out, [], files.items())
-        return [f"{request.out}  an MLflow model; serve it with: mlflow models serve -m {request.out} --env-manager local"]
+        return [
+            f"{request.out}  an MLflow model; serve it with: mlflow models serve -m {request.out} --env-manager local"
+        ]
 
 
 def _yaml(content: object) -> bytes:

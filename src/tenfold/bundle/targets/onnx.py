@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from tenfold.atomic import write_bytes
 from tenfold.bundle.manifest import Manifest
 from tenfold.bundle.targets import Request, Target
 from tenfold.errors import missing_extra, printable
+from tenfold.files import write_bytes
 
 try:
     import onnx
@@ -31,10 +31,13 @@ class Onnx(Target):
         content = described(request.model, _properties(manifest))
         c, h, w = manifest.image_shape
         signature = f"images uint8 (N, {c}, {h}, {w}), 0..255 -> probabilities float32 (N, {len(manifest.class_names)})"
-        lines = [f"{request.out}  {len(content):,} bytes, opset {opset}, IR version {model.ir_version}", f"  {signature}"]
+        lines = [
+            f"{request.out}  {len(content):,} bytes, opset {opset}, IR version {model.ir_version}",
+            f"  {signature}",
+        ]
         files = {request.out: content}
         if request.data is not None:
-            from tenfold.bundle.quantisation import quantised
+            from tenfold.bundle.export import quantised
 
             small = quantised(request.model, request.data)
             path = request.out.with_suffix(".int8.onnx")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.data.options import ReadOptions, Role
+from tenfold.data import ReadOptions, Role
 from tenfold.errors import DataError, Problem
 
 LABEL = "label"
@@ -103,7 +103,9 @@ def layout_of_header(line: bytes, path: Path, role: Role, options: ReadOptions) 
         raise fault("no pixel columns", "pixel0, pixel1, ...")
     missing = _first_gap(sorted(order))
     if missing is not None:
-        raise fault(f"no column {missing!r}", "every pixel from the first to the last", hint="the images would be shifted")
+        raise fault(
+            f"no column {missing!r}", "every pixel from the first to the last", hint="the images would be shifted"
+        )
     pixels = np.array([order[place] for place in sorted(order)], dtype=np.int64)
 
     shape = options.shape or _square(len(pixels))
@@ -163,7 +165,9 @@ def _first_gap(places: list[tuple[int, int]]) -> str | None:
     base = min(places[0][0], 1)
     width = max(column for _, column in places) - base + 1
     wanted = ((base + n // width, base + n % width) for n in range(len(places)))
-    return next((f"{row}x{column}" for (row, column), place in zip(wanted, places, strict=True) if place != (row, column)), None)
+    return next(
+        (f"{row}x{column}" for (row, column), place in zip(wanted, places, strict=True) if place != (row, column)), None
+    )
 
 
 def _square(pixels: int) -> tuple[int, int, int] | None:
@@ -174,13 +178,19 @@ def _square(pixels: int) -> tuple[int, int, int] | None:
 def _wrong_count(pixels: int, last_name: str, shape: tuple[int, int, int] | None) -> tuple[str, str, str]:
     """(found, expected, hint) for a number of pixels that fits no image."""
     if shape is not None:
-        return f"{pixels} pixels", f"{math.prod(shape)} = {' x '.join(map(str, shape))}", "correct --shape, or the table"
+        return (
+            f"{pixels} pixels",
+            f"{math.prod(shape)} = {' x '.join(map(str, shape))}",
+            "correct --shape, or the table",
+        )
     found = f"{pixels} pixels: give --shape CxHxW"
     side = math.isqrt(pixels)
     if pixels == side * side + 1:
         return found, f"{side * side} for an image of {side}x{side}", f"is column {last_name!r} one too many?"
     if pixels == (side + 1) ** 2 - 1:
-        lost = {f"pixel{pixels - 1}": f"column 'pixel{pixels}'", f"pixel{pixels}": "column 'pixel0'"}.get(last_name, "one")
+        lost = {f"pixel{pixels - 1}": f"column 'pixel{pixels}'", f"pixel{pixels}": "column 'pixel0'"}.get(
+            last_name, "one"
+        )
         return found, f"{pixels + 1} for an image of {side + 1}x{side + 1}", f"is {lost} missing?"
     if pixels % 3 == 0 and (colour := _square(pixels // 3)):
         return found, "a square image", f"for colour images: --shape 3x{colour[1]}x{colour[2]}"

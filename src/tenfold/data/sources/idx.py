@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.data.files import IDX, ByteStream, first_bytes, looks_like, open_stream, open_stretch
-from tenfold.data.options import ReadOptions, Role
-from tenfold.data.sources import Block, Piece, Source
-from tenfold.data.sources._blocks import regrouped, row_piece
+from tenfold.data import ReadOptions, Role
+from tenfold.data.sources import Block, Piece, Source, regrouped, row_piece
+from tenfold.data.streams import IDX, ByteStream, first_bytes, looks_like, open_stream, open_stretch
 from tenfold.errors import DataError, Problem
 from tenfold.values.dataset import Dataset, Origin
 
@@ -64,14 +63,17 @@ class Idx(Source):
             with ExitStack() as files:
                 if piece is not None:
                     first, end, pixels = piece.start, piece.end, math.prod(size)
-                    stream = files.enter_context(open_stretch(path, limit, offset + first * pixels, offset + end * pixels))
+                    stream = files.enter_context(
+                        open_stretch(path, limit, offset + first * pixels, offset + end * pixels)
+                    )
                     wanted = (end - first) * pixels
                 parts = (np.frombuffer(part, np.uint8) for part in _content(stream, wanted, (count, *size)))
                 for start, images in zip(range(first, end, rows), _images(parts, rows, size), strict=True):
                     stop = start + len(images)
                     shown = None if labels is None else labels[start:stop]
                     yield Block(
-                        Dataset(images, shown, np.arange(start + 1, stop + 1), class_names), (stop - first) / (end - first)
+                        Dataset(images, shown, np.arange(start + 1, stop + 1), class_names),
+                        (stop - first) / (end - first),
                     )
 
     @classmethod
@@ -109,7 +111,9 @@ def read_idx(path: Path, dimensions: int, limit: int) -> tuple[NDArray[np.uint8]
 
 
 def _opened(stream: ByteStream, dimensions: int, *, whole: bool = True) -> tuple[tuple[int, ...], int]:
-    """The sizes that the header declares, and how many bytes follow it; compared with what the ``whole`` file can hold."""
+    """The sizes that the header declares, and how many bytes follow it; compared with what the ``whole`` file can
+    hold.
+    """
     sizes = _read_sizes(stream, dimensions)
     wanted = math.prod(sizes)
     total = 4 + 4 * dimensions + wanted
@@ -149,7 +153,9 @@ def _read_sizes(stream: ByteStream, dimensions: int) -> tuple[int, ...]:
         raise DataError(Problem(path, found, f"magic 0x000008{dimensions:02x}", hint=hint))
     if magic[2] != 0x08:
         kind = _TYPES.get(magic[2], "unknown")
-        raise DataError(Problem(path, f"elements of type 0x{magic[2]:02x} ({kind}) at offset 2", "0x08 (unsigned byte)"))
+        raise DataError(
+            Problem(path, f"elements of type 0x{magic[2]:02x} ({kind}) at offset 2", "0x08 (unsigned byte)")
+        )
     if magic[3] not in (IMAGES, LABELS):
         raise DataError(Problem(path, f"{magic[3]} dimensions at offset 3", "3 (images) or 1 (labels)"))
     if magic[3] != dimensions:
@@ -187,13 +193,17 @@ def _labels_of(
     if path is None:
         if role == "train":
             hint = f"expected {images.name.replace('images', 'labels').replace('idx3', 'idx1')}"
-            raise DataError(Problem(images, "images without a labels file beside them", "labels to train on", hint=hint))
+            raise DataError(
+                Problem(images, "images without a labels file beside them", "labels to train on", hint=hint)
+            )
         return None, []
     raw, origin = read_idx(path, LABELS, options.max_input_bytes)
     return _checked_labels(raw, path, count, images, classes), [origin]
 
 
-def _checked_labels(raw: NDArray[np.uint8], path: Path, images: int, images_path: Path, classes: int) -> NDArray[np.int64]:
+def _checked_labels(
+    raw: NDArray[np.uint8], path: Path, images: int, images_path: Path, classes: int
+) -> NDArray[np.int64]:
     if len(raw) != images:
         raise DataError(Problem(path, f"{len(raw):,} labels", f"{images:,}, as many as images in {images_path}"))
     bad = np.flatnonzero(raw >= classes)
@@ -214,7 +224,9 @@ def _images_in(folder: Path, role: Role) -> Path:
     if len(plain) != 1:
         names = ", ".join(file.name for file in plain) or "none"
         prefix = _ROLE_NAMES[role][0]
-        raise DataError(Problem(folder, f"images files for {role}: {names}", f"one, such as {prefix}-images-idx3-ubyte"))
+        raise DataError(
+            Problem(folder, f"images files for {role}: {names}", f"one, such as {prefix}-images-idx3-ubyte")
+        )
     return plain[0]
 
 

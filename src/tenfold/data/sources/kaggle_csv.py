@@ -17,15 +17,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.data.files import ByteStream, first_bytes, looks_like, open_archive, open_regular, open_stream, open_stretch
-from tenfold.data.options import ReadOptions, Role
-from tenfold.data.sources import Block, Piece, Source
-from tenfold.data.sources._blocks import line_pieces, regrouped
-from tenfold.data.sources._csv_digits import keep_freed_memory, parse_digits
-from tenfold.data.sources._csv_fault import LONGEST_LINE, CarefulReader
+from tenfold.data import ReadOptions, Role
+from tenfold.data.sources import Block, Piece, Source, line_pieces, regrouped
+from tenfold.data.sources._csv_cells import LONGEST_LINE, CarefulReader, keep_freed_memory, parse_digits
 from tenfold.data.sources._csv_header import Layout, layout_of_fields, layout_of_header
-from tenfold.environment import cores
+from tenfold.data.streams import (
+    ByteStream,
+    first_bytes,
+    looks_like,
+    open_archive,
+    open_regular,
+    open_stream,
+    open_stretch,
+)
 from tenfold.errors import DataError, Problem
+from tenfold.runtime import cores
 from tenfold.values.dataset import Dataset, Origin
 
 BLOCK = 256 * 1024  # what the steps of parse_digits keep in a core's cache
@@ -157,7 +163,14 @@ def _read_table(
 
 
 def _rows(
-    path: Path, layout: Layout, lines: Iterable[bytes], row: int, options: ReadOptions, classes: int, *, last: bool = True
+    path: Path,
+    layout: Layout,
+    lines: Iterable[bytes],
+    row: int,
+    options: ReadOptions,
+    classes: int,
+    *,
+    last: bool = True,
 ) -> Iterator[NDArray[np.unsignedinteger[Any]]]:
     """The values (n, fields) of blocks of whole lines, the first of which is line ``row`` of the file.
 
@@ -184,7 +197,9 @@ def _rows(
     careful.raise_if_any()
 
 
-def _parsed(blocks: Iterable[bytes], layout: Layout, options: ReadOptions) -> Iterator[tuple[bytes, NDArray[np.uint8] | None]]:
+def _parsed(
+    blocks: Iterable[bytes], layout: Layout, options: ReadOptions
+) -> Iterator[tuple[bytes, NDArray[np.uint8] | None]]:
     """Each block with LF line ends, and its values where :func:`parse_digits` is sure; all cores work ahead."""
 
     def parse(block: bytes) -> tuple[bytes, NDArray[np.uint8] | None]:
@@ -217,7 +232,9 @@ def _open_table(path: Path, block: bytes, role: Role, options: ReadOptions) -> t
     line, newline, rest = block.partition(b"\n")
     line = line.removesuffix(b"\r")
     if b"\r" in line:
-        raise DataError(Problem(path, "lines that end in CR only", "LF or CR LF", row=1, hint="convert: tr '\\r' '\\n'"))
+        raise DataError(
+            Problem(path, "lines that end in CR only", "LF or CR LF", row=1, hint="convert: tr '\\r' '\\n'")
+        )
     if not line.strip():
         raise DataError(Problem(path, "a blank line", "column names", row=1))
     if len(line) >= LONGEST_LINE:

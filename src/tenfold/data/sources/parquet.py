@@ -1,4 +1,6 @@
-"""Parquet files: a column per pixel, as in Kaggle's tables, or a column of encoded images, as data-set hubs have them."""
+"""Parquet files: a column per pixel, as in Kaggle's tables, or a column of encoded images, as data-set hubs have
+them.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.data.files import first_bytes, hash_file, open_regular
+from tenfold.data import ReadOptions, Role
 from tenfold.data.images import decode_image
-from tenfold.data.options import ReadOptions, Role
 from tenfold.data.sources import Block, Piece, Source
 from tenfold.data.sources._csv_header import LABEL, Layout, layout_of_header
+from tenfold.data.streams import first_bytes, hash_file, open_regular
 from tenfold.errors import DataError, Problem, missing_extra
 from tenfold.values.dataset import Dataset, Origin
 
@@ -89,7 +91,9 @@ def _opened(path: Path, options: ReadOptions) -> Iterator[Any]:
                 yield file
         except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
             said = " ".join(str(error).split())[:200]
-            raise DataError(Problem(path, f"no Parquet file, or a damaged one ({said})", "an intact Parquet file")) from error
+            raise DataError(
+                Problem(path, f"no Parquet file, or a damaged one ({said})", "an intact Parquet file")
+            ) from error
 
 
 class _Table:
@@ -156,11 +160,15 @@ class _Table:
         for row, value in enumerate(column.to_pylist()):
             content = value.get("bytes") if isinstance(value, dict) else value
             if not isinstance(content, bytes):
-                raise self._fault("no bytes", "an encoded image, or a struct with the field 'bytes'", first + row, IMAGE)
+                raise self._fault(
+                    "no bytes", "an encoded image, or a struct with the field 'bytes'", first + row, IMAGE
+                )
             pixels = decode_image(content, f"{self.path}, image {first + row + 1}", channels=shape and shape[0])
             expected = images[0].shape if images else shape or pixels.shape
             if pixels.shape != expected:
-                raise self._fault(f"an image of {pixels.shape}", f"{expected}, as the others (C, H, W)", first + row, IMAGE)
+                raise self._fault(
+                    f"an image of {pixels.shape}", f"{expected}, as the others (C, H, W)", first + row, IMAGE
+                )
             images.append(pixels)
         return np.stack(images)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.errors import UsageError
-from tenfold.evaluation.corruptions import blurs, coding, edges, noise, obstacles, strokes, tones, warps
+from tenfold.evaluation.corruptions import geometric, photometric
 
 Pixels = NDArray[np.float32]
 """(N, C, H, W), 0..1."""
@@ -24,30 +24,30 @@ SEVERITIES = (1, 2, 3, 4, 5)
 CORRUPTIONS: Mapping[str, Corruption] = {
     function.__name__: function
     for function in (
-        warps.rotate,
-        warps.translate,
-        warps.scale,
-        warps.shear,
-        noise.gaussian_noise,
-        noise.shot_noise,
-        noise.impulse_noise,
-        blurs.gaussian_blur,
-        blurs.motion_blur,
-        blurs.glass_blur,
-        tones.brightness,
-        tones.contrast,
-        tones.inverse,
-        tones.fog,
-        edges.canny_edges,
-        strokes.thin,
-        strokes.thick,
-        obstacles.stripe,
-        obstacles.dotted_line,
-        obstacles.zigzag,
-        obstacles.spatter,
-        obstacles.occlusion,
-        warps.clipped,
-        coding.jpeg_compression,
+        geometric.rotate,
+        geometric.translate,
+        geometric.scale,
+        geometric.shear,
+        photometric.gaussian_noise,
+        photometric.shot_noise,
+        photometric.impulse_noise,
+        photometric.gaussian_blur,
+        photometric.motion_blur,
+        photometric.glass_blur,
+        photometric.brightness,
+        photometric.contrast,
+        photometric.inverse,
+        photometric.fog,
+        geometric.canny_edges,
+        geometric.thin,
+        geometric.thick,
+        geometric.stripe,
+        geometric.dotted_line,
+        geometric.zigzag,
+        geometric.spatter,
+        geometric.occlusion,
+        geometric.clipped,
+        photometric.jpeg_compression,
     )
 }
 EXTRA = frozenset({"thin", "thick", "occlusion", "clipped"})
@@ -69,7 +69,8 @@ RELEASED: Mapping[str, int] = {
     "zigzag": 1,
     "canny_edges": 5,
 }
-"""The fifteen of MNIST-C's released set and the severity of each; ``stripe`` and ``canny_edges``, which have none there, have
+"""The fifteen of MNIST-C's released set and the severity of each; ``stripe`` and ``canny_edges``, which have none
+there, have
 that form at this one here."""
 
 

@@ -14,7 +14,8 @@ FLOOR = 1e-4
 
 
 class Gradients(nn.Module):
-    """(B, C, H, W) to (B, 8 C, h, w): how strongly brightness rises in each of 8 directions, around points ``step`` pixels apart.
+    """(B, C, H, W) to (B, 8 C, h, w): how strongly brightness rises in each of 8 directions, around points ``step``
+    pixels apart.
 
     Sobel's gradient, its positive parts along 8 directions, a Gaussian blur at every ``step``-th pixel,
     and a square root, after Liu et al. 2003, "Handwritten digit recognition: benchmarking of

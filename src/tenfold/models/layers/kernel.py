@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from tenfold.models.fitted import fixed
+from tenfold.models._fitted import fixed
 
 
 class Kernel(nn.Module):

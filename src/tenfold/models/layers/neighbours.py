@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from tenfold.models.fitted import fixed
+from tenfold.models._fitted import fixed
 
 TIE = 1e-6
 """Added to every weight, so that neighbours that are all equally near have one."""
@@ -39,7 +39,9 @@ class Neighbours(nn.Module):
         return min(self.neighbours + 1, len(self.rows))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        nearness = torch.addmm(-0.5 * (self.rows * self.rows).sum(1), x, self.rows.T)  # |x|^2 / 2 less half the squared distance
+        nearness = torch.addmm(
+            -0.5 * (self.rows * self.rows).sum(1), x, self.rows.T
+        )  # |x|^2 / 2 less half the squared distance
         values, places = nearness.topk(self.looked_at, dim=1)
         weights = values - values.amin(dim=1, keepdim=True) + TIE
         shares = (weights[:, None, :] @ self.votes[places])[:, 0]

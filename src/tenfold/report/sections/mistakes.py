@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.evaluation.label_issues import label_issues
-from tenfold.evaluation.mistakes import hardest_rows, mistaken_rows
-from tenfold.evaluation.neighbours import nearest_neighbours
-from tenfold.report.sprites import Sheet, sheet
+from tenfold.evaluation.metrics import hardest_rows, mistaken_rows, nearest_neighbours
+from tenfold.report.sprites import Sheet, over, sheet
 from tenfold.values.dataset import Dataset
+from tenfold.values.display import shown_size
 from tenfold.values.predictions import Predictions
-from tenfold.values.thumbnails import shown_size
+
+if TYPE_CHECKING:
+    from tenfold.evaluation.attribution import Attribution, Explanation
 
 MOST_TILES = 1000
 MOST_PIXELS = 800_000
@@ -35,7 +38,9 @@ MOST_VOTES = 20
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A training image that looks alike: its label, how far it is (Euclidean, in levels 0..255), its place on the sheet."""
+    """A training image that looks alike: its label, how far it is (Euclidean, in levels 0..255), its place on the
+    sheet.
+    """
 
     label: int
     distance: float
@@ -162,7 +167,9 @@ def _neighbours(rows: NDArray[np.int64], beside: Beside) -> tuple[Sheet | None, 
     ]
 
 
-def fair_choice(rows: NDArray[np.int64], true: NDArray[np.int64], predicted: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
+def fair_choice(
+    rows: NDArray[np.int64], true: NDArray[np.int64], predicted: NDArray[np.int64], limit: int
+) -> NDArray[np.int64]:
     """At most ``limit`` of ``rows`` (M,), in order, drawn evenly from the pairs (true, predicted).
 
     The first of every pair comes before the second of any, so no cell of the confusion matrix goes empty
@@ -200,3 +207,73 @@ def _tile(made: Predictions, row: int, cell: str, votes: list[int], neighbours: 
         votes=votes,
         neighbours=neighbours,
     )
+
+
+WAYS = ("Grad-CAM", "Integrated gradients", "Occlusion")
+
+
+@dataclass(frozen=True)
+class Look:
+    """One class: a cell of the sheet for each of ``WAYS``, empty where there is no picture."""
+
+    target: int
+    cells: list[str]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image; ``cell`` selects it on the sheet of images."""
+
+    id: str
+    cell: str
+    label: int | None
+    predicted: int
+    alternatives: list[tuple[int, float]]
+    looks: list[Look]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """``pictures`` holds the heat over the images, ``images`` the images themselves."""
+
+    items: list[Item]
+    images: Sheet
+    pictures: Sheet
+
+
+def explained(found: Sequence[Explanation]) -> Explained | None:
+    """The section; None without an image."""
+    if not found:
+        return None
+    images = sheet(np.stack([one.image for one in found]))
+    pictures = [
+        over(one.image, values)
+        for one in found
+        for look in one.attributions
+        for values in _ways(look)
+        if values is not None
+    ]
+    heats = sheet(np.stack(pictures))
+    cells = iter(range(len(pictures)))
+    items = [
+        Item(
+            one.id,
+            images.cell(place),
+            one.label,
+            one.predicted,
+            [
+                (k, float(one.probabilities[k]))
+                for k in np.argsort(-one.probabilities, kind="stable")[:ALTERNATIVES].tolist()
+            ],
+            [
+                Look(look.target, [heats.cell(next(cells)) if values is not None else "" for values in _ways(look)])
+                for look in one.attributions
+            ],
+        )
+        for place, one in enumerate(found)
+    ]
+    return Explained(items, images, heats)
+
+
+def _ways(look: Attribution) -> tuple[NDArray[np.float32] | None, ...]:
+    return look.grad_cam, look.integrated_gradients, look.occlusion

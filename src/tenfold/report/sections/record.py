@@ -6,7 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tenfold.report.formats import size
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.evaluation.metrics import class_scores, confusion_matrix
+from tenfold.evaluation.significance import fold_mean_interval
+from tenfold.report.figures import Intervals, intervals
+from tenfold.report.rendering import size
+from tenfold.report.sections.performance import ClassRow, Confusion, class_table, confusion
+from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
 
@@ -70,7 +78,9 @@ def architectures(recipe: Recipe) -> list[str]:
 
 
 def members(run: Run) -> list[dict[str, Any]]:
-    """What each finished member recorded about itself, its times included; of a cross-validation, with its fold from 1."""
+    """What each finished member recorded about itself, its times included; of a cross-validation, with its fold from
+    1.
+    """
     found = []
     numbers = {fold.path: number for number, fold in enumerate(run.folds(), 1)}
     for trained, member in run.trained():
@@ -120,7 +130,9 @@ def total_seconds(seconds: Mapping[str, float]) -> float | None:
 
 
 def flattened(table: Mapping[str, Any], prefix: str = "", *, without: Collection[str] = ()) -> list[tuple[str, str]]:
-    """Nested tables as (name, text) rows: ``{"torch": {"threads": 1}}`` is ``("torch threads", "1")``; some keys left out."""
+    """Nested tables as (name, text) rows: ``{"torch": {"threads": 1}}`` is ``("torch threads", "1")``; some keys left
+    out.
+    """
     rows: list[tuple[str, str]] = []
     for key, value in table.items():
         if key in without:
@@ -134,3 +146,80 @@ def flattened(table: Mapping[str, Any], prefix: str = "", *, without: Collection
             text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
             rows.append((name, {"True": "yes", "False": "no"}.get(text, text)))
     return rows
+
+
+@dataclass(frozen=True)
+class Average:
+    """Means over the classes, plain ("macro") or weighted by their images; undefined figures count as 0, as in
+    scikit-learn.
+    """
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Scores by class of one set of predictions, as scikit-learn's ``classification_report`` has them, and its
+    confusions.
+    """
+
+    title: str
+    classes: list[ClassRow]
+    averages: list[Average]
+    accuracy: float
+    images: int
+    confusion: Confusion
+
+
+@dataclass(frozen=True)
+class Folds:
+    """``rows`` as ``summary.json`` has them, their mean, its interval, their deviation, the two reports side by
+    side.
+    """
+
+    rows: list[Mapping[str, Any]]
+    mean: float
+    mean_interval: tuple[float, float]
+    deviation: float
+    figure: Intervals
+    reports: list[Report]
+
+
+def folds(summary: Mapping[str, Any], predictions: Mapping[str, Predictions], names: tuple[str, ...]) -> Folds:
+    """The section for the summary and the predictions ("train", "out-of-fold") of a cross-validation."""
+    rows: Sequence[Mapping[str, Any]] = summary["folds"]
+    bars = [(f"fold {number}", row["low"], row["accuracy"], row["high"]) for number, row in enumerate(rows, 1)]
+    titles = {"train": "Rows that were learnt from", "out-of-fold": "Rows that were not"}
+    return Folds(
+        rows=list(rows),
+        mean=summary["mean"],
+        mean_interval=fold_mean_interval([row["accuracy"] for row in rows]),
+        deviation=summary["deviation"],
+        figure=intervals(bars),
+        reports=[
+            report(title, predictions[name], names) for name, title in titles.items() if len(predictions.get(name, ()))
+        ],
+    )
+
+
+def report(title: str, made: Predictions, names: tuple[str, ...]) -> Report:
+    """The report of labelled predictions with at least one row."""
+    assert made.labels is not None
+    matrix = confusion_matrix(made.labels, made.predicted, len(names))
+    return Report(title, class_table(matrix, names), averages(matrix), made.accuracy, len(made), confusion(matrix))
+
+
+def averages(matrix: NDArray[np.int64]) -> list[Average]:
+    """Macro and weighted means over the classes that occur or were predicted, from a (K, K) confusion matrix."""
+    scores = class_scores(matrix)
+    known = (matrix.sum(axis=0) + matrix.sum(axis=1)) > 0
+    figures = [np.nan_to_num(figure[known]) for figure in (scores.precision, scores.recall, scores.f1)]
+    support = scores.support[known]
+    weights = {
+        "macro average": np.full(len(support), 1 / max(len(support), 1)),
+        "weighted average": support / support.sum(),
+    }
+    return [Average(name, *(float(figure @ weight) for figure in figures)) for name, weight in weights.items()]

@@ -1,0 +1,354 @@
+"""The way through the house: sources -> dataset -> checks -> members -> predictions -> bundle, submission, report."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tenfold.data.cache import stored
+from tenfold.data.checks import check
+from tenfold.errors import IntegrityError, UsageError
+from tenfold.evaluation.calibration import learn_confidence
+from tenfold.evaluation.metrics import hardest_rows
+from tenfold.executors import at_once
+from tenfold.exploration.maps.tsne import check_installed
+from tenfold.files import write_json
+from tenfold.pipeline import cross_validation
+from tenfold.pipeline.session import (
+    DEFAULTS,
+    SILENT,
+    Listener,
+    Settings,
+    Stages,
+    announced,
+    check_resumable,
+    check_same_kind,
+    check_spotless,
+    describe_source,
+    environment_of,
+    first_line,
+    images_behind,
+    load_again,
+    load_source,
+    load_test,
+    resumable,
+    say_data,
+    timed,
+)
+from tenfold.runtime import require_training
+from tenfold.values.accuracy import wilson_interval
+from tenfold.values.dataset import Dataset
+from tenfold.values.predictions import Predictions
+from tenfold.values.recipe import Recipe
+from tenfold.values.run import Run
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from tenfold.evaluation.attribution import Explanation
+
+HARDEST = 6
+"""Images that the report explains."""
+
+
+def explore(run: Run, train: Dataset, test: Dataset | None, listener: Listener) -> None:
+    """Write the page about the data, unless it is there."""
+    path = run.path / "explore.html"
+    if path.exists():
+        return
+    from tenfold.exploration.examine import examine
+    from tenfold.exploration.maps.tsne import DEFAULT
+    from tenfold.report.explore_page import write_data_page
+
+    def hear(part: str, done: int, total: int) -> None:
+        if not done:
+            listener.say(f"exploring the data: {part}")
+
+    write_data_page(examine(train, test, maps=(DEFAULT,), progress=hear), path, Path(run.recipe.data.train).name)
+
+
+def export(run: Run, train: Dataset, made: dict[str, Predictions], images: dict[str, Dataset]) -> None:
+    """Write the bundle, after comparing it with the trained networks on the images that were predicted."""
+    from tenfold.bundle.export import export_bundle
+    from tenfold.bundle.manifest import Estimate
+    from tenfold.training.member import load_member
+
+    shape, classes = train.image_shape, len(train.class_names)
+
+    def members() -> Iterator[nn.Module]:
+        for member in run.finished_members():
+            try:
+                network = load_member(run, member, shape, classes)
+            except IntegrityError as error:
+                raise IntegrityError(
+                    f"{error}. Remove {run.member_path(member)} and resume, which trains this member again to the same"
+                    " bits; or resume with --allow-partial, which does without it"
+                ) from error
+            yield network
+
+    name = next((n for n in ("test", "validation") if n in made), None)
+    if name is not None:
+        sample, reference = images[name], made[name].probabilities
+        sample = sample if sample.class_names == train.class_names else replace(sample, class_names=train.class_names)
+    else:
+        sample = train.take(range(min(1000, len(train))))
+        reference = _torch_vote(run, members(), sample)
+    metrics = {f"{n} accuracy": Estimate(**_estimate(p)) for n, p in made.items() if p.labels is not None}
+    export_bundle(
+        run,
+        members(),
+        sample,
+        reference,
+        metrics=metrics,
+        data_fingerprint=train.fingerprint(),
+        leaked=run.data["leaked"],
+        confidence=learn_confidence(made["validation"]) if "validation" in made else None,
+    )
+
+
+def _torch_vote(run: Run, members: Iterator[nn.Module], sample: Dataset) -> Any:
+    import torch
+
+    from tenfold.training.loop import predict_shifted
+    from tenfold.values.predictions import vote
+
+    images = torch.from_numpy(sample.images.copy())
+    ensemble = run.recipe.ensemble
+    return vote((predict_shifted(member, images, ensemble.offsets).numpy() for member in members), ensemble.vote)
+
+
+def _estimate(made: Predictions) -> dict[str, Any]:
+    right = int(made.correct.sum())
+    low, high = wilson_interval(right, len(made))
+    return {"value": right / len(made), "low": low, "high": high, "images": len(made)}
+
+
+def explain_hardest(run: Run, images: dict[str, Dataset]) -> list[Explanation]:
+    """What the first network looks at in the images that were hardest; none for models that are no networks."""
+    from tenfold.evaluation.attribution import explain_image
+    from tenfold.models._fitted import Fitted
+    from tenfold.training.member import load_member
+
+    name = next((n for n in ("test", "holdout", "validation") if n in images and images[n].labels is not None), None)
+    if name is None or not run.finished_members():
+        return []
+    data = images[name]
+    network = load_member(run, run.finished_members()[0], data.image_shape, len(run.data["train"]["class_names"]))
+    if isinstance(network, Fitted):
+        return []
+    assert data.labels is not None
+    rows = hardest_rows(data.labels, run.predictions(name).probabilities, HARDEST)
+    return [
+        explain_image(network, data.images[row], data.ids[row], int(data.labels[row]), with_maps=False, stride=2)
+        for row in rows
+    ]
+
+
+def submit(run: Run, made: Predictions, class_names: tuple[str, ...]) -> None:
+    """Write Kaggle's file; its name says so if the test set leaked."""
+    from tenfold.bundle.submission import submission_name, write_submission
+
+    write_submission(
+        run.path / submission_name(run.data["leaked"], partial=bool(run.left_out)), made, class_names, force=True
+    )
+
+
+def summarise(run: Run, made: dict[str, Predictions], seconds: dict[str, float]) -> None:
+    """Write ``summary.json``: accuracies with intervals, times, memory, whether the test set leaked."""
+    figures: dict[str, Any] = {"validation": None, "test": None}
+    figures |= {name: scored(predictions) for name, predictions in made.items() if predictions.labels is not None}
+    summary = {
+        **figures,
+        **costs(run.trained(), seconds),
+        "leaked": run.data["leaked"],
+        "left_out": sorted(run.left_out),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    write_json(run.path / "summary.json", summary)
+
+
+def scored(made: Predictions) -> dict[str, Any]:
+    """Accuracy of labelled predictions with its 95 % interval, as ``summary.json`` has it."""
+    estimate = _estimate(made)
+    wrong = int((~made.correct).sum())
+    return {
+        "accuracy": estimate["value"],
+        "low": estimate["low"],
+        "high": estimate["high"],
+        "errors": wrong,
+        "n": len(made),
+    }
+
+
+def costs(trained: Sequence[tuple[Run, int]], seconds: Mapping[str, float]) -> dict[str, Any]:
+    """Times and memory of these members, as ``summary.json`` has them; ``seconds`` on the clock, by stage."""
+    timings = [run.read_json(f"members/{member:02d}/timing.json") for run, member in trained]
+    return {
+        "members": len(timings),
+        "seconds": {**seconds, "total": sum(seconds.values())},
+        "core_seconds": sum(t["core_seconds"] for t in timings),
+        "peak_rss_bytes": max(t["peak_rss_bytes"] for t in timings),
+    }
+
+
+PARTS = ("validation", "holdout", "test")
+"""What members predict besides the rows they learn from."""
+
+
+def start(
+    recipe: Recipe,
+    stages: Stages = "run",
+    settings: Settings = DEFAULTS,
+    listener: Listener = SILENT,
+    *,
+    train: Dataset | None = None,
+    test: Dataset | None = None,
+) -> Run:
+    """Train ``recipe`` in a new run directory, through all ``stages``.
+
+    Args:
+        recipe: names the sources, unless datasets are given.
+        stages: "train" ends with the members and the bundle; "run" goes on to submission and report.
+        settings: where and how.
+        listener: hears of progress.
+        train: used instead of the recipe's source.
+        test: likewise.
+
+    Returns:
+        The complete run.
+
+    Raises:
+        ResourceError: a package that training needs is missing.
+        TenfoldError: see each stage; ``Stopped`` says how to go on.
+    """
+    require_training()
+    if settings.explore:
+        check_installed()
+    from tenfold.training.ensemble import check_recipe, split_rows
+
+    environment = environment_of(settings, recipe)
+    listener.say(first_line(environment, settings))
+    with timed() as loading:
+        train = train if train is not None else load_source(recipe.data.train, "train", settings)
+        test = test if test is not None else load_test(recipe, settings)
+    say_data(listener, train, test)
+    if test is not None:
+        check_same_kind(train, test)
+    findings = check(train, test)
+    if settings.strict:
+        check_spotless(findings, train.origin[0].path if train.origin else recipe.data.train)
+    listener.findings(findings)
+    check_recipe(recipe, train)
+    run = Run.create(settings.out, recipe)
+    with run.lock(), resumable(run, stages):
+        write_json(run.path / "environment.json", environment)
+        split = split_rows(recipe, train)
+        split.save(run)
+        leaked = any(finding.severity == "leak" for finding in findings)
+        record = {
+            "train": describe_source(train, recipe.data.train),
+            "test": None if test is None else describe_source(test, str(recipe.data.test)),
+            "rows": split.counts(),
+            "findings": [finding.as_dict() for finding in findings],
+            "leaked": leaked,
+        }
+        write_json(run.path / "data.json", record)
+        with announced(run, listener):
+            _go_on(run, stages, settings, listener, train, test, {"load": loading.seconds})
+    return run
+
+
+def resume(run: Run, stages: Stages = "run", settings: Settings = DEFAULTS, listener: Listener = SILENT) -> Run:
+    """Go on with an interrupted run; a complete one is left as it is.
+
+    Raises:
+        UsageError: it was begun by another command.
+        IntegrityError: the data, or what decides the bits, is no longer the same.
+        BusyError: it is still running.
+    """
+    require_training()
+    if run.command != "run":
+        raise UsageError(f"{run.path} is no single training; go on with: tenfold {run.command} --resume {run.path}")
+    if settings.explore:
+        check_installed()
+    from tenfold.training.ensemble import leave_out_damaged, split_rows
+
+    with run.lock(), resumable(run, stages):
+        if run.is_complete:
+            listener.say(f"{run.path} is complete; nothing to do")
+            return run
+        recipe = run.recipe
+        check_resumable(run, settings, listener)
+        with timed() as loading:
+            train = load_again(run, "train", recipe.data.train, settings)
+            test = None if run.data["test"] is None else load_again(run, "test", str(recipe.data.test), settings)
+        assert train is not None
+        if settings.allow_partial:
+            for member, why in leave_out_damaged(run, train).items():
+                listener.say(f"member {member} is left out: {why}")
+        if not (run.path / "split.npz").is_file():
+            split_rows(recipe, train).save(run)
+        with announced(run, listener):
+            _go_on(run, stages, settings, listener, train, test, {"load": loading.seconds})
+    return run
+
+
+def _go_on(
+    run: Run,
+    stages: Stages,
+    settings: Settings,
+    listener: Listener,
+    train: Dataset,
+    test: Dataset | None,
+    seconds: dict[str, float],
+) -> None:
+    """Every stage after the data is known. Each leaves files that a resumed run finds and keeps."""
+    from tenfold.training.ensemble import combine, train_members
+
+    missing = run.recipe.ensemble.members - len(run.finished_members()) - len(run.left_out)
+    workers = at_once(settings.executor, settings.workers, missing, run.recipe.train.replicas)
+    listener.training_starts(run.recipe.ensemble.members, workers)
+    try:
+        with timed() as training:
+            train_members(
+                run,
+                stored(train, settings.scratch and settings.scratch / "train"),
+                None if test is None else stored(test),
+                executor=settings.executor,
+                workers=workers,
+                device=run.environment["device"],
+                on_event=listener.event,
+            )
+    finally:
+        listener.training_ends()
+    seconds["train"] = training.seconds
+    made = {name: predictions for name in PARTS if (predictions := combine(run, name)) is not None}
+    images = images_behind(run, train, test)
+    with timed() as exporting:
+        listener.say("exporting the bundle")
+        export(run, train, made, images)
+    seconds["export"] = exporting.seconds
+    if settings.explore:
+        with timed() as exploring:
+            explore(run, train, test, listener)
+        seconds["explore"] = exploring.seconds
+    if stages == "run" and run.recipe.data.folds:
+        with timed() as validating:
+            cross_validation.beside(run, images["train"], settings, listener)
+        seconds["cross-validation"] = validating.seconds
+    if stages == "run" and test is not None:
+        submit(run, made["test"], train.class_names)
+    summarise(run, made, seconds)
+    if stages == "run":
+        from tenfold.report.page import write_report
+        from tenfold.report.previews import variants
+
+        recipe = run.recipe
+        previews = variants(train.images[0], recipe.augment, recipe.seed) if recipe.augment else None
+        write_report(run, images, previews=previews, explanations=explain_hardest(run, images))
+    shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
+    run.seal()

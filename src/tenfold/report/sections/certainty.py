@@ -1,0 +1,175 @@
+"""What corruptions cost, worst first, each with one image that shows what it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.evaluation.calibration import Confidence, Selection, coverage_curve, reliability, select, with_temperature
+from tenfold.evaluation.corruptions import CORRUPTIONS, RELEASED, corrupt
+from tenfold.evaluation.metrics import brier_score, expected_calibration_error, log_loss
+from tenfold.evaluation.robustness import Robustness, Row
+from tenfold.report.figures import Axis, Dot, RejectionFigure, Tick, rejection_figure, reliability_dots, ticks
+from tenfold.report.sprites import Sheet, sheet
+from tenfold.values.accuracy import wilson_interval
+from tenfold.values.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class Honesty:
+    """Figures of probabilities, as the model says them ("before") or at the temperature ("after")."""
+
+    kind: str
+    log_loss: float
+    brier: float
+    calibration_error: float
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the threshold does to one set; ``low`` and ``high`` bound the 95 % Wilson interval of the answers'
+    accuracy.
+    """
+
+    split: str
+    selection: Selection
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ConfidenceSection:
+    """``learnt`` is None where no rows were held out: then there is only what the model says."""
+
+    learnt: Confidence | None
+    honesty: list[Honesty]
+    dots: list[Dot]
+    rejection: RejectionFigure
+    answered: list[Answered]
+
+
+def confidence_section(
+    split: str, made: Predictions, learnt: Confidence | None, validation: Predictions | None
+) -> ConfidenceSection:
+    """The section about labelled predictions of ``split``.
+
+    Args:
+        split: what the page calls the set.
+        made: its predictions.
+        learnt: from the rows held out, if there were any.
+        validation: predictions of these rows, where they are at hand and another set.
+    """
+    assert made.labels is not None
+    series = {"before": made.probabilities}
+    if learnt is not None:
+        series["after"] = with_temperature(made.probabilities, learnt.temperature)
+    threshold = learnt.reject_threshold if learnt else None
+    sets = {split: made} if validation is None else {split: made, "validation": validation}
+    return ConfidenceSection(
+        learnt=learnt,
+        honesty=[_honesty(kind, made.labels, probabilities) for kind, probabilities in series.items()],
+        dots=reliability_dots(
+            {kind: reliability(made.labels, probabilities) for kind, probabilities in series.items()}
+        ),
+        rejection=rejection_figure(coverage_curve(made.confidence, made.correct), threshold),
+        answered=[] if threshold is None else [_answered(name, some, threshold) for name, some in sets.items()],
+    )
+
+
+def _honesty(kind: str, labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Honesty:
+    figures = (log_loss, brier_score, expected_calibration_error)
+    return Honesty(kind, *(figure(labels, probabilities) for figure in figures))
+
+
+def _answered(split: str, made: Predictions, threshold: float) -> Answered:
+    found = select(made.confidence, made.correct, threshold)
+    low, high = wilson_interval(found.answered - found.errors, found.answered) if found.answered else (0.0, 1.0)
+    return Answered(split, found, low, high)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One severity: accuracy with its interval, how strongly to colour it, 0..1, and its place on the sheet and the
+    axis.
+
+    ``is_worse`` says that it costs more than noise, ``is_released`` that MNIST-C has the corruption in this severity.
+    """
+
+    severity: int
+    accuracy: float
+    low: float
+    high: float
+    heat: float
+    is_worse: bool
+    is_released: bool
+    picture: str
+    place: float
+
+
+@dataclass(frozen=True)
+class CorruptionRow:
+    """One corruption; ``worse_from`` is the mildest severity that costs more than noise."""
+
+    name: str
+    what: str
+    cells: list[Cell]
+    mean: float
+    worse_from: int | None
+
+
+@dataclass(frozen=True)
+class RobustnessSection:
+    """Rows with the most costly corruption first; ``clean`` is the place of the accuracy without any."""
+
+    found: Robustness
+    severities: list[int]
+    rows: list[CorruptionRow]
+    sheet: Sheet | None
+    ticks: list[Tick]
+    clean: float
+
+
+def robustness_section(found: Robustness, images: NDArray[np.uint8] | None) -> RobustnessSection:
+    """The section.
+
+    Args:
+        found: the figures.
+        images: uint8 (N, C, H, W); the first shows the corruptions. None shows no pictures.
+    """
+    ordered = sorted(found.rows, key=lambda row: row.mean)
+    severities = [level.severity for level in found.rows[0].levels]
+    pictures = None
+    if images is not None and len(images):
+        shown = [corrupt(images[:1], row.name, severity, found.seed) for row in ordered for severity in severities]
+        pictures = sheet(np.concatenate(shown))
+    least = min(level.accuracy for row in ordered for level in row.levels)
+    axis = Axis(min(0.99 * least, 0.9), 1.0)
+    return RobustnessSection(
+        found=found,
+        severities=severities,
+        rows=[_row(row, number, found, pictures, axis) for number, row in enumerate(ordered)],
+        sheet=pictures,
+        ticks=[Tick(axis.place(value), f"{100 * value:.4g}") for value in ticks(axis)],
+        clean=axis.place(found.clean),
+    )
+
+
+def _row(row: Row, number: int, found: Robustness, pictures: Sheet | None, axis: Axis) -> CorruptionRow:
+    cells = [
+        Cell(
+            severity=level.severity,
+            accuracy=level.accuracy,
+            low=level.low,
+            high=level.high,
+            heat=float(np.sqrt(max(0.0, found.clean - level.accuracy) / found.clean)) if found.clean else 0.0,
+            is_worse=level.is_worse_than(found.clean),
+            is_released=RELEASED.get(row.name) == level.severity,
+            picture=pictures.cell(number * len(row.levels) + place) if pictures else "",
+            place=axis.place(level.accuracy),
+        )
+        for place, level in enumerate(row.levels)
+    ]
+    what = (CORRUPTIONS[row.name].__doc__ or "").partition("\n")[0]
+    return CorruptionRow(row.name, what, cells, row.mean, row.worse_from(found.clean))

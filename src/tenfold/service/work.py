@@ -1,0 +1,346 @@
+"""A request's body -> the images to compute, and from their probabilities the answer. Runs in a worker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenfold.bundle.manifest import DARK
+from tenfold.bundle.predict import Bundle
+from tenfold.reading.normalise import normalise
+from tenfold.reading.reader import Digit, Reader
+from tenfold.service import bodies, schemas, service
+from tenfold.service import bodies as images
+from tenfold.service.bodies import Item
+from tenfold.service.observability import Fault
+from tenfold.service.service import Examples
+from tenfold.service.settings import READABLE, REJECT
+
+SIDE = 0.18
+"""Of the square, as a share of the image's height."""
+
+
+def occlusion(
+    image: NDArray[np.uint8],
+    target: int,
+    predict: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    background: int = 0,
+) -> NDArray[np.float32]:
+    """(H, W) how much of class ``target``'s probability is lost, -1..1.
+
+    Args:
+        image: uint8 (C, H, W).
+        target: the class.
+        predict: uint8 (N, C, H, W) -> probabilities (N, K).
+        background: what covered pixels become.
+    """
+    _, height, width = image.shape
+    side = max(2, round(SIDE * height))
+    stride = max(1, side // 2)
+    corners = [(y, x) for y in range(1 - stride, height, stride) for x in range(1 - stride, width, stride)]
+    squares = [(slice(max(y, 0), y + side), slice(max(x, 0), x + side)) for y, x in corners]
+    inked = [square for square in squares if (image[:, *square] != background).any()]
+    lost, cover = np.zeros((height, width)), np.zeros((height, width))
+    for square in squares:
+        cover[square] += 1
+    if inked:
+        covered = np.repeat(image[None], len(inked) + 1, axis=0)
+        for copy, square in zip(covered, inked, strict=False):  # the last copy stays whole
+            copy[:, *square] = background
+        probabilities = predict(covered)[:, target]
+        for square, probability in zip(inked, probabilities, strict=False):
+            lost[square] += probabilities[-1] - probability
+    result: NDArray[np.float32] = (lost / cover).astype(np.float32)
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """One bundle under its name."""
+
+    name: str
+    bundle: Bundle
+
+    @property
+    def reads(self) -> bool:
+        """Whether images of any size can be brought into the form that it takes."""
+        return self.bundle.image_shape == READABLE and self.bundle.manifest.pixel_mean < DARK
+
+    @property
+    def reject_threshold(self) -> float:
+        """The confidence below which an answer says nothing."""
+        known = self.bundle.manifest.reject_threshold
+        return REJECT if known is None else known
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Reads pages with this bundle. Only where :attr:`reads`."""
+        return Reader(self.bundle, threshold=self.reject_threshold)
+
+    def page(self, item: Item) -> dict[str, Any]:
+        """Every digit of an item that passed :func:`~tenfold.service.bodies.check_sizes`, as /v1/read shows it.
+
+        Raises:
+            Fault: 422.
+        """
+        found = self.reader.read(bodies.decoded(item)[0])
+        return {"text": found.text, "digits": [_digit(digit) for line in found.lines for digit in line.digits]}
+
+    def inputs(self, items: Sequence[Item]) -> NDArray[np.uint8]:
+        """What the model sees of ``items``: uint8 (N, C, H, W).
+
+        Levels are taken as they are; image files are normalised where :attr:`reads`, and must have the
+        model's size elsewhere.
+
+        Raises:
+            Fault: 413, 415 or 422.
+        """
+        bodies.check_sizes(items)
+        return np.stack([self._input(item) for item in items])
+
+    def _input(self, item: Item) -> NDArray[np.uint8]:
+        channels, height, width = self.bundle.image_shape
+        if item.levels is None and self.reads:
+            return normalise(bodies.decoded(item)[0])[None]
+        levels = bodies.decoded(item, channels)
+        if levels.shape != self.bundle.image_shape:
+            found = f"{levels.shape[2]} x {levels.shape[1]} pixels" + (
+                "" if levels.shape[0] == channels else " in grey"
+            )
+            raise Fault(422, f"found {found}, expected {width} x {height} as the model takes them", field=item.field)
+        return levels
+
+    def described(self) -> dict[str, Any]:
+        """As /v1/models shows it."""
+        manifest = self.bundle.manifest
+        return {
+            "name": self.name,
+            "classes": list(self.bundle.class_names),
+            "image_shape": list(self.bundle.image_shape),
+            "sha256": manifest.model.sha256,
+            "trained_on": manifest.trained_on,
+            "metrics": {name: estimate.model_dump() for name, estimate in manifest.metrics.items()},
+            "reads": self.reads,
+        }
+
+
+def _digit(digit: Digit) -> dict[str, Any]:
+    return {
+        "class": digit.label,
+        "confidence": round(digit.confidence, 7),
+        "rejected": digit.rejected,
+        "box": digit.box.as_list(),
+    }
+
+
+def open_models(bundles: Mapping[str, str], threads: int = 1) -> dict[str, Model]:
+    """Open every bundle of name -> bundle, run or "builtin".
+
+    Raises:
+        IntegrityError: a bundle is not what its manifest says.
+    """
+    return {name: Model(name, Bundle.open(bundle, threads)) for name, bundle in bundles.items()}
+
+
+INPUT, OUTPUT = "images", "probabilities"
+VERSION = "1"
+
+
+def tensor_of(
+    content_type: str, body: bytes, image_shape: tuple[int, int, int], most: int
+) -> tuple[str, NDArray[np.uint8]]:
+    """The request's id, and its tensor uint8 (N, C, H, W).
+
+    Raises:
+        Fault: 400, 413, 415 or 422.
+    """
+    if (kind := bodies.media_type(content_type)) != bodies.JSON_TYPE:
+        raise bodies.unsupported(kind, [bodies.JSON_TYPE])
+    asked: schemas.InferIn = bodies.validated(schemas.InferIn, bodies.json_of(body), most)
+    for i, output in enumerate(asked.outputs):
+        if output.name != OUTPUT:
+            raise Fault(422, f"found the output {output.name[:40]!r}, expected {OUTPUT!r}", field=f"outputs.{i}.name")
+    if len(asked.inputs) != 1 or asked.inputs[0].name != INPUT:
+        raise Fault(422, f"found other inputs, expected one named {INPUT!r}", field="inputs")
+    tensor = asked.inputs[0]
+    if tensor.datatype != "UINT8":
+        raise Fault(422, f"found the datatype {tensor.datatype[:40]!r}, expected 'UINT8'", field="inputs.0.datatype")
+    count, *rest = tensor.shape
+    if tuple(rest) != image_shape or count < 1:
+        expected = ", ".join(map(str, image_shape))
+        raise Fault(
+            422, f"found the shape {tensor.shape}, expected [N, {expected}] with N from 1", field="inputs.0.shape"
+        )
+    if count > most:
+        raise bodies.too_many(count, most)
+    return asked.id, _array(tensor.data, (count, *image_shape))
+
+
+def answer(model: str, identity: str, probabilities: NDArray[np.float32]) -> dict[str, Any]:
+    """The document that answers with ``probabilities`` (N, K)."""
+    tensor = {
+        "name": OUTPUT,
+        "datatype": "FP32",
+        "shape": list(probabilities.shape),
+        "data": [round(p, 7) for p in probabilities.ravel().tolist()],
+    }
+    return {"model_name": model, "model_version": VERSION, "id": identity, "outputs": [tensor]}
+
+
+def _array(data: list[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """``data``, flat or nested as ``shape``, as an array."""
+    flat = data
+    for size in reversed(shape[1:]):  # from (N, C, H, W) inwards, a level of nesting at a time
+        if not (flat and isinstance(flat[0], list)):
+            break
+        flat = _unnested(flat)
+        del size
+    if len(flat) != int(np.prod(shape)):
+        raise Fault(
+            422, f"found {len(flat):,} values, expected {int(np.prod(shape)):,} for the shape", field="inputs.0.data"
+        )
+    for i, value in enumerate(flat):
+        if type(value) is not int or not 0 <= value <= 255:  # a bool is an int, and no level
+            raise Fault(422, "found a value that is no whole number of 0..255", field=f"inputs.0.data.{i}")
+    return np.array(flat, np.uint8).reshape(shape)
+
+
+def _unnested(rows: list[Any]) -> list[Any]:
+    width = len(rows[0])
+    for i, row in enumerate(rows):
+        if not isinstance(row, list) or len(row) != width:
+            raise Fault(422, "found rows of different lengths", field=f"inputs.0.data.{i}")
+    return [value for row in rows for value in row]
+
+
+def error_of(body: bytes) -> bytes:
+    """An error as the protocol wants it: ``{"error": "..."}``."""
+    found = json.loads(body)["error"]
+    where = f"{found['field']}: " if found["field"] else ""
+    return json.dumps({"error": where + found["message"]}).encode()
+
+
+DIGITS = 7
+"""Decimal places of a probability in an answer."""
+MOST_SALIENT = 8
+"""Images in a request with show=saliency: each costs a hundred."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is left of a request once its body was parsed.
+
+    Attributes:
+        model: which computes ``images``; None if there is nothing to compute.
+        images: uint8 (N, C, H, W).
+        finish: probabilities (N, K) -> the JSON document of the answer.
+    """
+
+    finish: Callable[[NDArray[np.float32]], Any]
+    model: Model | None = None
+    images: NDArray[np.uint8] | None = None
+
+
+class Workshop:
+    """Everything a worker holds; :attr:`kinds` are the requests that it knows."""
+
+    def __init__(self, models: Mapping[str, Model], most_images: int, examples: Examples | None) -> None:
+        self.models = models
+        self.most_images = most_images
+        self.examples = examples
+        self.generator = np.random.default_rng()
+        self.kinds: dict[str, Callable[[Mapping[str, Any], bytes], Work]] = {
+            "predict": self.predict,
+            "read": self.read,
+            "infer": self.infer,
+            "keep": self.keep,
+            "samples": self.samples,
+        }
+
+    def predict(self, job: Mapping[str, Any], body: bytes) -> Work:
+        """/v1/predict: one digit in each image."""
+        model = self.models[job["model"]]
+        show = job["show"]
+        items = bodies.items_of(job["content_type"], body, self.most_images)
+        if "saliency" in show and len(items) > MOST_SALIENT:
+            raise Fault(
+                413, f"found {len(items)} images, expected at most {MOST_SALIENT} with show=saliency", field="show"
+            )
+        inputs = model.inputs(items)
+
+        def finish(probabilities: NDArray[np.float32]) -> Any:
+            answers = [self._prediction(model, *pair, show) for pair in zip(inputs, probabilities, strict=True)]
+            return {"model": model.name, "predictions": answers}
+
+        return Work(finish, model, inputs)
+
+    def read(self, job: Mapping[str, Any], body: bytes) -> Work:
+        """/v1/read: any number of digits in each image."""
+        model = self.models[job["model"]]
+        if not model.reads:
+            raise Fault(422, "this model takes images of its own size only: use /v1/predict", field="model")
+        items = bodies.items_of(job["content_type"], body, self.most_images)
+        images.check_sizes(items)
+
+        def finish(_: NDArray[np.float32]) -> Any:
+            return {"model": model.name, "images": [model.page(item) for item in items]}
+
+        return Work(finish)
+
+    def infer(self, job: Mapping[str, Any], body: bytes) -> Work:
+        """/v2/models/NAME/infer."""
+        model = self.models[job["model"]]
+        identity, inputs = tensor_of(job["content_type"], body, model.bundle.image_shape, self.most_images)
+        return Work(lambda probabilities: answer(model.name, identity, probabilities), model, inputs)
+
+    def keep(self, job: Mapping[str, Any], body: bytes) -> Work:
+        """/v1/examples."""
+        model = self.models[job["model"]]
+        if self.examples is None:
+            raise Fault(409, "this service keeps no examples; start it with --keep FOLDER")
+        if (kind := bodies.media_type(job["content_type"])) != bodies.JSON_TYPE:
+            raise bodies.unsupported(kind, [bodies.JSON_TYPE])
+        asked = bodies.validated(schemas.Example, bodies.json_of(body), 1)
+        item = bodies.Item("image.base64", file=bodies.decoded_of_bodies(asked.image.base64, "image.base64"))
+        levels = model.inputs([item])[0]
+        if not levels.any():
+            raise Fault(422, "found a blank image, expected some ink", field="image.base64")
+        kept = self.examples.keep(levels[0], asked.label)
+        return Work(lambda _: {"label": asked.label, "kept": kept})
+
+    def samples(self, job: Mapping[str, Any], body: bytes) -> Work:
+        """/v1/samples."""
+        return Work(lambda _: {"samples": service.sample_row(job["count"], self.generator)})
+
+    def _prediction(
+        self, model: Model, image: NDArray[np.uint8], probabilities: NDArray[np.float32], show: list[str]
+    ) -> dict[str, Any]:
+        names = model.bundle.class_names
+        blank = not image.any()
+        best = int(probabilities.argmax())
+        values = [round(p, DIGITS) for p in probabilities.tolist()]
+        made: dict[str, Any] = {
+            "class": None if blank else names[best],
+            "confidence": 0.0 if blank else values[best],
+            "blank": blank,
+            "rejected": not blank and values[best] < model.reject_threshold,
+            "probabilities": {} if blank else dict(zip(names, values, strict=True)),
+        }
+        if "input" in show:
+            made["input"] = image[0].tolist() if len(image) == 1 else None
+        if "saliency" in show:
+            every_look = partial(model.bundle.predict_proba, every_look=True)
+            lost = np.zeros(image.shape[1:]) if blank else occlusion(image, best, every_look)
+            made["saliency"] = [[round(float(v), 4) for v in row] for row in list(lost)]
+        return made
+
+
+def document(answer: Any) -> bytes:
+    """JSON as bytes, without spaces."""
+    return json.dumps(answer, separators=(",", ":")).encode()
