@@ -1,4 +1,4 @@
-"""A network is one line: which of two is better, and is the difference more than noise.
+"""A network is one line: which of two is better, and is the difference significant.
 
 python examples/new_architecture.py [TRAIN] [KEY=VALUE ...]
 """

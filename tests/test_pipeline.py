@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tenfold.exploration.maps import tsne
 
 from _command_line import tenfold as command_line
 from tenfold import pipeline, runtime
@@ -19,6 +18,7 @@ from tenfold.bundle.predict import Bundle
 from tenfold.data import ReadOptions
 from tenfold.errors import IntegrityError, ResourceError, Stopped, UsageError
 from tenfold.exploration import maps
+from tenfold.exploration.maps import tsne
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import Recipe, parse_recipe
 from tenfold.values.run import Run

@@ -11,7 +11,7 @@ again; the table goes to standard output, as Markdown:
 
 * more errors: errors per 10,000 images beyond those of the recipe itself, on the ensemble's vote, over all seeds.
 * noise: one standard deviation of that, from the images that exactly one of the two gets wrong (McNemar 1947).
-  A difference of less than two of them is called noise.
+  A difference of less than two of them is not called significant.
 * cost: core-seconds, as a multiple of the recipe's.
 """
 
@@ -90,7 +90,9 @@ def table(found: dict[str, list[dict[str, Any]]]) -> str:
         voted = statistics.mean(run["ensemble"] for run in runs)
         cost = statistics.mean(a["core_seconds"] / b["core_seconds"] for a, b in zip(runs, base, strict=True))
         more, noise = (0.0, 0.0) if name == BASE else paired(runs, base)
-        verdict = "" if name == BASE else "noise" if abs(more) < 2 * noise else "worse" if more > 0 else "better"
+        verdict = (
+            "" if name == BASE else "not significant" if abs(more) < 2 * noise else "worse" if more > 0 else "better"
+        )
         lines.append(f"| {name} | {members:.5f} | {voted:.5f} | {more:+.1f} | {noise:.1f} | {verdict} | {cost:.2f} |")
     return "\n".join(lines)
 

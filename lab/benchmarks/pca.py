@@ -16,9 +16,9 @@ from typing import TypeVar
 
 import numpy as np
 from sklearn.decomposition import PCA
-from tenfold.exploration.statistics import fit_pca
 
 from tenfold.data.load import load
+from tenfold.exploration.statistics import fit_pca
 
 T = TypeVar("T")
 

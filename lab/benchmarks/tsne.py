@@ -17,10 +17,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
-from tenfold.exploration.maps.tsne import DEFAULT, fit_tsne
-from tenfold.exploration.statistics import fit_pca, neighbour_agreement
 
 from tenfold.data.load import load
+from tenfold.exploration.maps.tsne import DEFAULT, fit_tsne
+from tenfold.exploration.statistics import fit_pca, neighbour_agreement
 
 
 def measured(name: str, labels: NDArray[np.int64], work: Callable[[], NDArray[np.float32]]) -> tuple[float, float]:

@@ -147,7 +147,7 @@ def test_differences_that_are_noise_are_called_that(tmp_path: Path) -> None:
     for name, wrong in (("good", 3), ("equal", 5), ("bad", 60)):
         with_predictions(made_run(tmp_path, name), wrong)
     rows = {row["recipe"]: row["against_best"] for row in json.loads(tenfold("runs", tmp_path, "--json").out)}
-    assert rows == {"good": "best", "equal": "noise (p = 0.25)", "bad": "worse, p < 0.001"}
+    assert rows == {"good": "best", "equal": "no significant difference (p = 0.25)", "bad": "worse, p < 0.001"}
 
 
 def test_seeds_are_one_row_in_every_format(tmp_path: Path) -> None:

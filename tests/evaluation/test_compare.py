@@ -33,7 +33,7 @@ def test_the_counts_and_the_rows() -> None:
     assert (found.sides[0].errors, found.sides[1].errors) == (4, 2)
     assert found.accuracy.value == pytest.approx(-0.01)
     assert found.accuracy.low < -0.01 < found.accuracy.high
-    assert found.verdict == "noise (p = 0.38)"
+    assert found.verdict == "no significant difference (p = 0.38)"
 
 
 def test_a_clear_difference_is_called_one() -> None:
@@ -103,7 +103,7 @@ def test_recipes_differ_when_seeds_and_images_agree() -> None:
 def test_seeds_that_agree_on_a_single_image_prove_nothing_about_others() -> None:
     found = compare_seeds([made([]), made([])], [made([0]), made([0])])
     assert found.p_seeds == 0
-    assert found.verdict == "noise (the seeds agree, but 200 images are too few)"
+    assert found.verdict == "no significant difference (the seeds agree, but 200 images are too few)"
 
 
 def test_one_seed_says_nothing_about_a_recipe() -> None:

@@ -78,12 +78,12 @@ def test_holm_is_that_of_statsmodels() -> None:
 @pytest.mark.parametrize(
     ("p", "difference", "words"),
     [
-        (0.313, 0.01, "noise (p = 0.31)"),
+        (0.313, 0.01, "no significant difference (p = 0.31)"),
         (0.0029, 0.01, "A better, p = 0.003"),
         (0.0029, -0.01, "B better, p = 0.003"),
         (1e-9, 0.01, "A better, p < 0.001"),
         (0.05, 0.01, "A better, p = 0.050"),
-        (1.0, 0.0, "noise (p = 1.00)"),
+        (1.0, 0.0, "no significant difference (p = 1.00)"),
     ],
 )
 def test_verdicts_in_words(p: float, difference: float, words: str) -> None:

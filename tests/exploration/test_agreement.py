@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from tenfold.exploration.statistics import neighbour_agreement
 
 from tenfold.errors import ResourceError
+from tenfold.exploration.statistics import neighbour_agreement
 
 
 def test_without_scipy_the_command_to_install_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from tenfold.exploration.examine import averaged, examine
-from tenfold.exploration.maps.tsne import TsneSettings
 
 from tenfold.exploration import examine as module
+from tenfold.exploration.examine import averaged, examine
+from tenfold.exploration.maps.tsne import TsneSettings
 from tenfold.values.dataset import Dataset
 
 QUICK = TsneSettings(early_rounds=20, rounds=20)

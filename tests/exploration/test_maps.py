@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+
+from tenfold.errors import ResourceError, UsageError
+from tenfold.exploration import maps
 from tenfold.exploration.examine import examine
 from tenfold.exploration.maps import NAMES, method
 from tenfold.exploration.maps.pacmap import PacmapSettings
 from tenfold.exploration.statistics import fit_pca, neighbour_agreement
-
-from tenfold.errors import ResourceError, UsageError
-from tenfold.exploration import maps
 from tenfold.values.dataset import Dataset
 
 METHODS = [

@@ -5,6 +5,7 @@ import pytest
 import scipy.stats
 from sklearn.datasets import load_digits
 from sklearn.neighbors import NearestNeighbors
+
 from tenfold.exploration.statistics import (
     balance_p,
     class_images,
@@ -14,7 +15,6 @@ from tenfold.exploration.statistics import (
     pixels,
     same_shares_p,
 )
-
 from tenfold.values.dataset import Dataset
 
 

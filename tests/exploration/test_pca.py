@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
-from tenfold.exploration.statistics import LARGEST, fit_pca
 
 from tenfold.data.load import load
 from tenfold.data.sources.mnist import Mnist
+from tenfold.exploration.statistics import LARGEST, fit_pca
 
 
 @pytest.fixture(scope="module")

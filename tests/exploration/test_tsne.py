@@ -5,12 +5,12 @@ import sys
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from tenfold.exploration.maps import tsne
-from tenfold.exploration.maps.tsne import AS_NOTEBOOK, TsneSettings, fit_tsne
-from tenfold.exploration.statistics import fit_pca, neighbour_agreement
 
 from tenfold.errors import ResourceError
 from tenfold.exploration import maps
+from tenfold.exploration.maps import tsne
+from tenfold.exploration.maps.tsne import AS_NOTEBOOK, TsneSettings, fit_tsne
+from tenfold.exploration.statistics import fit_pca, neighbour_agreement
 
 pytest.importorskip("openTSNE")
 

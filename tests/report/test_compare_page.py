@@ -55,7 +55,7 @@ def test_the_surest_mistake_comes_first_and_others_wait_outside() -> None:
 def test_two_that_are_the_same_differ_on_nothing() -> None:
     same = predict(DATA, {1: 3})
     page = render_comparison(compare(same, same), NAMES, "test", DATA)
-    assert "Noise (p = 1.00)" in page
+    assert "No significant difference (p = 1.00)" in page
     assert "None: A and B are right and wrong on the same images." in page
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
-from tenfold.exploration.examine import examine
 
 from tenfold.data.load import load
 from tenfold.data.sources.mnist import Mnist
+from tenfold.exploration.examine import examine
 from tenfold.files import sha256_of
 from tenfold.report.explore_page import render, write_data_page
 from tenfold.report.figures import histogram

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from tenfold.exploration.examine import Exploration, Map, examine
-from tenfold.exploration.statistics import pixels
 
 from _browser import CHROMIUM, drive
+from tenfold.exploration.examine import Exploration, Map, examine
+from tenfold.exploration.statistics import pixels
 from tenfold.report.explore_page import write_data_page
 from tenfold.values.dataset import Dataset
 

@@ -301,7 +301,7 @@ def test_what_was_learnt_from_held_out_rows_stands_beside_the_test_set(make_run,
     validation = predict(digits(200), {1: 2, 3: 4})
     page = written(make_run, {"test": data}, {"test": made, "validation": validation})
     assert "Answering only from a confidence of" in page.text
-    assert "The difference between test and validation: noise (p = " in page.text
+    assert "The difference between test and validation: no significant difference (p = " in page.text
     alone = written(make_run, {"test": data}, {"test": made})
     assert "No rows were held out" in alone.text
     assert "Answering only" not in alone.text

@@ -66,7 +66,7 @@ def test_members_growth_and_diversity():
     assert section.growth[-1].errors == int((~whole.correct).sum())
     assert [row.name for row in section.growth] == ["1 member", "2 members", "3 members"]
     assert section.growth[0].against == ""
-    assert section.growth[1].against.startswith("noise")
+    assert section.growth[1].against.startswith("no significant difference")
     assert section.members[2].against == "all better, p < 0.001"
     assert section.pairs[0][1] == 1
     assert section.pairs[1][0] == 1

@@ -32,7 +32,7 @@ def compare(
     force: Annotated[bool, typer.Option("--force", help="Replace FILE.html if it exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say which of two is better on the same images, or that the difference is noise.
+    """Say which of two is better on the same images, or that there is no significant difference.
 
     A pattern such as 'runs/*_quick_*' stands for several seeds of one recipe.
     """

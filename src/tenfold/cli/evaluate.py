@@ -132,7 +132,7 @@ def _print_robustness(found: Robustness) -> None:
             row.name,
             *(f"{level.accuracy:.1%}" for level in row.levels),
             f"{row.mean:.1%}",
-            "noise" if row.worse_from(found.clean) is None else f"from {row.worse_from(found.clean)} on",
+            "not significantly" if row.worse_from(found.clean) is None else f"from {row.worse_from(found.clean)} on",
         ]
         for row in sorted(found.rows, key=lambda row: row.mean)
     ]

@@ -39,7 +39,7 @@ def runs(
         typer.Option(help="name, recipe, finished, members, validation, test, seconds or core-seconds.", metavar="KEY"),
     ] = "name",
 ) -> None:
-    """List the runs with their accuracies, 95 % intervals and times, and say which differences are noise.
+    """List the runs with their accuracies, 95 % intervals and times, and say which differences are significant.
 
     "Against the best" compares a run with the best one on the same images (McNemar; with --group, Welch over the
     seeds).

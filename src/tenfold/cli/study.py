@@ -30,7 +30,10 @@ def study(
     reports: Annotated[bool, typer.Option("--reports", help="Write each run's report, too.")] = False,
     track: options.Track = None,
 ) -> None:
-    """Train recipes x seeds, and say which differences are noise. The same command goes on after an interruption."""
+    """Train recipes x seeds, and say which differences are significant.
+
+    The same command goes on after an interruption.
+    """
     from tenfold.cli._fetching import fetch_missing
     from tenfold.report.runs_page import group_table
     from tenfold.studies.study import planned, study

@@ -1,4 +1,4 @@
-"""Two classifiers on the same rows: where they differ, and whether that is more than noise."""
+"""Two classifiers on the same rows: where they differ, and whether the difference is significant."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """In words: "noise (p = 0.31)" or "A better, p = 0.003"."""
+        """In words: "no significant difference (p = 0.31)" or "A better, p = 0.003"."""
         return verdict(self.p_mid, self.accuracy.value)
 
 
@@ -172,7 +172,7 @@ class GroupComparison:
         """A difference is called one only if neither other seeds nor other images would likely undo it."""
         found = verdict(self.p_seeds, self.accuracy.value)
         if "better" in found and self.accuracy.low <= 0 <= self.accuracy.high:
-            return f"noise (the seeds agree, but {self.n:,} images are too few)"
+            return f"no significant difference (the seeds agree, but {self.n:,} images are too few)"
         return found
 
 
@@ -291,7 +291,9 @@ def scored(run: Run) -> Scored | None:
 
 
 def against_best(runs: Mapping[str, Scored]) -> dict[str, str]:
-    """For each name "best", "noise (p = 0.31)" or "worse, p = 0.003": against the best of those with the same images.
+    """For each name "best", "no significant difference (p = 0.31)" or "worse, p = 0.003".
+
+    Each is compared with the best of those with the same images.
 
     McNemar's mid-p-values, corrected after Holm for the number of runs that were compared. A run alone with its images
     is left out.
@@ -307,7 +309,7 @@ def against_best(runs: Mapping[str, Scored]) -> dict[str, str]:
 
 def words(p: float) -> str:
     """What a p-value against the best means."""
-    return f"worse, {p_text(p)}" if p <= ALPHA else f"noise ({p_text(p)})"
+    return f"worse, {p_text(p)}" if p <= ALPHA else f"no significant difference ({p_text(p)})"
 
 
 def _cohorts(runs: Mapping[str, Scored]) -> Sequence[list[str]]:

@@ -131,7 +131,8 @@ class Row:
         seed: of the recipe.
         group: equal for runs whose recipes differ in nothing but the seed.
         images: names the images that the accuracies are about; those of others cannot be compared.
-        against_best: "best", "noise (p = 0.31)" or "worse, p = 0.003", against the best run on the same images.
+        against_best: "best", "no significant difference (p = 0.31)" or "worse, p = 0.003", against the best run on the
+            same images.
     """
 
     name: str
@@ -263,8 +264,9 @@ class Group:
         test: likewise on the test set.
         seconds: mean on the clock.
         core_seconds: mean processor time of the trainings.
-        against_best: "best", "noise (p = 0.31)" or "worse, p = 0.003" by Welch's test over the seeds, corrected after
-            Holm; empty where one of the two has a single seed or nothing else has the same images.
+        against_best: "best", "no significant difference (p = 0.31)" or "worse, p = 0.003" by Welch's test over the
+            seeds, corrected after Holm; empty where one of the two has a single seed or nothing else has
+            the same images.
     """
 
     name: str

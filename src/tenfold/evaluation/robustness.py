@@ -38,7 +38,7 @@ class Corrupted:
     p: float
 
     def is_worse_than(self, clean: float) -> bool:
-        """Whether it is below the accuracy ``clean`` by more than noise."""
+        """Whether it is significantly below the accuracy ``clean``."""
         return self.accuracy < clean and self.p <= ALPHA
 
 
@@ -55,7 +55,7 @@ class Row:
         return float(np.mean([level.accuracy for level in self.levels]))
 
     def worse_from(self, clean: float) -> int | None:
-        """The mildest severity that costs more than noise; None if none does."""
+        """The mildest severity that costs accuracy significantly; None if none does."""
         return next((level.severity for level in self.levels if level.is_worse_than(clean)), None)
 
 

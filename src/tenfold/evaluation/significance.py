@@ -1,4 +1,4 @@
-"""Whether a difference is more than noise: tests and intervals, as numbers over counts and values (N,)."""
+"""Whether a difference is significant: tests and intervals, as numbers over counts and values (N,)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tenfold.errors import missing_extra
 
 ALPHA = 0.05
-"""A difference with a larger p-value is called noise."""
+"""A difference with a larger p-value is not called significant."""
 RESAMPLES = 2000
 
 
@@ -136,9 +136,15 @@ def p_text(p: float) -> str:
 
 
 def verdict(p: float, difference: float, names: tuple[str, str] = ("A", "B")) -> str:
-    """In words: ``noise (p = 0.31)``, or ``A better, p = 0.003``; ``difference`` is A's figure minus B's."""
+    """In words: ``no significant difference (p = 0.31)``, or ``A better, p = 0.003``.
+
+    Args:
+        p: the p-value.
+        difference: A's figure minus B's.
+        names: of A and B.
+    """
     if p > ALPHA or difference == 0:
-        return f"noise ({p_text(p)})"
+        return f"no significant difference ({p_text(p)})"
     return f"{names[difference < 0]} better, {p_text(p)}"
 
 

@@ -50,7 +50,7 @@ def compare(
     Example:
         >>> import tenfold
         >>> tenfold.compare("runs/RUN", "runs/OTHER").verdict  # doctest: +ELLIPSIS
-        'noise (p = ...)'
+        'no significant difference (p = ...)'
     """
     sides = _found(a), _found(b)
     on = on or _rows_with_labels([*sides[0], *sides[1]])

@@ -94,7 +94,7 @@ class Cell:
     """One severity: accuracy with its interval, how strongly to colour it, 0..1, and its place on the sheet and the
     axis.
 
-    ``is_worse`` says that it costs more than noise, ``is_released`` that MNIST-C has the corruption in this severity.
+    ``is_worse`` says that the loss is significant, ``is_released`` that MNIST-C has the corruption in this severity.
     """
 
     severity: int
@@ -110,7 +110,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class CorruptionRow:
-    """One corruption; ``worse_from`` is the mildest severity that costs more than noise."""
+    """One corruption; ``worse_from`` is the mildest severity whose loss is significant."""
 
     name: str
     what: str

@@ -176,7 +176,7 @@ MOST = 32
 class Voter:
     """One member, or a vote of the first few. ``low`` and ``high`` bound the 95 % Wilson interval of ``accuracy``.
 
-    ``against`` says whether the difference to what it is compared with is noise; empty where there is nothing.
+    ``against`` says whether the difference to the other one is significant; empty where there is nothing.
     """
 
     name: str

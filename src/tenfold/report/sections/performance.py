@@ -23,7 +23,7 @@ class Headline:
     scores: list[Score]
     figure: Intervals | None
     apart: str
-    """Whether the first two scores differ by more than noise; empty for fewer."""
+    """Whether the first two scores differ significantly; empty for fewer."""
 
     @property
     def main(self) -> Score | None:
@@ -47,7 +47,7 @@ def _apart(a: Score, b: Score) -> str:
 class ClassRow:
     """Scores of one class, NaN where undefined, with the images missed and those wrongly taken for it.
 
-    ``against`` says whether its recall differs from that of all other classes together by more than noise (two shares,
+    ``against`` says whether its recall differs significantly from that of all other classes together (two shares,
     corrected after Holm for the number of classes); empty where there is nothing to compare.
     """
 

@@ -1,4 +1,4 @@
-"""Which of many accuracies differ by more than noise, over images and over seeds."""
+"""Which of many accuracies differ significantly, over images and over seeds."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,11 @@ def answers(wrong: int, rows: str = "test-1", first: int = 0) -> Scored:
 def test_each_is_measured_against_the_best_and_corrected_for_their_number() -> None:
     found = against_best({"good": answers(10), "same": answers(14, first=8), "bad": answers(60)})
     p_values = multipletests([mcnemar_mid_p(12, 8), mcnemar_mid_p(50, 0)], method="holm")[1]
-    assert found == {"good": "best", "same": f"noise (p = {p_values[0]:.2f})", "bad": "worse, p < 0.001"}
+    assert found == {
+        "good": "best",
+        "same": f"no significant difference (p = {p_values[0]:.2f})",
+        "bad": "worse, p < 0.001",
+    }
 
 
 def test_other_images_are_another_contest() -> None:
@@ -56,7 +60,12 @@ def test_seeds_are_one_row() -> None:
     assert groups[0].test is not None
     assert (groups[0].test.mean, groups[0].test.deviation) == (pytest.approx(0.993), pytest.approx(0.001))
     p_values = multipletests([stats.ttest_ind(best, x, equal_var=False).pvalue for x in (far, near)], method="holm")[1]
-    assert [g.against_best for g in groups] == ["best", f"noise (p = {p_values[1]:.2f})", "worse, p < 0.001", ""]
+    assert [g.against_best for g in groups] == [
+        "best",
+        f"no significant difference (p = {p_values[1]:.2f})",
+        "worse, p < 0.001",
+        "",
+    ]
 
 
 def test_what_is_not_complete_or_leaked_or_of_other_images_is_no_seed() -> None:
