@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenfold.errors import UsageError
-from tenfold.values.recipe import Recipe, load_recipe, parse_recipe
+from tenfold.values.recipe import Recipe, find_recipe, load_recipe, parse_recipe
 
 SMALL = 'name = "small"\n[model]\nlayers = "8C3 RELU SOFTMAX10"\n'
 
@@ -201,3 +201,61 @@ def test_overrides_reach_into_lists_of_tables() -> None:
     for override in ("model.layers=C", "model.2.layers=C", "augment.0=1"):
         with pytest.raises(UsageError, match=r"say which by its number: 0 to 1|expected a key of the table"):
             recipe.overridden([override])
+
+
+def _recipes(folder: Path, **texts: str) -> Path:
+    for name, text in texts.items():
+        (folder / f"{name}.toml").write_text(text)
+    return folder
+
+
+def test_a_recipe_that_extends_another_has_its_tables_merged(tmp_path: Path) -> None:
+    base = 'name = "base"\nclaim = "c"\nseed = 3\n[model]\nlayers = "8C3 SOFTMAX"\ninit = "he-normal"\n'
+    base += '[train]\nepochs = 7\n[train.early_stopping]\npatience = 2\n[[augment]]\nkind = "affine"\nrotation = 5\n'
+    base += "[expected]\ntest_accuracy = 0.9\n"
+    own = 'extends = "base.toml"\n[model]\nlayers = "16C3 SOFTMAX"\n[train]\nbatch_size = 9\n'
+    folder = _recipes(tmp_path, base=base, mine=own)
+    mine = load_recipe(folder / "mine.toml", ["seed=4"])
+    assert (mine.name, mine.claim, mine.expected, mine.seed) == ("mine", "", {}, 4)
+    assert mine.model[0].settings == {"layers": "16C3 SOFTMAX", "init": "he-normal"}
+    assert (mine.train.epochs, mine.train.batch_size, mine.train.early_stopping.patience) == (7, 9, 2)  # type: ignore[union-attr]
+    assert mine.augment[0].settings == {"rotation": 5}
+    spelt_out = parse_recipe(mine.to_toml())
+    assert spelt_out == mine and spelt_out.key() == mine.key()
+
+
+def test_false_leaves_a_table_out_and_another_kind_replaces_one(tmp_path: Path) -> None:
+    base = SMALL + '[train.early_stopping]\npatience = 2\n[[augment]]\nkind = "affine"\n'
+    own = 'extends = "base.toml"\naugment = []\n[train]\nearly_stopping = false\n[model]\nkind = "svm"\nC = 1\n'
+    mine = load_recipe(_recipes(tmp_path, base=base, mine=own) / "mine.toml")
+    assert mine.train.early_stopping is None and mine.augment == () and mine.model[0].settings == {"C": 1}
+
+
+def test_a_recipe_extends_one_of_tenfolds_by_name(tmp_path: Path) -> None:
+    (tmp_path / "quick.toml").write_text('extends = "quick"\nseed = 99\n')  # not itself
+    mine = load_recipe(tmp_path / "quick.toml")
+    assert mine.seed == 99 and mine.model == load_recipe(find_recipe("quick")).model
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ({"mine": 'extends = "mine.toml"\n'}, r"circle: mine"),
+        ({"mine": 'extends = "b.toml"\n', "b": 'extends = "mine.toml"\n'}, r"circle: mine -> b"),
+        ({"mine": 'extends = "nosuch.toml"\n'}, r"mine\.toml: extends = 'nosuch\.toml': cannot read the recipe"),
+        ({"mine": 'extends = "quik"\n'}, r"did you mean 'quick'"),
+        ({"mine": 'extends = ["best"]\n'}, r"expected one recipe"),
+        ({"mine": 'extends = "b.toml"\n', "b": "= 1\n"}, r"b\.toml is not valid TOML"),
+        ({"mine": 'extends = "b.toml"\n', "b": "#" * (1 << 20) + "\n"}, r"more than 1,048,576 bytes"),
+        (
+            {"mine": 'extends = "n1.toml"\n', **{f"n{i}": f'extends = "n{i + 1}.toml"\n' for i in range(1, 20)}},
+            r"more than 8",
+        ),
+        ({"mine": 'extends = "/dev/zero.toml"\n'}, r"cannot read the recipe"),
+        ({"mine": 'extends = "quick"\nepochs = 3\n'}, r"unknown key 'epochs'; did you mean 'train\.epochs'"),
+        ({"mine": "seed = " + "9" * 5000 + "\n"}, r"not valid TOML"),
+    ],
+)
+def test_what_cannot_be_extended_is_an_error(tmp_path: Path, texts: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        load_recipe(_recipes(tmp_path, **texts) / "mine.toml")

@@ -307,27 +307,55 @@ def changes(before: object, after: object, key: str = "") -> list[str]:
     return [line for name, old, new in pairs for line in changes(old, new, f"{key}.{name}" if key else name)]
 
 
+LARGEST = 1 << 20
+"""Bytes of a recipe file."""
+DEEPEST = 8
+"""Recipes that one recipe may extend, one through another."""
+_OWN = ("name", "claim", "expected")
+"""What a recipe says of itself alone; one that extends it does not take it over."""
+
+
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe file and apply ``--set`` overrides such as ``train.epochs=3``.
 
+    ``extends = "best"`` starts from tenfold's recipe of that name, ``extends = "base.toml"`` from a file beside this
+    one. Tables are merged key by key, lists are replaced, ``false`` leaves a table out; a table of another ``kind``
+    replaces the base's. Name, claim and ``expected`` are not taken over.
+
     Raises:
-        UsageError: not TOML, an unknown key, a wrong type; the message names the key and what it allows.
+        UsageError: not TOML, an unknown key, a wrong type; the message names the key and what it allows. Or the
+            recipes extend each other in a circle, or more than 8 deep.
     """
+    return parse_recipe(_text_of(Path(path)), overrides, where=str(path), default_name=Path(path).stem, path=Path(path))
+
+
+def _text_of(path: Path) -> str:
+    """What a recipe file says."""
     try:
-        text = Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        if not path.is_file():
+            path.stat()
+            raise UsageError(f"cannot read the recipe {path}: it is not a regular file")
+        with open(path, "rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise UsageError(f"cannot read the recipe {path}: it has more than {LARGEST:,} bytes")
+        return content.decode("utf-8").replace("\r\n", "\n")
+    except (OSError, ValueError) as error:
         raise UsageError(f"cannot read the recipe {path}: {error}") from error
-    return parse_recipe(text, overrides, where=str(path), default_name=Path(path).stem)
 
 
 def parse_recipe(
-    text: str, overrides: Sequence[str] = (), *, where: str = "recipe", default_name: str = "recipe"
+    text: str,
+    overrides: Sequence[str] = (),
+    *,
+    where: str = "recipe",
+    default_name: str = "recipe",
+    path: Path | None = None,
 ) -> Recipe:
-    """A recipe from TOML ``text``. See :func:`load_recipe`."""
-    try:
-        table = loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{where} is not valid TOML: {error}") from error
+    """A recipe from TOML ``text``; ``path`` is its file, beside which files are that it extends. See
+    :func:`load_recipe`.
+    """
+    table = _resolved(text, where, path, [] if path is None else [path.resolve()])
     table.setdefault("name", default_name)
     for override in overrides:
         apply(table, override)
@@ -337,6 +365,40 @@ def parse_recipe(
         raise UsageError("\n".join(f"{where}: {_explain(dict(item))}" for item in error.errors())) from error
 
 
+def _resolved(text: str, where: str, path: Path | None, seen: list[Path]) -> dict[str, Any]:
+    """The table in ``text``, merged into what it extends; ``seen`` are the files that led here, this one last."""
+    try:
+        table = loads(text)
+    except (tomllib.TOMLDecodeError, ValueError) as error:
+        raise UsageError(f"{where} is not valid TOML: {error}") from error
+    if "extends" not in table:
+        return table
+    base = table.pop("extends")
+    if not isinstance(base, str) or not base:
+        raise UsageError(f'{where}: extends = {base!r}: expected one recipe, such as extends = "best"')
+    try:
+        file = (path.parent if path else Path()) / base if base.endswith(".toml") else find_recipe(base, files=False)
+        if file.resolve() in seen:
+            raise UsageError(f"the recipes extend each other in a circle: {' -> '.join(each.stem for each in seen)}")
+        if len(seen) > DEEPEST:
+            raise UsageError(f"found more than {DEEPEST} recipes that extend one another, expected at most {DEEPEST}")
+        below = _resolved(_text_of(file), str(file), file, [*seen, file.resolve()])
+    except UsageError as error:
+        raise UsageError(f"{where}: extends = {base!r}: {error}") from error
+    return _merged({key: value for key, value in below.items() if key not in _OWN}, table)
+
+
+def _merged(base: Any, own: Any) -> Any:
+    """``own`` over ``base``: see :func:`load_recipe`."""
+    if not isinstance(base, Mapping) or not isinstance(own, Mapping):
+        return own
+    if "kind" in own and own["kind"] != base.get("kind", "network"):
+        return own
+    left_out = {key for key, value in base.items() if own.get(key) is False and isinstance(value, Mapping | list)}
+    both = {**base, **{key: _merged(base.get(key), value) for key, value in own.items()}}
+    return {key: value for key, value in both.items() if key not in left_out}
+
+
 def _explain(item: dict[str, Any]) -> str:
     """One pydantic error as key, what was found, what is allowed."""
     location = [str(part) for part in item["loc"]]
@@ -344,6 +406,8 @@ def _explain(item: dict[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         allowed = _keys_at(location[:-1])
         close = get_close_matches(location[-1], allowed, n=1)
+        if not close and len(location) == 1:  # such as epochs, which belongs into a table
+            close = [f"{name}.{key}" for name in allowed if key in _keys_at([name])][:1]
         hint = f"; did you mean {close[0]!r}?" if close else "."
         return f"unknown key {key!r}{hint} Allowed here: {', '.join(allowed)}"
     if item["type"] == "missing":
@@ -372,17 +436,18 @@ def recipe_names() -> list[str]:
     return sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.toml"))
 
 
-def find_recipe(name: str) -> Path:
-    """The file of a recipe: a path that exists, or the name of one that comes with tenfold.
+def find_recipe(name: str, *, files: bool = True) -> Path:
+    """The file of a recipe: a path that exists (unless not ``files``), or the name of one that comes with tenfold.
 
     Raises:
-        UsageError: neither; the message lists the names.
+        UsageError: neither; the message has the nearest names.
     """
-    if Path(name).is_file():
+    if files and Path(name).is_file():
         return Path(name)
-    inside = name.removeprefix("recipes/").removesuffix(".toml")
-    if inside in recipe_names():
+    inside, names = name.removeprefix("recipes/").removesuffix(".toml"), recipe_names()
+    if inside in names:
         return FOLDER / f"{inside}.toml"
-    raise UsageError(
-        f"no recipe {name!r}: found neither a file of that name nor one of tenfold's: {', '.join(recipe_names())}"
-    )
+    close = get_close_matches(inside, names, n=3)
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"there are: {', '.join(names)}"
+    neither = "found neither a file of that name nor one of tenfold's" if files else "tenfold has none of that name"
+    raise UsageError(f"no recipe {name!r}: {neither}; {hint}")
