@@ -22,7 +22,7 @@ def test_the_description_is_json_and_names_what_decides_bits_and_times() -> None
 
 def test_describing_does_not_load_torch_and_agrees_with_it_on_the_instruction_set() -> None:
     code = (
-        "import sys; from tenfold import environment as e\n"
+        "import sys; from tenfold import runtime as e\n"
         "d = e.describe(); assert d['device'] is None and 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
         "before = e.instruction_set(); import torch; print(before, e.instruction_set())"
     )
