@@ -9,6 +9,7 @@ from _sources import modules
 UNPICKLER = "data/sources/mnist.py"  # the index's copy of MNIST is a pickle: hash first, then three names of numpy
 LOCK = "values/run.py"  # a lock is an empty file that is never read as data
 WRITER = "files.py"
+RAY = {"executors", "plugins"}
 
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml"}
 FORBIDDEN_CALLS = {
@@ -128,35 +129,29 @@ def _mode(call: ast.Call, name: str) -> set[str]:
     }
 
 
-MODULES = [pytest.param(*module, id=module[0]) for module in modules()]
+def test_g01_no_input_can_run_code() -> None:
+    found = {path: set(ways_to_run_code(tree)) for path, tree in modules()}
+    # a subclass that admits named globals only; never pickle.load or pickle.loads
+    assert found.pop(UNPICKLER) == {"pickle"}
+    unpickling = dict(modules())[UNPICKLER]
+    names = {dotted(node) for node in ast.walk(unpickling) if isinstance(node, ast.Attribute)}
+    assert {name for name in names if name.startswith("pickle.")} <= {"pickle.Unpickler", "pickle.UnpicklingError"}
+    assert {path: ways for path, ways in found.items() if ways} == {}
 
 
-@pytest.mark.parametrize(("path", "tree"), MODULES)
-def test_g01_no_input_can_run_code(path: str, tree: ast.Module) -> None:
-    found = ways_to_run_code(tree)
-    if path == UNPICKLER:
-        # a subclass that admits named globals only; never pickle.load or pickle.loads
-        assert {name for name in found if name != "pickle"} == set()
-        used = {dotted(n) for n in ast.walk(tree) if isinstance(n, ast.Attribute) and dotted(n).startswith("pickle.")}
-        assert used <= {"pickle.Unpickler", "pickle.UnpicklingError"}
-    else:
-        assert found == []
+def test_only_atomic_creates_files() -> None:
+    found = {path: ways for path, tree in modules() if path != WRITER and (ways := ways_to_write_files(tree))}
+    assert found == {LOCK: ["os.open"]}
 
 
-@pytest.mark.parametrize(("path", "tree"), MODULES)
-def test_only_atomic_creates_files(path: str, tree: ast.Module) -> None:
-    if path == WRITER:
-        return
-    found = ways_to_write_files(tree)
-    assert found == (["os.open"] if path == LOCK else [])
+def test_only_executors_know_ray() -> None:
+    def imports(tree: ast.Module) -> list[str]:
+        names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+        return names + [str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
 
-
-@pytest.mark.parametrize(("path", "tree"), MODULES)
-def test_only_executors_know_ray(path: str, tree: ast.Module) -> None:
-    imported = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    imported += [str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    if path.split("/")[0] != "executors":
-        assert not {name for name in imported if name.split(".")[0] == "ray"}
+    knowing = {path for path, tree in modules() if any(name.split(".")[0] == "ray" for name in imports(tree))}
+    assert {path for path in knowing if path.split("/")[0] not in RAY} == set()
+    assert knowing  # the test sees those that do
 
 
 @pytest.mark.parametrize(

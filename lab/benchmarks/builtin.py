@@ -24,11 +24,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lab.synthesis.lessons import NOTHING, lessons
 from numpy.typing import NDArray
 from torch import nn
 
 import tenfold
+from lab.synthesis.lessons import NOTHING, lessons
 from tenfold.bundle.export import check_parity, model_card
 from tenfold.bundle.manifest import CARD, MANIFEST, MODEL, Calibration, Estimate, FirstLook, Manifest, ModelFile
 from tenfold.bundle.onnx_graph import Bits, export_onnx

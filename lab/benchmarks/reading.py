@@ -32,13 +32,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from lab.synthesis.glyphs import cloth, noise, scribble
-from lab.synthesis.paper import Paper, photographed
-from lab.synthesis.strings import write_string
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 import tenfold
+from lab.synthesis.glyphs import cloth, noise, scribble
+from lab.synthesis.paper import Paper, photographed
+from lab.synthesis.strings import write_string
 from tenfold.reading.normalise import frame
 from tenfold.values.accuracy import wilson_interval
 

@@ -18,12 +18,12 @@ import argparse
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-from lab.synthesis.allographs import with_allographs
-from lab.synthesis.paper import Paper, photographed
-from lab.synthesis.strings import write_string
 from numpy.typing import NDArray
 
 import tenfold
+from lab.synthesis.allographs import with_allographs
+from lab.synthesis.paper import Paper, photographed
+from lab.synthesis.strings import write_string
 from tenfold.reading.ink import InkMap, ink_map
 from tenfold.reading.lines import find_lines, without_rules
 from tenfold.reading.segmentation import Costs, Seams, Segment, best_path, find_seams, find_segments

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lab.synthesis.paper import Paper, photographed
-from lab.synthesis.strings import write_string
 from PIL import Image
 
 from _handwriting import digits
+from lab.synthesis.paper import Paper, photographed
+from lab.synthesis.strings import write_string
 
 IMAGES, LABELS = digits()
 

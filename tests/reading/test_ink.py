@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from lab.synthesis.paper import Paper, photographed
-from lab.synthesis.pens import Hand, written
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from _handwriting import digits
+from lab.synthesis.paper import Paper, photographed
+from lab.synthesis.pens import Hand, written
 from tenfold.reading.ink import ink_map, is_bright, otsu, without_edges
 from tenfold.reading.lines import cleaned, without_rules
 

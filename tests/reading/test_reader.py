@@ -3,14 +3,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lab.synthesis import glyphs
-from lab.synthesis.paper import Paper, photographed
-from lab.synthesis.pens import Hand
-from lab.synthesis.strings import write_string
 from PIL import Image, ImageDraw
 
 import tenfold
 from _handwriting import digits, is_mnist, on_page
+from lab.synthesis import glyphs
+from lab.synthesis.paper import Paper, photographed
+from lab.synthesis.pens import Hand
+from lab.synthesis.strings import write_string
 from tenfold.bundle.predict import Bundle
 from tenfold.errors import UsageError
 from tenfold.reading.normalise import frame

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+
+from _handwriting import digits
 from lab.synthesis.allographs import QUICK, SHAPES, allograph
 from lab.synthesis.glyphs import LETTERS, cloth, curl, letter, noise, non_digit, scribble
 from lab.synthesis.lessons import NOTHING, Amounts, from_line, lessons
@@ -10,8 +12,6 @@ from lab.synthesis.pens import Hand, written
 from lab.synthesis.prints import ALIKE, printed
 from lab.synthesis.scans import scanned
 from lab.synthesis.strings import write_string
-
-from _handwriting import digits
 from tenfold.reading.normalise import frame
 from tenfold.reading.reader import Reader
 from tenfold.values.dataset import Dataset
