@@ -35,7 +35,7 @@ from tenfold.data import ReadOptions
 from tenfold.data.load import load
 from tenfold.errors import DataError, IntegrityError, UsageError
 from tenfold.service.demo import demo_page
-from tenfold.service.service import Examples
+from tenfold.service.examples import Examples
 from tenfold.values import names
 from tenfold.values.dataset import Dataset
 

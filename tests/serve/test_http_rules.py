@@ -133,7 +133,7 @@ def test_h17_names_reach_no_file_system(web: Served) -> None:
         trace.terminate()
         touched = set(re.findall(r'"([^"]*)"', trace.stderr.read()))
     assert {
-        path for path in touched if not path.endswith("/serve/app.py")
+        path for path in touched if not path.endswith("/service/app.py")
     } == set()  # FastAPI names the route in its error
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from tenfold.bundle.inspection import check_model_bytes, operators_of
 from tenfold.bundle.manifest import DARK, MANIFEST, Manifest, bundle_folder, model_bytes, read_manifest
 from tenfold.errors import IntegrityError, UsageError
-from tenfold.service.service import sample_row
+from tenfold.service.examples import sample_row
 from tenfold.service.settings import READABLE, REJECT
 
 SCRIPTS = ("views.js", "pad.js", "onnx.js", "network.js", "normalise.js", "local.js", "page.js")

@@ -15,11 +15,11 @@ from tenfold.bundle.manifest import DARK
 from tenfold.bundle.predict import Bundle
 from tenfold.reading.normalise import normalise
 from tenfold.reading.reader import Digit, Reader
-from tenfold.service import bodies, schemas, service
+from tenfold.service import bodies, examples, schemas
 from tenfold.service import bodies as images
 from tenfold.service.bodies import Item
+from tenfold.service.examples import Examples
 from tenfold.service.observability import Fault
-from tenfold.service.service import Examples
 from tenfold.service.settings import READABLE, REJECT
 
 SIDE = 0.18
@@ -316,7 +316,7 @@ class Workshop:
 
     def samples(self, job: Mapping[str, Any], body: bytes) -> Work:
         """/v1/samples."""
-        return Work(lambda _: {"samples": service.sample_row(job["count"], self.generator)})
+        return Work(lambda _: {"samples": examples.sample_row(job["count"], self.generator)})
 
     def _prediction(
         self, model: Model, image: NDArray[np.uint8], probabilities: NDArray[np.float32], show: list[str]

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from tenfold.errors import ResourceError, TenfoldError
 from tenfold.service import pool
+from tenfold.service.examples import Examples
 from tenfold.service.observability import Fault
-from tenfold.service.service import Examples
 from tenfold.service.work import Model, Work, Workshop, document, open_models
 
 MOST_MEMORY = 4 << 30
