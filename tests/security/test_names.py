@@ -238,7 +238,7 @@ def meets_the_page(manifest: Manifest, folder: Path) -> None:
         (folder / name / "model.onnx").write_bytes(model())
         (folder / name / "manifest.json").write_text("{}")
         with pytest.MonkeyPatch.context() as patch:
-            for module in ("files", "loaded"):
+            for module in ("manifest", "predict"):
                 patch.setattr(f"tenfold.bundle.{module}.read_manifest", lambda _, each=each: each)
             patch.setattr("tenfold.service.demo.read_manifest", lambda _, each=each: each)
             pages.append(demo_page(folder / name))
@@ -300,7 +300,7 @@ def test_m15_no_class_name_acts_in_what_commands_print_and_write(kind: str, tmp_
 
     def run(patched: Manifest, *arguments: str | Path) -> str:
         with pytest.MonkeyPatch.context() as patch:
-            for module in ("files", "loaded"):
+            for module in ("manifest", "predict"):
                 patch.setattr(f"tenfold.bundle.{module}.read_manifest", lambda _: patched)
             patch.setattr(ReadOptions, "__post_init__", lambda _: None)
             done = tenfold(*arguments)

@@ -36,7 +36,7 @@ class Local {
     return lost ? { ...found, saliency: rows(lost) } : found;
   }
 
-  // tenfold.serve.work, a few squares at a time so that the page stays alive
+  // tenfold.service.work, a few squares at a time so that the page stays alive
   async occlusion(levels, target, isOld) {
     const whole = this.network.run(levels, [1, 1, FIELD, FIELD])[0][target];
     const side = Math.max(2, Math.round(0.18 * FIELD)), stride = Math.max(1, Math.floor(side / 2));
