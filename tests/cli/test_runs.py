@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from _command_line import tenfold
 from _runs import made_run
 from tenfold.evaluation.leaderboard import ExternalEntry, write_external
+from tenfold.values.accuracy import Accuracy
 from tenfold.values.predictions import Predictions
 from tenfold.values.run import Run
 
@@ -152,7 +154,7 @@ def test_differences_that_are_noise_are_called_that(tmp_path: Path) -> None:
 
 def test_seeds_are_one_row_in_every_format(tmp_path: Path) -> None:
     for seed, accuracy in enumerate((0.99, 0.992)):
-        run = made_run(tmp_path, "a_b", test={"accuracy": accuracy})
+        run = made_run(tmp_path, "a_b", test=asdict(Accuracy.of(round(1000 * accuracy), 1000)))
         (run.path / "recipe.toml").write_text(run.recipe.overridden([f"seed={seed}"]).to_toml())
     (group,) = json.loads(tenfold("runs", tmp_path, "--group", "--json").out)
     assert (group["name"], group["test"]["mean"], group["test"]["seeds"]) == ("a_b", pytest.approx(0.991), 2)

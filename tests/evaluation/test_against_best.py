@@ -8,8 +8,9 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from tenfold.evaluation.compare import Scored, against_best
-from tenfold.evaluation.leaderboard import Estimate, Row, group_runs
+from tenfold.evaluation.leaderboard import Row, group_runs
 from tenfold.evaluation.significance import mcnemar_mid_p
+from tenfold.values.accuracy import Accuracy
 
 
 def answers(wrong: int, rows: str = "test-1", first: int = 0) -> Scored:
@@ -44,7 +45,7 @@ def rows(recipe: str, test: Sequence[float], images: str = "test-1", **more: obj
             seed=seed,
             group=recipe,
             images=images,
-            test=Estimate(accuracy=accuracy),
+            test=Accuracy.stated(accuracy),
             seconds=10.0,
             core_seconds=5.0,
             **more,  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenfold.evaluation import metrics
+from tenfold.values.accuracy import wilson_interval
 
 
 @pytest.fixture(scope="module")
@@ -92,21 +93,21 @@ def test_gaps_of_opposite_sign_cancel_inside_a_bin_only():
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
 )
 def test_wilson_interval_of_published_cases(successes, n, low, high):
-    assert metrics.wilson_interval(successes, n) == pytest.approx((low, high), abs=5e-5)
+    assert wilson_interval(successes, n) == pytest.approx((low, high), abs=5e-5)
 
 
 @given(st.integers(1, 100_000), st.data())
 def test_wilson_interval_holds_the_share_and_mirrors(n, data):
     successes = data.draw(st.integers(0, n))
-    low, high = metrics.wilson_interval(successes, n)
+    low, high = wilson_interval(successes, n)
     assert 0 <= low <= successes / n <= high <= 1
-    assert metrics.wilson_interval(n - successes, n) == pytest.approx((1 - high, 1 - low), abs=1e-9)
+    assert wilson_interval(n - successes, n) == pytest.approx((1 - high, 1 - low), abs=1e-9)
 
 
 @pytest.mark.parametrize("case", [(-1, 10, 0.95), (11, 10, 0.95), (0, 0, 0.95), (1, 2, 1.0)])
 def test_wilson_interval_refuses_nonsense(case):
     with pytest.raises(ValueError, match="expected 0 <= successes"):
-        metrics.wilson_interval(*case)
+        wilson_interval(*case)
 
 
 def test_shapes_are_checked():

@@ -28,9 +28,9 @@ from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.bundle.predict import BATCH, Bundle, open_session
 from tenfold.errors import IntegrityError, UsageError
 from tenfold.evaluation.calibration import Confidence
-from tenfold.evaluation.metrics import wilson_interval
 from tenfold.files import make_directory, write_bytes, write_json, write_text
 from tenfold.models._fitted import Fitted
+from tenfold.values.accuracy import Accuracy
 from tenfold.values.dataset import Dataset
 from tenfold.values.names import as_file_name, markdown
 from tenfold.values.names import markdown_code as code
@@ -158,8 +158,8 @@ class Quantised:
         """The same for people."""
 
         def share(right: int) -> str:
-            low, high = wilson_interval(right, self.images)
-            return f"{right / self.images:.4f} (95 % interval {low:.4f} to {high:.4f})"
+            found = Accuracy.of(right, self.images)
+            return f"{found.accuracy:.4f} (95 % interval {found.low:.4f} to {found.high:.4f})"
 
         return [
             f"accuracy {share(self.right_int8)}, before {share(self.right)}, on {self.images:,} images",

@@ -13,6 +13,7 @@ from tenfold.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from tenfold.evaluation.compare import Comparison, GroupComparison, Seeds
+    from tenfold.values.accuracy import Accuracy
 
 SHOWN_IDS = 10
 
@@ -57,8 +58,7 @@ def _print_pair(found: Comparison, names: tuple[list[str], list[str]]) -> None:
     from tenfold.evaluation.significance import p_text
 
     for letter, name, side in zip("AB", (names[0][0], names[1][0]), found.sides, strict=True):
-        figures = f"{side.accuracy:.2%} [{side.low:.2%}, {side.high:.2%}]  {side.errors:,} errors"
-        print(f"{letter}  {figures}  {printable(name)}")
+        print(f"{letter}  {side.short}  {side.errors:,} errors  {printable(name)}")
     print(
         f"{len(found.a):,} images: both right {found.both_right:,}, only A {found.only_a:,}, only B {found.only_b:,}, "
         f"both wrong {found.both_wrong:,}"
@@ -95,14 +95,18 @@ def _points(difference: Any) -> str:
 def _as_json(found: Comparison, names: tuple[list[str], list[str]]) -> dict[str, Any]:
     plain = ("both_right", "only_a", "only_b", "both_wrong", "p_exact", "p_mid", "verdict")
     return {
-        "a": {"name": names[0][0], **asdict(found.sides[0])},
-        "b": {"name": names[1][0], **asdict(found.sides[1])},
+        "a": {"name": names[0][0], **_side(found.sides[0])},
+        "b": {"name": names[1][0], **_side(found.sides[1])},
         "n": len(found.a),
         "accuracy": asdict(found.accuracy),
         "log_loss": asdict(found.log_loss),
         **{name: getattr(found, name) for name in plain},
         "differing_ids": found.a.ids[found.rows].tolist(),
     }
+
+
+def _side(found: Accuracy) -> dict[str, Any]:
+    return {name: value for name, value in asdict(found).items() if name != "n"}
 
 
 def _groups_as_json(found: GroupComparison, names: tuple[list[str], list[str]]) -> dict[str, Any]:

@@ -86,8 +86,10 @@ def _groups(rows: Sequence[Row]) -> list[Group]:
 
 
 def _as_json(row: Row) -> dict[str, object]:
+    from tenfold.values.accuracy import Accuracy
+
     plain = {name: getattr(row, name) for name in row.__dataclass_fields__}
-    return {name: value.model_dump() if hasattr(value, "model_dump") else value for name, value in plain.items()}
+    return {name: value.as_dict() if isinstance(value, Accuracy) else value for name, value in plain.items()}
 
 
 def _group_as_json(group: Group) -> dict[str, object]:
@@ -110,7 +112,7 @@ def _print_csv(rows: Sequence[Row]) -> None:
     writer.writerow(["run", *known[1:], *intervals, *after])
     for row in rows:
         figures = [
-            getattr(estimate, part, None)
+            estimate.as_dict()[part] if estimate else None
             for estimate in (row.validation, row.test)
             for part in ("accuracy", "low", "high")
         ]

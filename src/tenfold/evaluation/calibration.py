@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.evaluation.metrics import Labels, Probabilities, check_probabilities
+from tenfold.values.accuracy import Accuracy
 from tenfold.values.predictions import PROBABILITY_FLOOR, Predictions
 
 COLDEST, HOTTEST = 0.05, 20.0
@@ -157,6 +158,11 @@ class Selection:
     def accuracy(self) -> float:
         """Share of the answers that is right; 1 if nothing is answered."""
         return 1 - self.errors / self.answered if self.answered else 1.0
+
+    @property
+    def score(self) -> Accuracy:
+        """The same with its interval."""
+        return Accuracy.of(self.answered - self.errors, self.answered)
 
 
 def coverage_curve(confidence: NDArray[np.floating[Any]], correct: NDArray[np.bool_]) -> CoverageCurve:

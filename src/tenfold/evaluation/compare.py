@@ -23,7 +23,7 @@ from tenfold.evaluation.significance import (
     welch,
 )
 from tenfold.values import display
-from tenfold.values.accuracy import wilson_interval
+from tenfold.values.accuracy import Accuracy
 from tenfold.values.predictions import Predictions
 from tenfold.values.run import Run
 
@@ -38,16 +38,6 @@ class Difference:
     value: float
     low: float
     high: float
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two. ``low`` and ``high`` bound the 95 % Wilson interval of ``accuracy``."""
-
-    accuracy: float
-    low: float
-    high: float
-    errors: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +57,7 @@ class Comparison:
 
     a: Predictions
     b: Predictions
-    sides: tuple[Side, Side]
+    sides: tuple[Accuracy, Accuracy]
     both_right: int
     only_a: int
     only_b: int
@@ -81,8 +71,8 @@ class Comparison:
     def _repr_html_(self) -> str:
         """In a notebook: the verdict and the figures behind it."""
         rows = {
-            "A": display.share(len(self.a) - self.sides[0].errors, len(self.a)),
-            "B": display.share(len(self.b) - self.sides[1].errors, len(self.b)),
+            "A": self.sides[0].text,
+            "B": self.sides[1].text,
             "A - B": (
                 f"{100 * self.accuracy.value:+.2f} [{100 * self.accuracy.low:+.2f}, {100 * self.accuracy.high:+.2f}]"
                 " points"
@@ -115,7 +105,7 @@ def compare(a: Predictions, b: Predictions) -> Comparison:
     return Comparison(
         a=a,
         b=b,
-        sides=(_side(right_a), _side(right_b)),
+        sides=(a.score, b.score),
         both_right=int((right_a & right_b).sum()),
         only_a=only_a,
         only_b=only_b,
@@ -242,11 +232,6 @@ def _in_order_of(ids: NDArray[Any], made: Predictions, place: int) -> Prediction
 
 def _example(ids: NDArray[Any]) -> str:
     return f" (such as {printable(ids[0])})" if ids.size else ""
-
-
-def _side(right: NDArray[np.bool_]) -> Side:
-    hits = int(right.sum())
-    return Side(hits / len(right), *wilson_interval(hits, len(right)), len(right) - hits)
 
 
 def _losses(made: Predictions) -> NDArray[np.float64]:

@@ -23,7 +23,6 @@ from tenfold.evaluation.label_issues import label_issues
 from tenfold.evaluation.metrics import Score, class_scores, confusion_matrix, hardest_rows, most_confused_pairs, score
 from tenfold.evaluation.robustness import Robustness
 from tenfold.values import display
-from tenfold.values.accuracy import wilson_interval
 from tenfold.values.predictions import Predictions
 
 COVERAGES = (1.0, 0.99, 0.98, 0.95, 0.9, 0.8, 0.5)
@@ -120,7 +119,7 @@ class Evaluation:
         return {
             "model": self.model,
             "data": self.source,
-            **asdict(self.score),
+            **self.score.as_dict(),
             "temperature": self._temperature(),
             "reject": self._reject(),
             "coverage": [{"coverage": share, "accuracy": self._accuracy_at(share)} for share in COVERAGES],
@@ -145,7 +144,7 @@ class Evaluation:
     def _repr_html_(self) -> str:
         """In a notebook: the headline figures."""
         rows: dict[str, object] = {
-            "accuracy": display.share(self.score.n - self.score.errors, self.score.n),
+            "accuracy": self.score.text,
             "log-loss": f"{self.score.log_loss:.4f}",
             "calibration error": f"{self.score.calibration_error:.2%}",
         }
@@ -163,15 +162,14 @@ class Evaluation:
         found = self.answered
         if self.confidence is None or self.confidence.reject_threshold is None or found is None:
             return None
-        low, high = wilson_interval(found.answered - found.errors, found.answered) if found.answered else (0.0, 1.0)
         return {
             "threshold": self.confidence.reject_threshold,
             "target": self.confidence.target,
             **asdict(found),
             "coverage": found.coverage,
             "accuracy": found.accuracy,
-            "low": low,
-            "high": high,
+            "low": found.score.low,
+            "high": found.score.high,
         }
 
     def _accuracy_at(self, coverage: float) -> float:
@@ -190,4 +188,4 @@ class Evaluation:
 
     def _member(self, probabilities: NDArray[np.float32]) -> dict[str, float]:
         alone = score("", Predictions(self.predictions.ids, probabilities, self.labels))
-        return {name: value for name, value in asdict(alone).items() if name != "split"}
+        return {name: value for name, value in alone.as_dict().items() if name != "split"}

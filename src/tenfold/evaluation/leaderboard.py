@@ -16,7 +16,7 @@ from tenfold.errors import IntegrityError, ResourceError, UsageError
 from tenfold.evaluation.compare import BEST, Scored, Seeds, against_best, scored, words
 from tenfold.evaluation.significance import holm, welch
 from tenfold.files import make_directory, write_json
-from tenfold.values.accuracy import wilson_interval
+from tenfold.values.accuracy import Accuracy
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run, list_runs
 from tenfold.values.serialisation import read_json_object
@@ -84,26 +84,13 @@ class _Figures(BaseModel):
     model_config = ConfigDict(allow_inf_nan=False, frozen=True)
 
 
-class Estimate(_Figures):
-    """A share of correct predictions with its 95 % interval, as ``summary.json`` holds it.
-
-    A figure that somebody wrote down elsewhere may have no number of images, and then no interval.
-    """
-
-    accuracy: float = Field(ge=0, le=1)
-    low: float | None = None
-    high: float | None = None
-    errors: int | None = None
-    n: int | None = None
-
-
 class _Seconds(_Figures):
     total: float
 
 
 class _Summary(_Figures):
-    test: Estimate | None = None
-    validation: Estimate | None = None
+    test: Accuracy | None = None
+    validation: Accuracy | None = None
     seconds: _Seconds
     core_seconds: float
     members: int
@@ -141,8 +128,8 @@ class Row:
     recipe: str | None = None
     finished: str | None = None
     members: int | None = None
-    validation: Estimate | None = None
-    test: Estimate | None = None
+    validation: Accuracy | None = None
+    test: Accuracy | None = None
     seconds: float | None = None
     core_seconds: float | None = None
     leaked: bool | None = None
@@ -187,14 +174,10 @@ def _judged(rows: Sequence[Row], answers: dict[str, Scored]) -> list[Row]:
 
 
 def _external(entry: ExternalEntry) -> Row:
-    def estimate(accuracy: float | None, n: int | None) -> Estimate | None:
-        if accuracy is None:
+    def estimate(share: float | None, n: int | None) -> Accuracy | None:
+        if share is None:
             return None
-        if n is None:
-            return Estimate(accuracy=accuracy)
-        right = round(accuracy * n)
-        low, high = wilson_interval(right, n)
-        return Estimate(accuracy=accuracy, low=low, high=high, errors=n - right, n=n)
+        return Accuracy.stated(share) if n is None else replace(Accuracy.of(round(share * n), n), accuracy=share)
 
     return Row(
         entry.name,
@@ -209,7 +192,7 @@ def _external(entry: ExternalEntry) -> Row:
 def _sorted(rows: Sequence[Row], key: str) -> list[Row]:
     def figure(row: Row) -> float | str | None:
         value = getattr(row, key.replace("-", "_"))
-        return value.accuracy if isinstance(value, Estimate) else value
+        return value.accuracy if isinstance(value, Accuracy) else value
 
     known = sorted((r for r in rows if figure(r) is not None), key=figure, reverse=key in _BEST_FIRST)  # type: ignore[arg-type]
     return [*known, *(r for r in rows if figure(r) is None)]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.values.accuracy import wilson_interval as wilson_interval
+from tenfold.values.accuracy import Accuracy
 from tenfold.values.predictions import Predictions
 
 Labels = NDArray[np.integer[Any]]
@@ -138,32 +138,25 @@ def _check_rows(labels: Labels, others: NDArray[Any]) -> None:
 
 
 @dataclass(frozen=True)
-class Score:
-    """Figures of one labelled set. ``low`` and ``high`` bound the 95 % Wilson interval of ``accuracy``."""
+class Score(Accuracy):
+    """The accuracy of the set ``split``, with the figures of its probabilities."""
 
     split: str
-    accuracy: float
-    low: float
-    high: float
-    errors: int
-    n: int
     log_loss: float
     brier: float
     calibration_error: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON-ready values."""
+        return {"split": self.split} | {name: value for name, value in asdict(self).items() if name != "split"}
 
 
 def score(split: str, made: Predictions) -> Score:
     """The figures of labelled predictions with at least one row."""
     assert made.labels is not None, split
-    right, n = int(made.correct.sum()), len(made)
-    low, high = wilson_interval(right, n)
     return Score(
+        **asdict(made.score),
         split=split,
-        accuracy=accuracy(made.labels, made.predicted),
-        low=low,
-        high=high,
-        errors=n - right,
-        n=n,
         log_loss=log_loss(made.labels, made.probabilities),
         brier=brier_score(made.labels, made.probabilities),
         calibration_error=expected_calibration_error(made.labels, made.probabilities),

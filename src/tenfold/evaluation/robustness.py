@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tenfold.errors import UsageError
 from tenfold.evaluation.corruptions import CORRUPTIONS, RELEASED, SEVERITIES, corrupt
 from tenfold.evaluation.significance import ALPHA, holm, mcnemar_mid_p
-from tenfold.values.accuracy import wilson_interval
+from tenfold.values.accuracy import Accuracy
 from tenfold.values.dataset import Dataset
 
 BLOCK = 2000
@@ -24,18 +24,18 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Corrupted:
-    """Accuracy under one corruption of one severity; ``low`` and ``high`` bound its 95 % Wilson interval.
+class Corrupted(Accuracy):
+    """Accuracy under one corruption of one severity.
 
     ``p`` is of McNemar's test against the same images uncorrupted, corrected after Holm for all that were tried.
     """
 
     severity: int
-    accuracy: float
-    low: float
-    high: float
-    errors: int
     p: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON-ready values."""
+        return {name: getattr(self, name) for name in ("severity", "accuracy", "low", "high", "errors", "p")}
 
     def is_worse_than(self, clean: float) -> bool:
         """Whether it is significantly below the accuracy ``clean``."""
@@ -64,19 +64,24 @@ class Robustness:
     """What corruptions do to a model.
 
     Attributes:
-        clean: accuracy on the same ``images`` images as they are.
-        low, high: bound its 95 % Wilson interval.
-        images: how many were looked at.
-        seed: of the dice that corruptions throw.
+        uncorrupted: on the same images as they are.
+        seed: of the random draws of the corruptions.
         rows: one a corruption.
     """
 
-    clean: float
-    low: float
-    high: float
-    images: int
+    uncorrupted: Accuracy
     seed: int
     rows: list[Row]
+
+    @property
+    def clean(self) -> float:
+        """Accuracy without corruption."""
+        return self.uncorrupted.accuracy
+
+    @property
+    def images(self) -> int:
+        """How many were corrupted."""
+        return self.uncorrupted.n
 
     @property
     def mean(self) -> float:
@@ -104,12 +109,13 @@ class Robustness:
                 "name": row.name,
                 "mean": row.mean,
                 "worse_from": row.worse_from(self.clean),
-                "levels": list(map(asdict, row.levels)),
+                "levels": [level.as_dict() for level in row.levels],
             }
             for row in self.rows
         ]
-        figures = ("clean", "low", "high", "images", "seed", "mean", "mnist_c")
-        return {**{name: getattr(self, name) for name in figures}, "corruptions": rows}
+        figures = {"clean": self.clean, "low": self.uncorrupted.low, "high": self.uncorrupted.high}
+        figures |= {name: getattr(self, name) for name in ("images", "seed", "mean", "mnist_c")}
+        return {**figures, "corruptions": rows}
 
 
 def robustness(
@@ -155,8 +161,7 @@ def robustness(
     p_values = holm([mcnemar_mid_p(int((clean & ~now).sum()), int((now & ~clean).sum())) for now in right])
     levels = [_level(severity, now, p) for (_, severity), now, p in zip(tried, right, p_values, strict=True)]
     rows = [Row(name, levels[i * len(severities) : (i + 1) * len(severities)]) for i, name in enumerate(names)]
-    hits = int(clean.sum())
-    return Robustness(hits / len(clean), *wilson_interval(hits, len(clean)), len(clean), seed, rows)
+    return Robustness(Accuracy.of_rows(clean), seed, rows)
 
 
 def _ask_again(predict: Predict, images: NDArray[np.uint8], name: str, severity: int, seed: int) -> NDArray[np.float32]:
@@ -171,5 +176,4 @@ def _right(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDA
 
 
 def _level(severity: int, right: NDArray[np.bool_], p: float) -> Corrupted:
-    hits = int(right.sum())
-    return Corrupted(severity, hits / len(right), *wilson_interval(hits, len(right)), len(right) - hits, p)
+    return Corrupted(**asdict(Accuracy.of_rows(right)), severity=severity, p=p)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,6 @@ from tenfold.pipeline.session import (
     timed,
 )
 from tenfold.runtime import require_training
-from tenfold.values.accuracy import wilson_interval
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
@@ -97,7 +96,10 @@ def export(run: Run, train: Dataset, made: dict[str, Predictions], images: dict[
     else:
         sample = train.take(range(min(1000, len(train))))
         reference = _torch_vote(run, members(), sample)
-    metrics = {f"{n} accuracy": Estimate(**_estimate(p)) for n, p in made.items() if p.labels is not None}
+    scores = {name: predictions.score for name, predictions in made.items() if predictions.labels is not None}
+    metrics = {
+        f"{n} accuracy": Estimate(value=s.accuracy, low=s.low, high=s.high, images=s.n) for n, s in scores.items()
+    }
     export_bundle(
         run,
         members(),
@@ -119,12 +121,6 @@ def _torch_vote(run: Run, members: Iterator[nn.Module], sample: Dataset) -> Any:
     images = torch.from_numpy(sample.images.copy())
     ensemble = run.recipe.ensemble
     return vote((predict_shifted(member, images, ensemble.offsets).numpy() for member in members), ensemble.vote)
-
-
-def _estimate(made: Predictions) -> dict[str, Any]:
-    right = int(made.correct.sum())
-    low, high = wilson_interval(right, len(made))
-    return {"value": right / len(made), "low": low, "high": high, "images": len(made)}
 
 
 def explain_hardest(run: Run, images: dict[str, Dataset]) -> list[Explanation]:
@@ -173,15 +169,7 @@ def summarise(run: Run, made: dict[str, Predictions], seconds: dict[str, float])
 
 def scored(made: Predictions) -> dict[str, Any]:
     """Accuracy of labelled predictions with its 95 % interval, as ``summary.json`` has it."""
-    estimate = _estimate(made)
-    wrong = int((~made.correct).sum())
-    return {
-        "accuracy": estimate["value"],
-        "low": estimate["low"],
-        "high": estimate["high"],
-        "errors": wrong,
-        "n": len(made),
-    }
+    return asdict(made.score)
 
 
 def costs(trained: Sequence[tuple[Run, int]], seconds: Mapping[str, float]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tenfold.errors import IntegrityError, printable
 from tenfold.evaluation.compare import Seeds
-from tenfold.evaluation.leaderboard import Estimate, Group, Row, group_runs
+from tenfold.evaluation.leaderboard import Group, Row, group_runs
 from tenfold.files import write_text
 from tenfold.report.figures import Tick, fitted, mean_of_members, ticks, whole_ticks
 from tenfold.report.rendering import fill, percent
@@ -93,8 +93,8 @@ def _of_run(row: Row) -> list[str]:
     return [
         *map(printable, (row.name, state + (", leaked" if row.leaked else ""), row.recipe or "", row.finished or "")),
         "" if row.members is None else str(row.members),
-        _percent(row.validation),
-        _percent(row.test),
+        row.validation.short if row.validation else "",
+        row.test.short if row.test else "",
         row.against_best,
         "" if row.seconds is None else f"{row.seconds:,.0f}",
         "" if row.core_seconds is None else f"{row.core_seconds:,.0f}",
@@ -111,14 +111,6 @@ def _of_group(group: Group) -> list[str]:
         f"{group.seconds:,.0f}",
         f"{group.core_seconds:,.0f}",
     ]
-
-
-def _percent(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return ""
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.accuracy:.2%}"
-    return f"{estimate.accuracy:.2%} [{estimate.low:.2%}, {estimate.high:.2%}]"
 
 
 def _seeds(seeds: Seeds | None) -> str:

@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tenfold.values.accuracy import wilson_interval
-
 SHOWN, COLUMNS = 30, 10
 
 
@@ -33,12 +31,6 @@ def picture(images: NDArray[np.uint8], description: str) -> str:
     return (
         f'<img alt="{escape(description)}" src="{shown}" style="image-rendering:pixelated;width:40em;max-width:100%">'
     )
-
-
-def share(successes: int, n: int) -> str:
-    """An accuracy with its interval: ``99.53 % [99.38, 99.65] of 10,000``."""
-    low, high = wilson_interval(successes, n)
-    return f"{successes / n:.2%} [{low:.2%}, {high:.2%}] of {n:,}"
 
 
 LARGEST_SIDE = 64

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tenfold.errors import IntegrityError
 from tenfold.files import write_bytes
+from tenfold.values.accuracy import Accuracy
 
 
 def vote(members: Iterable[NDArray[np.float32]], how: str) -> NDArray[np.float32]:
@@ -87,8 +88,7 @@ class Predictions:
         n, classes = self.probabilities.shape
         rows: dict[str, object] = {}
         if self.labels is not None and n:
-            right = int(self.correct.sum())
-            rows = {"accuracy": display.share(right, n), "errors": f"{n - right:,}"}
+            rows = {"accuracy": self.score.text, "errors": f"{self.score.errors:,}"}
         if n:
             rows["confidence"] = (
                 f"median {float(np.median(self.confidence)):.4f}, least {float(self.confidence.min()):.4f}"
@@ -120,6 +120,11 @@ class Predictions:
     def accuracy(self) -> float:
         """Share of correct predictions, 0..1."""
         return float(self.correct.mean())
+
+    @property
+    def score(self) -> Accuracy:
+        """The same with its interval; ValueError as :attr:`correct`."""
+        return Accuracy.of_rows(self.correct)
 
     def save(self, path: Path) -> str:
         """Write as .npz, atomically; returns the SHA-256 of the file."""

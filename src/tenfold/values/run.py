@@ -73,7 +73,7 @@ class Run:
         rows: dict[str, object] = {"recipe": f"{recipe.name}, seed {recipe.seed}, members: {recipe.ensemble.members}"}
         for name in ("validation", "test"):
             if self.has_predictions(name) and (made := self.predictions(name)).labels is not None and len(made):
-                rows[name] = display.share(int(made.correct.sum()), len(made))
+                rows[name] = made.score.text
         if (self.path / "summary.json").is_file():
             summary = self.summary
             rows["time"] = (

@@ -13,7 +13,6 @@ from tenfold.evaluation.metrics import brier_score, expected_calibration_error, 
 from tenfold.evaluation.robustness import Robustness, Row
 from tenfold.report.figures import Axis, Dot, RejectionFigure, Tick, rejection_figure, reliability_dots, ticks
 from tenfold.report.sprites import Sheet, sheet
-from tenfold.values.accuracy import wilson_interval
 from tenfold.values.predictions import Predictions
 
 
@@ -29,14 +28,10 @@ class Honesty:
 
 @dataclass(frozen=True)
 class Answered:
-    """What the threshold does to one set; ``low`` and ``high`` bound the 95 % Wilson interval of the answers'
-    accuracy.
-    """
+    """What the threshold does to one set."""
 
     split: str
     selection: Selection
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -84,9 +79,7 @@ def _honesty(kind: str, labels: NDArray[np.int64], probabilities: NDArray[np.flo
 
 
 def _answered(split: str, made: Predictions, threshold: float) -> Answered:
-    found = select(made.confidence, made.correct, threshold)
-    low, high = wilson_interval(found.answered - found.errors, found.answered) if found.answered else (0.0, 1.0)
-    return Answered(split, found, low, high)
+    return Answered(split, select(made.confidence, made.correct, threshold))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,7 @@ from tenfold.evaluation.significance import mcnemar_mid_p, verdict
 from tenfold.report.figures import Curves, Grid, Intervals, curves, intervals, mean_of_members
 from tenfold.report.rendering import SPACE, decimal, percent
 from tenfold.report.sections.performance import LARGEST
-from tenfold.values.accuracy import wilson_interval
+from tenfold.values.accuracy import Accuracy
 from tenfold.values.predictions import Predictions, vote
 
 FIGURES = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
@@ -173,17 +173,13 @@ MOST = 32
 
 
 @dataclass(frozen=True)
-class Voter:
-    """One member, or a vote of the first few. ``low`` and ``high`` bound the 95 % Wilson interval of ``accuracy``.
+class Voter(Accuracy):
+    """One member, or a vote of the first few.
 
     ``against`` says whether the difference to the other one is significant; empty where there is nothing.
     """
 
     name: str
-    accuracy: float
-    low: float
-    high: float
-    errors: int
     log_loss: float
     against: str
 
@@ -240,10 +236,9 @@ def ensemble(whole: Predictions, members: Sequence[NDArray[np.float32]], how: st
 def _voter(name: str, made: Predictions, other: Predictions | None, sides: tuple[str, str]) -> Voter:
     assert made.labels is not None
     right = made.correct
-    hits = int(right.sum())
     against = ""
     if other is not None:
         only, only_other = int((right & ~other.correct).sum()), int((other.correct & ~right).sum())
         against = verdict(mcnemar_mid_p(only, only_other), only - only_other, sides)
     loss = log_loss(made.labels, made.probabilities)
-    return Voter(name, hits / len(right), *wilson_interval(hits, len(right)), len(right) - hits, loss, against)
+    return Voter(**asdict(made.score), name=name, log_loss=loss, against=against)
