@@ -86,3 +86,63 @@ class Registry(Generic[T]):
         module = importlib.import_module(f"{self.package}.{module_name}")
         factory: T = getattr(module, "".join(part.capitalize() for part in module_name.split("_")))
         return factory
+
+
+class Entries(Generic[T]):
+    """Things that the modules of one package register by name, several a file.
+
+    A module calls :meth:`add` (mostly through a decorator of its package) when it is imported; all modules are imported
+    when an entry is first asked for. Other packages add entries through entry points of the same group.
+
+    Args:
+        package: dotted name of the package whose files hold the entries.
+        noun: what an entry is, for messages ("corruption").
+    """
+
+    def __init__(self, package: str, noun: str) -> None:
+        self.package = package
+        self.noun = noun
+        self._known: dict[str, T] = {}
+        self._is_loaded = False
+
+    def add(self, name: str, entry: T) -> T:
+        """Register ``entry``; returns it.
+
+        Raises:
+            UsageError: there is another entry of this name.
+        """
+        if name in self._known:
+            raise UsageError(f"there is {self.noun} {name!r} already; choose another name")
+        self._known[name] = entry
+        return entry
+
+    def remove(self, name: str) -> None:
+        """Forget an entry that was added in this process."""
+        self._known.pop(name, None)
+
+    def load(self) -> dict[str, T]:
+        """All entries by name."""
+        if not self._is_loaded:
+            self._is_loaded = True
+            for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
+                if not module.name.startswith("_"):
+                    importlib.import_module(f"{self.package}.{module.name}")
+            for point in entry_points(group=self.package):
+                self.add(point.name, point.load())
+        return self._known
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.load())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.load()
+
+    def __getitem__(self, name: str) -> T:
+        """The entry called ``name``.
+
+        Raises:
+            UsageError: no such entry; the message lists those there are.
+        """
+        if name not in self.load():
+            raise UsageError(f"unknown {self.noun} {name!r}; expected one of: {', '.join(self._known)}")
+        return self._known[name]

@@ -10,7 +10,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from _report_runs import digits
 from tenfold.errors import UsageError
-from tenfold.evaluation.corruptions import CORRUPTIONS, RELEASED, corrupt
+from tenfold.evaluation.corruptions import CORRUPTIONS, corrupt, released_severities
 from tenfold.evaluation.robustness import robustness
 from tenfold.values.dataset import Dataset
 
@@ -60,7 +60,7 @@ def test_everything_is_tried_and_the_fifteen_of_mnist_c_are_summed_up() -> None:
     assert [row.name for row in found.rows] == list(CORRUPTIONS)
     assert (found.images, heard[0], heard[-1]) == (40, (0, 120), (120, 120))
     accuracy = {(row.name, level.severity): level.accuracy for row in found.rows for level in row.levels}
-    assert found.mnist_c == pytest.approx(np.mean([accuracy[pair] for pair in RELEASED.items()]))
+    assert found.mnist_c == pytest.approx(np.mean([accuracy[pair] for pair in released_severities().items()]))
     assert json.loads(json.dumps(found.as_dict(), allow_nan=False)) == found.as_dict()
     assert robustness(nearest, DATA, ["rotate"]).mnist_c is None
 
@@ -85,7 +85,7 @@ def test_more_images_than_a_block_are_all_asked(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_name_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(UsageError, match="unknown corruption 'rain'; expected some of: rotate, translate, "):
+    with pytest.raises(UsageError, match=r"unknown corruption 'rain'; expected one of: .*rotate, "):
         robustness(nearest, DATA, ["rain"])
 
 

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.errors import UsageError
-from tenfold.evaluation.corruptions import CORRUPTIONS, RELEASED, SEVERITIES, corrupt
+from tenfold.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupt, released_severities
 from tenfold.evaluation.significance import ALPHA, holm, mcnemar_mid_p
 from tenfold.values.accuracy import Accuracy
 from tenfold.values.dataset import Dataset
@@ -96,11 +95,11 @@ class Robustness:
         known = {row.name: row.levels for row in self.rows}
         found = [
             level.accuracy
-            for name, wanted in RELEASED.items()
+            for name, wanted in released_severities().items()
             for level in known.get(name, [])
             if level.severity == wanted
         ]
-        return float(np.mean(found)) if len(found) == len(RELEASED) else None
+        return float(np.mean(found)) if len(found) == len(released_severities()) else None
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON-ready values."""
@@ -143,8 +142,8 @@ def robustness(
         UsageError: no such corruption or severity.
     """
     names = list(names) or list(CORRUPTIONS)
-    if unknown := [name for name in names if name not in CORRUPTIONS]:
-        raise UsageError(f"unknown corruption {unknown[0]!r}; expected some of: {', '.join(CORRUPTIONS)}")
+    for name in names:
+        CORRUPTIONS[name]  # before anything is predicted
     if limit is not None and limit < len(data):
         data = data.take(np.linspace(0, len(data) - 1, limit).round().astype(np.int64))
     labels = data.labels

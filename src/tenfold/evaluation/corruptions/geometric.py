@@ -1,4 +1,4 @@
-"""Images turned, moved, shrunk, slanted, cut off."""
+"""Images turned, moved, shrunk, slanted, cut off, covered, and drawn with another pen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.evaluation.corruptions.photometric import Pixels, affine, either_way, pixels_of, smooth
+from tenfold.evaluation.corruptions import Pixels, corruption
+from tenfold.evaluation.corruptions._resampling import affine, either_way, pixels_of, smooth
 
 OUTLINE = (0.2, 0.4, 0.6, 0.8, 1.0)
 """Share of the outline in the mixture with the image; MNIST-C's has all of it."""
@@ -16,6 +17,7 @@ Mask = NDArray[np.bool_]
 T = TypeVar("T", bound=np.generic)
 
 
+@corruption(released=5)
 def canny_edges(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """On the way to white outlines on black, which severity 5 is."""
     share = np.float32(OUTLINE[severity - 1])
@@ -96,6 +98,7 @@ _ZIG = 2.0
 """Height in pixels of a zigzag's teeth above and below its line; each is twice as long as high."""
 
 
+@corruption(released=5)
 def stripe(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """The left and the right side inverted."""
     width = max(1, round(pixels_of(images, STRIPE[severity - 1])))
@@ -105,6 +108,7 @@ def stripe(images: Pixels, severity: int, generator: np.random.Generator) -> Pix
     return changed
 
 
+@corruption(released=1)
 def dotted_line(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """One to five straight dotted lines from the left edge to the right."""
     columns = np.arange(images.shape[3])
@@ -114,6 +118,7 @@ def dotted_line(images: Pixels, severity: int, generator: np.random.Generator) -
     return images
 
 
+@corruption(released=1)
 def zigzag(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """One to five zigzag lines from side to side."""
     columns = np.arange(images.shape[3])
@@ -126,6 +131,7 @@ def zigzag(images: Pixels, severity: int, generator: np.random.Generator) -> Pix
     return images
 
 
+@corruption(released=4)
 def spatter(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """Drops of mud."""
     mean, deviation, blur, level, soft = SPATTER[severity - 1]
@@ -137,6 +143,7 @@ def spatter(images: Pixels, severity: int, generator: np.random.Generator) -> Pi
     return images * (1 - drops) + np.float32(MUD) * drops
 
 
+@corruption(in_mnist_c=False)
 def occlusion(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """A black square somewhere over the ink."""
     half = pixels_of(images, PATCH[severity - 1]) / 2
@@ -176,11 +183,13 @@ THICKER = (0.4, 0.8, 1.2, 1.6, 2.0)
 """Pixels taken from, or added to, each side of a stroke."""
 
 
+@corruption(in_mnist_c=False)
 def thin(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """Written with a thinner pen."""
     return 1 - _grown(1 - images, pixels_of(images, THINNER[severity - 1]))
 
 
+@corruption(in_mnist_c=False)
 def thick(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """Written with a thicker pen."""
     return _grown(images, pixels_of(images, THICKER[severity - 1]))
@@ -206,6 +215,7 @@ SHRUNK_TO = (0.9, 0.8, 0.7, 0.6, 0.5)
 SHIFT = CUT = (1, 2, 3, 4, 5)
 
 
+@corruption(released=2)
 def rotate(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """Turned by 11 to 57 degrees, either way."""
     angle = RADIANS[severity - 1]
@@ -215,6 +225,7 @@ def rotate(images: Pixels, severity: int, generator: np.random.Generator) -> Pix
     )
 
 
+@corruption(released=2)
 def shear(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """Slanted by 11 to 57 degrees, either way."""
     angle = SLANT[severity - 1]
@@ -222,18 +233,21 @@ def shear(images: Pixels, severity: int, generator: np.random.Generator) -> Pixe
     return _either(images, np.array([[1, -sine], [0, cosine]]), np.array([[1, sine], [0, cosine]]), generator)
 
 
+@corruption(released=3)
 def scale(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """Shrunk to 90 to 50 % of its size, about the centre."""
     return affine(images, np.eye(2) / SHRUNK_TO[severity - 1])
 
 
+@corruption(released=3)
 def translate(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """Moved along both axes by 1 to 5 pixels, either way."""
     distance = max(1, round(pixels_of(images, SHIFT[severity - 1])))
     down, right = (np.where(either_way(len(images), generator), distance, -distance) for _ in range(2))
-    return _moved_of_warps(images, down, right)
+    return _translated(images, down, right)
 
 
+@corruption(in_mnist_c=False)
 def clipped(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """Moved over one edge of the image until 1 to 5 pixels of the ink are cut off."""
     cut = max(1, round(pixels_of(images, CUT[severity - 1])))
@@ -241,7 +255,7 @@ def clipped(images: Pixels, severity: int, generator: np.random.Generator) -> Pi
     side = generator.integers(0, 4, len(images))
     reach = margins[np.arange(len(images)), side] + cut
     away = np.where(side % 2 == 0, -reach, reach)
-    return _moved_of_warps(images, np.where(side < 2, away, 0), np.where(side >= 2, away, 0))
+    return _translated(images, np.where(side < 2, away, 0), np.where(side >= 2, away, 0))
 
 
 def _either(
@@ -255,7 +269,7 @@ def _either(
     return result
 
 
-def _moved_of_warps(images: Pixels, down: NDArray[np.int64], right: NDArray[np.int64]) -> Pixels:
+def _translated(images: Pixels, down: NDArray[np.int64], right: NDArray[np.int64]) -> Pixels:
     """Each image moved by its own whole pixels (N,); black comes in."""
     for axis, by in ((2, down), (3, right)):
         size = images.shape[axis]

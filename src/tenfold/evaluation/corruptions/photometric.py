@@ -1,4 +1,4 @@
-"""Brighter, flatter, turned into its negative, behind fog."""
+"""Noise, blur, light, contrast, fog and lossy storage: the ink stays where it is."""
 
 from __future__ import annotations
 
@@ -8,61 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Pixels = NDArray[np.float32]
-USUAL_SIDE = 28
-"""Strengths in pixels are meant for images of this side."""
-
-
-def pixels_of(images: Pixels, length: float) -> float:
-    """``length`` pixels of a 28 x 28 image, in pixels of these images (N, C, H, W)."""
-    return length * max(images.shape[2:]) / USUAL_SIDE
-
-
-def affine(images: Pixels, matrix: NDArray[np.float64]) -> Pixels:
-    """Read at ``matrix`` (2, 2) times the place (x, y) seen from the centre; bilinear, black outside."""
-    height, width = images.shape[2:]
-    x, y = np.meshgrid(np.arange(width) - (width - 1) / 2, np.arange(height) - (height - 1) / 2)
-    columns, rows = np.tensordot(matrix, np.stack([x, y]), 1)
-    return sample(images, rows + (height - 1) / 2, columns + (width - 1) / 2)
-
-
-def sample(images: Pixels, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> Pixels:
-    """(N, C, H, W) with pixel (i, j) read at (rows[i, j], columns[i, j]); bilinear, black outside."""
-    count, channels, height, width = images.shape
-    flat = images.reshape(count * channels, height * width)
-    top, left = np.floor(rows).astype(np.int64), np.floor(columns).astype(np.int64)
-    result = np.zeros_like(flat)
-    for down in (0, 1):
-        for right in (0, 1):
-            row, column = top + down, left + right
-            weight = (1 - np.abs(rows - row)) * (1 - np.abs(columns - column))
-            weight = np.where((row >= 0) & (row < height) & (column >= 0) & (column < width), weight, 0).astype(
-                np.float32
-            )
-            place = row.clip(0, height - 1) * width + column.clip(0, width - 1)
-            result += flat[:, place.ravel()] * weight.ravel()
-    return result.reshape(images.shape)
-
-
-def smooth(images: Pixels, sigma: float) -> Pixels:
-    """A Gaussian blur of ``sigma`` pixels along both axes; the border pixels go on outside."""
-    reach = max(1, round(4 * sigma))
-    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2).astype(np.float32)
-    taps /= taps.sum()
-    for axis in (2, 3):
-        size = images.shape[axis]
-        # row i of the product with this (size, size) matrix is the blurred line's pixel i
-        line = np.zeros((size, size), np.float32)
-        for offset, tap in zip(range(-reach, reach + 1), taps, strict=True):
-            line[np.arange(size), (np.arange(size) + offset).clip(0, size - 1)] += tap
-        images = np.moveaxis(np.moveaxis(images, axis, -1) @ line.T, -1, axis)
-    return np.ascontiguousarray(images)
-
-
-def either_way(count: int, generator: np.random.Generator) -> NDArray[np.bool_]:
-    """(N,) a coin's throw for each image."""
-    return generator.random(count) < 0.5
-
+from tenfold.evaluation.corruptions import Pixels, corruption
+from tenfold.evaluation.corruptions._resampling import pixels_of, sample, smooth
 
 SIGMA = (1, 2, 3, 4, 6)
 MOTION = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))
@@ -72,11 +19,13 @@ GLASS = ((0.7, 1, 2), (0.9, 2, 1), (1.0, 2, 3), (1.1, 3, 2), (1.5, 4, 2))
 DIRECTIONS = 8
 
 
+@corruption()
 def gaussian_blur(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """Out of focus."""
     return smooth(images, pixels_of(images, SIGMA[severity - 1]))
 
 
+@corruption(released=1)
 def motion_blur(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """Moved while taken: a trail to one side, in one of 8 directions within 45 degrees of the horizontal."""
     length, sigma = (pixels_of(images, value) for value in MOTION[severity - 1])
@@ -94,6 +43,7 @@ def motion_blur(images: Pixels, severity: int, generator: np.random.Generator) -
     return result
 
 
+@corruption(released=1)
 def glass_blur(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """Every other pixel swapped with one nearby, between two blurs."""
     sigma, reach, rounds = GLASS[severity - 1]
@@ -113,6 +63,7 @@ def glass_blur(images: Pixels, severity: int, generator: np.random.Generator) ->
 QUALITY = (25, 18, 15, 10, 7)
 
 
+@corruption()
 def jpeg_compression(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """Saved as a JPEG of low quality and read again, each channel as a grey picture."""
     height, width = images.shape[2:]
@@ -121,9 +72,7 @@ def jpeg_compression(images: Pixels, severity: int, generator: np.random.Generat
     return (decoded.reshape(images.shape) / np.float32(255)).astype(np.float32)
 
 
-def _saved(
-    plane: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], quality: int
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _saved(plane: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     content = io.BytesIO()
     Image.fromarray(plane).save(content, "JPEG", quality=quality)
     return np.asarray(Image.open(content))
@@ -134,17 +83,20 @@ PHOTONS = (60, 25, 12, 5, 3)
 REPLACED = (0.03, 0.06, 0.09, 0.17, 0.27)
 
 
+@corruption()
 def gaussian_noise(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """A normal deviate added to every pixel."""
     return images + generator.standard_normal(images.shape, np.float32) * np.float32(DEVIATION[severity - 1])
 
 
+@corruption(released=5)
 def shot_noise(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """Poisson noise, as of a sensor that counts few photons: none where it is black."""
     photons = PHOTONS[severity - 1]
     return (generator.poisson(images * photons) / photons).astype(np.float32)
 
 
+@corruption(released=4)
 def impulse_noise(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """Salt and pepper: a share of the pixels becomes black or white."""
     share = REPLACED[severity - 1]
@@ -159,23 +111,27 @@ FOG = ((1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4))
 """Thickness, and how much finer swaths are weaker."""
 
 
+@corruption(released=5)
 def brightness(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """Every pixel brighter by the same amount."""
     return images + np.float32(ADDED[severity - 1])
 
 
+@corruption()
 def contrast(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """All pixels nearer to the image's mean."""
     mean = images.mean(axis=(2, 3), keepdims=True)
     return (images - mean) * np.float32(KEPT_CONTRAST[severity - 1]) + mean
 
 
+@corruption()
 def inverse(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """On the way to the negative, which severity 5 is; in between, images become grey."""
     share = np.float32(NEGATIVE[severity - 1])
     return images * (1 - share) + (1 - images) * share
 
 
+@corruption(released=5)
 def fog(images: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
     """Behind swaths of cloud: noise of every size, the larger the stronger."""
     thickness, decay = FOG[severity - 1]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.evaluation.calibration import Confidence, Selection, coverage_curve, reliability, select, with_temperature
-from tenfold.evaluation.corruptions import CORRUPTIONS, RELEASED, corrupt
+from tenfold.evaluation.corruptions import CORRUPTIONS, corrupt
 from tenfold.evaluation.metrics import brier_score, expected_calibration_error, log_loss
 from tenfold.evaluation.robustness import Robustness, Row
 from tenfold.report.figures import Axis, Dot, RejectionFigure, Tick, rejection_figure, reliability_dots, ticks
@@ -158,11 +158,11 @@ def _row(row: Row, number: int, found: Robustness, pictures: Sheet | None, axis:
             high=level.high,
             heat=float(np.sqrt(max(0.0, found.clean - level.accuracy) / found.clean)) if found.clean else 0.0,
             is_worse=level.is_worse_than(found.clean),
-            is_released=RELEASED.get(row.name) == level.severity,
+            is_released=CORRUPTIONS[row.name].released == level.severity,
             picture=pictures.cell(number * len(row.levels) + place) if pictures else "",
             place=axis.place(level.accuracy),
         )
         for place, level in enumerate(row.levels)
     ]
-    what = (CORRUPTIONS[row.name].__doc__ or "").partition("\n")[0]
+    what = CORRUPTIONS[row.name].description
     return CorruptionRow(row.name, what, cells, row.mean, row.worse_from(found.clean))
