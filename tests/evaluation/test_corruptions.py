@@ -9,8 +9,7 @@ from scipy import ndimage
 from sklearn.datasets import load_digits
 
 from tenfold.errors import UsageError
-from tenfold.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupt, released_severities
-from tenfold.evaluation.corruptions._resampling import affine, smooth
+from tenfold.evaluation.corruptions import CORRUPTIONS, SEVERITIES, affine, corrupt, released_severities, smooth
 from tenfold.evaluation.corruptions.geometric import outlines
 
 MNIST_C = {

@@ -165,6 +165,7 @@ def test_unlabelled_test_images_are_counted_and_validation_speaks(make_run, labe
     assert "The test images have no labels" in page.text
     assert "What was read in the test images" in page.text
     assert len(page.tiles()) == 1
+    assert page.source.count('class="tile unsure-tile"') == 50
 
 
 def test_without_any_labels_there_is_no_accuracy(make_run, labelled):

@@ -123,9 +123,14 @@ def test_of_those_that_were_read_right_the_least_sure_stand_behind_the_diagonal(
         assert [tile.id for tile in tiles if tile.true == k] == [str(data.ids[row]) for row in right[::-1][:24]]
 
 
-def test_the_hardest_are_those_whose_truth_got_least_right_or_wrong():
+def test_the_hardest_are_the_least_certain_of_those_that_were_read_right_and_no_mistakes_again():
     data = digits(60)
     made = predict(data, {7: 0, 9: 3})
+    doubtful = made.probabilities.copy()
+    doubtful[[11, 4]] = 0.0
+    doubtful[11, [data.labels[11], (data.labels[11] + 1) % 10]] = 0.51, 0.49
+    doubtful[4, [data.labels[4], (data.labels[4] + 1) % 10]] = 0.6, 0.4
+    made = Predictions(made.ids, doubtful, made.labels)
     tiles = hardest(made, Beside(data.images)).tiles
-    assert [tile.id for tile in tiles[:2]] == ["8", "10"]
-    assert len(tiles) == 24
+    assert [tile.id for tile in tiles[:2]] == ["12", "5"]
+    assert not {tile.id for tile in tiles} & {tile.id for tile in mistakes(made, Beside(data.images)).tiles}

@@ -46,10 +46,12 @@ def render(
     found: Sequence[Explanation], title: str, names: tuple[str, ...], filters: NDArray[np.float32] | None = None
 ) -> str:
     """The page as text. See :func:`write_explanations`."""
+    pictures = explained(found)
     context: dict[str, Any] = {
         "title": title,
         "names": names,
-        "explained": explained(found),
+        "explained": pictures,
+        "sprites": [("original", pictures.images), ("heat", pictures.pictures)] if pictures else [],
         "layers": [[_picture(maps) for maps in one.maps] for one in found],
         "filters": None if filters is None else _uri(_filter_tiles(filters)),
         "filter_count": 0 if filters is None else len(filters),

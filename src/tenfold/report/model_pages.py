@@ -1,4 +1,4 @@
-"""A comparison as one HTML file: the verdict, the counts, and every image on which the two differ."""
+"""Pages about models and other data: an evaluation, and a comparison of two."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from tenfold.evaluation.evaluated import Evaluation
 from tenfold.evaluation.significance import p_text
 from tenfold.files import write_text
 from tenfold.report.figures import intervals
+from tenfold.report.page import model_page
 from tenfold.report.rendering import fill
-from tenfold.report.scored import TITLES, scored_sections
-from tenfold.report.sections.certainty import robustness_section
-from tenfold.report.sections.learning import MOST, evolution
-from tenfold.report.sections.mistakes import Beside
-from tenfold.report.sections.performance import headline, share_label
+from tenfold.report.sections import Material
+from tenfold.report.sections.learning import MOST
+from tenfold.report.sections.performance import headline
 from tenfold.report.sprites import sheet
 from tenfold.values.dataset import Dataset
 
@@ -45,43 +44,29 @@ def write_evaluation(
 def render_evaluation(found: Evaluation, images: NDArray[np.uint8] | None = None, train: Dataset | None = None) -> str:
     """The page as text. See :func:`write_evaluation`."""
     sets = {found.split: found.predictions} | ({} if found.validation is None else {"validation": found.validation})
-    scored = scored_sections(
+    material = Material(
+        found.class_names,
         found.split,
         found.predictions,
-        found.class_names,
-        Beside(images, train=train),
+        images,
+        train,
         learnt=found.confidence,
         validation=found.validation,
         members=found.members if len(found.members) <= MOST else [],
-        how=found.vote,
+        vote=found.vote,
+        histories=found.histories,
+        robustness=found.robustness,
+        findings=[found.leak] if found.leak else [],
     )
-    context: dict[str, Any] = {
-        "found": found,
-        "recipe": {"name": f"{found.model} on {found.source}", "claim": ""},
-        "names": found.class_names,
-        "long_names": any(len(name) > 3 for name in found.class_names),
-        "headline": headline(sets),
+    context = {
+        "title": f"{found.model} on {found.source}",
+        "claim": "",
+        "headline": headline(sets, found.confidence),
         "leaked": found.is_leaked,
         "left_out": {},  # of a run's members: its own page says it
-        "findings": [found.leak] if found.leak else [],
-        "scored": scored,
-        "robustness": robustness_section(found.robustness, images) if found.robustness else None,
-        "evolution": evolution(found.histories, len(found.class_names), found.validation),
-        "members": [],
-        "counts": None,
-        "total_seconds": None,
+        "nothing_held": False,
     }
-    titles = TITLES | {"robustness": "Robustness"}
-    shown = scored | {"robustness": context["robustness"]}
-    context["contents"] = [(anchor, title) for anchor, title in titles.items() if shown.get(anchor)]
-    return fill(
-        "evaluation.html.j2",
-        context,
-        scripts=("theme.js", "report.js"),
-        styles=("report.css", "evaluation.css"),
-        filters={"share_label": share_label},
-        purpose="the page of an evaluation",
-    )
+    return model_page(material, context, "the page of an evaluation")
 
 
 MOST_TILES = 400
@@ -147,6 +132,7 @@ def render_comparison(
         "tiles": [_tile(found, int(row), pictures.cell(i) if pictures else "") for i, row in enumerate(shown)],
         "total": len(rows),
         "sheet": pictures,
+        "sprites": [("differ", pictures)] if pictures else [],
         "reason": reason,
         "p_exact": p_text(found.p_exact),
         "p_mid": p_text(found.p_mid),

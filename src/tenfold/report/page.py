@@ -1,4 +1,4 @@
-"""Numbers in, one HTML file out."""
+"""The page about a run: predictions in, one HTML file out, section by section."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tenfold.errors import DataError, UsageError
 from tenfold.evaluation.calibration import learn_confidence
 from tenfold.files import write_text
 from tenfold.report.rendering import fill
-from tenfold.report.scored import TITLES, scored_sections
-from tenfold.report.sections import performance, record
-from tenfold.report.sections.learning import MOST, evolution, training
-from tenfold.report.sections.mistakes import Beside, explained
+from tenfold.report.sections import Material, filled, record
+from tenfold.report.sections.learning import MOST
 from tenfold.report.sections.performance import headline, share_label
-from tenfold.report.sections.record import folds
-from tenfold.report.sprites import sheet
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
+from tenfold.values.recipe import find_recipe, load_recipe
 from tenfold.values.run import Run
 
 if TYPE_CHECKING:  # it loads torch, which most pages do without
@@ -71,69 +69,84 @@ def render(
     for split, made in predictions.items():
         if split in datasets and not np.array_equal(datasets[split].ids, made.ids):
             raise ValueError(f"the ids of datasets[{split!r}] are not those of the {split} predictions")
-    summary = _optional(run, "summary.json")
-    seconds = summary.get("seconds") or {}
-    members = record.members(run)
-    data = _optional(run, "data.json")
+    data = record.optional(run, "data.json")
     found = record.findings(data.get("findings") or ())
     names = _class_names(data, datasets, predictions)
-    shown = headline(predictions)
-    histories = [trained.history(member) for trained, member in run.trained()]
-    context: dict[str, Any] = {
-        "run_name": run.path.name,
-        "recipe": run.recipe,
-        "recipe_text": run.recipe.to_toml(),
-        "names": names,
-        "long_names": any(len(name) > 3 for name in names),
+    validation = predictions.get("validation")
+    learnt = None if validation is None else learn_confidence(validation)
+    shown = headline(predictions, learnt)
+    split = shown.main.split if shown.main else ""
+    test = predictions.get("test")
+    unlabelled = test if test is not None and test.labels is None else None
+    trained = [(home.recipe.model_of(member).kind, home.history(member)) for home, member in run.trained()]
+    histories = [history for kind, history in trained if kind == "network" or len(history) > 1]
+    leaked = bool(record.optional(run, "summary.json").get("leaked") or data.get("leaked"))
+    material = Material(
+        names,
+        split,
+        predictions.get(split),
+        datasets[split].images if split in datasets else None,
+        datasets.get("train"),
+        learnt=learnt,
+        validation=validation,
+        members=_members(run, split) if split else [],
+        vote=run.recipe.ensemble.vote,
+        histories=histories,
+        without_epochs=len(trained) - len(histories),
+        explanations=explanations,
+        previews=previews,
+        unlabelled=unlabelled,
+        unlabelled_images=datasets["test"].images if unlabelled is not None and "test" in datasets else None,
+        run=run,
+        findings=found,
+    )
+    context = {
+        "title": run.recipe.name,
+        "claim": run.recipe.claim if _is_claimed(run, data) else "",
         "headline": shown,
-        "leaked": bool(summary.get("leaked") or data.get("leaked"))
-        or any(finding.severity == "leak" for finding in found),
+        "leaked": leaked or any(finding.severity == "leak" for finding in found),
         "left_out": run.left_out,
-        "training": training(histories),
-        "evolution": evolution(histories, len(names), predictions.get("validation")),
-        "members": members,
-        "layers": record.architectures(run.recipe),
-        "inexact": (run.path / "resumed.json").exists(),
-        "sources": record.sources(data),
-        "findings": found,
-        "stages": record.stages(seconds),
-        "total_seconds": record.total_seconds(seconds),
-        "environment": record.flattened(_optional(run, "environment.json"), without=("recipe",)),
-        "explored": (run.path / "explore.html").exists(),
-        "previews": None if previews is None or not len(previews) else sheet(previews),
-        "preview_count": 0 if previews is None else len(previews),
-        "explained": explained(explanations),
-        "folds": None,
-        "scored": None,
-        "counts": None,
+        "nothing_held": not run.recipe.data.validation and not split,
     }
-    if "out-of-fold" in predictions:
-        context["folds"] = folds(summary, {"train": run.predictions("train"), **predictions}, names)
-    elif inner := run.cross_validation():
-        both = {"train": inner.predictions("train"), "out-of-fold": inner.predictions("oof")}
-        context["folds"] = folds(inner.summary, both, names)
-    if shown.main:
-        split = shown.main.split
-        validation = predictions.get("validation")
-        context["scored"] = scored_sections(
-            split,
-            predictions[split],
-            names,
-            Beside(datasets[split].images if split in datasets else None, train=datasets.get("train")),
-            learnt=None if validation is None else learn_confidence(validation),
-            validation=None if split == "validation" else validation,
-            members=_members(run, split),
-            how=run.recipe.ensemble.vote,
-        )
-    if "test" in predictions and predictions["test"].labels is None:
-        context["counts"] = performance.predicted_counts(predictions["test"].predicted, names)
+    return model_page(material, context)
+
+
+def model_page(material: Material, context: Mapping[str, Any], purpose: str = "the report") -> str:
+    """The page about a run or an evaluation: the headline in ``context``, then every section that has something to say.
+
+    Raises:
+        ResourceError: jinja2 is missing.
+    """
+    names = material.names
+    values = filled("model", material)
     return fill(
         "page.html.j2",
-        context | {"contents": _contents(context)},
+        {
+            "names": names,
+            "long_names": any(len(name) > 3 for name in names),
+            "findings": material.findings,
+            "counts": material.unlabelled is not None,
+            **values,
+            **context,
+        },
         scripts=("theme.js", "report.js"),
-        styles=("report.css", "explained.css"),
+        styles=("report.css", "explained.css", "evaluation.css"),
         filters={"share_label": share_label},
+        purpose=purpose,
     )
+
+
+def _is_claimed(run: Run, data: Mapping[str, Any]) -> bool:
+    """Whether this run is one that the recipe's claim is about: the recipe as it is shipped, and its data whole."""
+    if not run.recipe.claim:
+        return False
+    try:
+        shipped = load_recipe(find_recipe(run.recipe.name))
+    except (UsageError, DataError, OSError):
+        return True  # a recipe of somebody's own claims what that somebody wrote beside it
+    own = run.recipe.model_copy(update={"seed": shipped.seed})
+    source = str((data.get("train") or {}).get("source", ""))
+    return own.key() == shipped.key() and source in ("", str(shipped.data.train))
 
 
 def _members(run: Run, split: str) -> list[NDArray[np.float32]]:
@@ -142,22 +155,6 @@ def _members(run: Run, split: str) -> list[NDArray[np.float32]]:
     if len(paths) > MOST or not all(path.is_file() for path in paths):
         return []
     return [Predictions.load(path).probabilities for path in paths]
-
-
-def _contents(context: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(anchor, title) of the sections this page has."""
-    scored = context["scored"] or {}
-    sections = [
-        ("folds", "Folds", context["folds"]),
-        ("training", "Training", context["training"]),
-        *((name, title, scored.get(name)) for name, title in TITLES.items() if name != "classes"),
-        ("looks", "Looks", context["explained"]),
-        ("classes", "Classes", scored or context["counts"]),
-        ("augmentation", "Augmentation", context["previews"]),
-        ("data", "Data", True),
-        ("run", "Run", True),
-    ]
-    return [(anchor, title) for anchor, title, present in sections if present]
 
 
 def _class_names(
@@ -170,8 +167,3 @@ def _class_names(
     return next(
         (tuple(map(str, names)) for names in known if len(names) == performance), tuple(map(str, range(performance)))
     )
-
-
-def _optional(run: Run, name: str) -> dict[str, Any]:
-    """A JSON file that an earlier stage may not have written; a damaged one is still an error."""
-    return run.read_json(name) if (run.path / name).exists() else {}

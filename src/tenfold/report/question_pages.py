@@ -1,4 +1,4 @@
-"""The page on which a person confirms what a machine read: one crop after another, keys only, a CSV file at the end."""
+"""Pages on which a person decides: about suspected labels, and about lines that were read."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ def write_label_page(found: Suspects, path: Path, source: str | None, most: int 
         "total": len(found),
         "judged": found.judged,
         "sheet": pictures,
+        "sprites": [("suspect", pictures)] if pictures else [],
         "items": [_item(found, place, pictures.cell(place) if pictures else "") for place in range(shown)],
     }
     text = fill(

@@ -80,14 +80,18 @@ def fill(
         import jinja2
     except ImportError as error:
         raise missing_extra("jinja2", extra, purpose) from error
-    loader = jinja2.PackageLoader("tenfold.report")
+    house = jinja2.PackageLoader("tenfold.report")
+    shown = context.get("sections", ())
+    loader = jinja2.ChoiceLoader([house, jinja2.DictLoader({some.template: some.markup for some, _ in shown})])
+    sprites = [pair for some, value in shown for pair in some.sprites(value).items() if pair[1] is not None]
+    context = {"sprites": sprites} | dict(context)
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= FILTERS | dict(filters or {})
 
     def joined(names: Sequence[str]) -> str:
-        return "\n".join(loader.get_source(environment, name)[0] for name in names)
+        return "\n".join(house.get_source(environment, name)[0] for name in names)
 
     script = joined(scripts)
     # the page's own script is allowed by its hash, so that nothing else in the page can ever run

@@ -7,8 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.evaluation.corruptions import Pixels, corruption
-from tenfold.evaluation.corruptions._resampling import affine, either_way, pixels_of, smooth
+from tenfold.evaluation.corruptions import Pixels, affine, corruption, either_way, pixels_of, smooth
 
 OUTLINE = (0.2, 0.4, 0.6, 0.8, 1.0)
 """Share of the outline in the mixture with the image; MNIST-C's has all of it."""

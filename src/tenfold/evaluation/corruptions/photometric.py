@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tenfold.evaluation.corruptions import Pixels, corruption
-from tenfold.evaluation.corruptions._resampling import pixels_of, sample, smooth
+from tenfold.evaluation.corruptions import Pixels, corruption, pixels_of, sample, smooth
 
 SIGMA = (1, 2, 3, 4, 6)
 MOTION = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))

@@ -1,4 +1,4 @@
-"""What corruptions cost, worst first, each with one image that shows what it does."""
+"""How far confidences can be believed, and what corruptions cost."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tenfold.evaluation.corruptions import CORRUPTIONS, corrupt
 from tenfold.evaluation.metrics import brier_score, expected_calibration_error, log_loss
 from tenfold.evaluation.robustness import Robustness, Row
 from tenfold.report.figures import Axis, Dot, RejectionFigure, Tick, rejection_figure, reliability_dots, ticks
+from tenfold.report.sections import Material, section
 from tenfold.report.sprites import Sheet, sheet
 from tenfold.values.predictions import Predictions
 
@@ -71,6 +72,13 @@ def confidence_section(
         rejection=rejection_figure(coverage_curve(made.confidence, made.correct), threshold),
         answered=[] if threshold is None else [_answered(name, some, threshold) for name, some in sets.items()],
     )
+
+
+@section("confidence", "Confidence", 60, needs=("made",))
+def _confidence(of: Material) -> ConfidenceSection:
+    assert of.made is not None
+    beside = None if of.split == "validation" else of.validation
+    return confidence_section(of.split, of.made, of.learnt, beside)
 
 
 def _honesty(kind: str, labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Honesty:
@@ -147,6 +155,12 @@ def robustness_section(found: Robustness, images: NDArray[np.uint8] | None) -> R
         ticks=[Tick(axis.place(value), f"{100 * value:.4g}") for value in ticks(axis)],
         clean=axis.place(found.clean),
     )
+
+
+@section("robustness", "Robustness", 85, needs=("robustness",), sprites=lambda found: {"worn-px": found.sheet})
+def _robustness(of: Material) -> RobustnessSection:
+    assert of.robustness is not None
+    return robustness_section(of.robustness, of.images)
 
 
 def _row(row: Row, number: int, found: Robustness, pictures: Sheet | None, axis: Axis) -> CorruptionRow:

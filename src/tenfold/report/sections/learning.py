@@ -1,10 +1,10 @@
-"""What each member is worth, how much they differ, and what adding one more brought."""
+"""How training went, epoch by epoch, and what each member is worth."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -16,7 +16,9 @@ from tenfold.evaluation.metrics import disagreement, double_fault, growing_votes
 from tenfold.evaluation.significance import mcnemar_mid_p, verdict
 from tenfold.report.figures import Curves, Grid, Intervals, curves, intervals, mean_of_members
 from tenfold.report.rendering import SPACE, decimal, percent
+from tenfold.report.sections import Material, section
 from tenfold.report.sections.performance import LARGEST
+from tenfold.report.sprites import Sheet, sheet
 from tenfold.values.accuracy import Accuracy
 from tenfold.values.predictions import Predictions, vote
 
@@ -44,12 +46,16 @@ class Training:
         best: the epoch with the highest mean validation accuracy, the earliest among equals; None without validation.
         epochs: all of them, in order.
         members: how many have a history.
+        others: how many learn without epochs, and are in none of these figures.
+        is_harder: whether training images are augmented, or their labels smoothed.
     """
 
     charts: list[Curves]
     best: Epoch | None
     epochs: list[Epoch]
     members: int
+    others: int = 0
+    is_harder: bool = False
 
     @property
     def last(self) -> Epoch:
@@ -91,6 +97,29 @@ def training(histories: Sequence[History]) -> Training | None:
     ]
     drawn = [chart for chart in charts if chart is not None] if len(epochs) > 1 else []
     return Training(drawn, best, epochs, len(histories))
+
+
+@section("training", "Training", 20, needs=("histories",))
+def _training(of: Material) -> Training | None:
+    found = training(of.histories)
+    if found is None or of.run is None:
+        return None
+    recipe = of.run.recipe
+    harder = bool(recipe.augment or recipe.train.label_smoothing)
+    return replace(found, others=of.without_epochs, is_harder=harder)
+
+
+@dataclass(frozen=True)
+class Previews:
+    """Augmented training images on one sheet."""
+
+    sheet: Sheet
+    count: int
+
+
+@section("augmentation", "Augmentation", 90, needs=("previews",), sprites=lambda found: {"preview": found.sheet})
+def _augmentation(of: Material) -> Previews | None:
+    return Previews(sheet(of.previews), len(of.previews)) if of.previews is not None and len(of.previews) else None
 
 
 def _grid(histories: Sequence[History], numbers: list[int], figure: str) -> Grid:
@@ -213,7 +242,7 @@ def ensemble(whole: Predictions, members: Sequence[NDArray[np.float32]], how: st
     labels = whole.labels
     each = [Predictions(whole.ids, probabilities, labels) for probabilities in members]
     grown = [Predictions(whole.ids, votes, labels) for votes in growing_votes(members, partial(vote, how=how))]
-    rows = [_voter(f"member {i}", made, whole, ("member", "all")) for i, made in enumerate(each)]
+    rows = [_voter(f"member {i}", made, whole, ("member", "all")) for i, made in enumerate(each, 1)]
     growth = [_voter("1 member", grown[0], None, ("", ""))]
     growth += [
         _voter(f"{count} members", now, before, ("more", "fewer"))
@@ -231,6 +260,12 @@ def ensemble(whole: Predictions, members: Sequence[NDArray[np.float32]], how: st
         double_fault=mean_of_pairs(double_fault(correct)),
         pairs=np.rint(apart * len(labels)).astype(int).tolist() if len(members) > 2 else None,
     )
+
+
+@section("ensemble", "Members", 70, needs=("made", "members"))
+def _ensemble(of: Material) -> Ensemble | None:
+    assert of.made is not None
+    return ensemble(of.made, of.members, of.vote)
 
 
 def _voter(name: str, made: Predictions, other: Predictions | None, sides: tuple[str, str]) -> Voter:

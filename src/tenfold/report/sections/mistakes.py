@@ -1,4 +1,4 @@
-"""The images themselves: misread, hardest, doubted, and the least sure of those that were read right."""
+"""The images themselves: misread, nearly misread, with a doubtful label, and explained."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tenfold.evaluation.label_issues import label_issues
 from tenfold.evaluation.metrics import hardest_rows, mistaken_rows, nearest_neighbours
+from tenfold.report.sections import Material, section
 from tenfold.report.sprites import Sheet, over, sheet
 from tenfold.values.dataset import Dataset
 from tenfold.values.display import shown_size
@@ -105,9 +106,10 @@ def mistakes(made: Predictions, beside: Beside) -> Mistakes:
 
 
 def hardest(made: Predictions, beside: Beside) -> Tiles:
-    """The images whose truth was given the least probability, right or wrong, hardest first."""
+    """The images that were read right with the least probability, hardest first."""
     assert made.labels is not None
-    rows = hardest_rows(made.labels, made.probabilities, min(HARDEST, _room(beside.images, NEIGHBOUR_PIXELS)))
+    rows = hardest_rows(made.labels, made.probabilities)
+    rows = rows[made.correct[rows]][: min(HARDEST, _room(beside.images, NEIGHBOUR_PIXELS))]
     return _tiles(made, rows, Beside(beside.images, beside.votes))
 
 
@@ -129,6 +131,56 @@ def read_right(made: Predictions, beside: Beside) -> Tiles:
     most = max(1, min(RIGHT, _room(beside.images, RIGHT_PIXELS) // classes))
     chosen = [doubtful[made.labels[doubtful] == k][:most] for k in range(classes)]
     return _tiles(made, np.concatenate(chosen), Beside(beside.images, beside.votes))
+
+
+def _beside(of: Material) -> Beside:
+    votes = np.stack([some.argmax(axis=1) for some in of.members]) if len(of.members) else None
+    return Beside(of.images, votes, of.train)
+
+
+@section(
+    "mistakes", "Mistakes", 40, needs=("made",),
+    sprites=lambda found: {"mistake": found.sheet, "near-by": found.near},
+)  # fmt: skip
+def _mistakes(of: Material) -> Mistakes:
+    assert of.made is not None
+    return mistakes(of.made, _beside(of))
+
+
+@section("hardest", "Nearly misread", 45, needs=("made",), sprites=lambda found: {"hard": found.sheet})
+def _hardest(of: Material) -> Tiles | None:
+    assert of.made is not None
+    found = hardest(of.made, _beside(of))
+    return found if found.tiles else None
+
+
+UNSURE = 50
+
+
+@section("unsure", "Least sure", 48, needs=("unlabelled",), sprites=lambda found: {"unsure": found.sheet})
+def _unsure(of: Material) -> Tiles | None:
+    """The test images without labels of whose reading the model is the least sure."""
+    assert of.unlabelled is not None
+    images = of.unlabelled_images
+    rows = np.argsort(of.unlabelled.confidence, kind="stable")[: min(UNSURE, _room(images, NEIGHBOUR_PIXELS))]
+    if not len(rows):
+        return None
+    labelled = Predictions(of.unlabelled.ids, of.unlabelled.probabilities, of.unlabelled.predicted)
+    return _tiles(labelled, rows, Beside(images))
+
+
+@section("suspects", "Suspected labels", 50, needs=("made",), sprites=lambda found: {"doubted": found.sheet})
+def _suspects(of: Material) -> Mistakes:
+    assert of.made is not None
+    return suspects(of.made, _beside(of))
+
+
+@section(
+    "looks", "What it looks at", 75, needs=("explanations",),
+    sprites=lambda found: {"original": found.images, "heat": found.pictures},
+)  # fmt: skip
+def _looks(of: Material) -> Explained | None:
+    return explained(of.explanations)
 
 
 def _tiles(made: Predictions, rows: NDArray[np.int64], beside: Beside) -> Tiles:

@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""The headline, the figures of each class, and which classes are taken for which."""
 
 from __future__ import annotations
 
@@ -10,9 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.evaluation.metrics import ConfusedPair, Score, class_scores, most_confused_pairs, score
+from tenfold.evaluation.calibration import Confidence, with_temperature
+from tenfold.evaluation.metrics import (
+    ConfusedPair,
+    Score,
+    class_scores,
+    confusion_matrix,
+    most_confused_pairs,
+    score,
+)
 from tenfold.evaluation.significance import holm, two_shares, verdict
 from tenfold.report.figures import Intervals, intervals
+from tenfold.report.sections import Material, section
 from tenfold.values.predictions import Predictions
 
 
@@ -24,6 +33,8 @@ class Headline:
     figure: Intervals | None
     apart: str
     """Whether the first two scores differ significantly; empty for fewer."""
+    calibrated: Score | None = None
+    """The first at the temperature that was learnt."""
 
     @property
     def main(self) -> Score | None:
@@ -31,11 +42,16 @@ class Headline:
         return self.scores[0] if self.scores else None
 
 
-def headline(predictions: Mapping[str, Predictions]) -> Headline:
-    """Scores of every non-empty set with labels, in the order given."""
+def headline(predictions: Mapping[str, Predictions], learnt: Confidence | None = None) -> Headline:
+    """Scores of every non-empty set with labels, in the order given; ``learnt`` is from the rows held out."""
     scores = [score(split, made) for split, made in predictions.items() if made.labels is not None and len(made)]
     figure = intervals([(s.split, s.low, s.accuracy, s.high) for s in scores]) if scores else None
-    return Headline(scores, figure, _apart(*scores[:2]) if len(scores) > 1 else "")
+    calibrated = None
+    if scores and learnt is not None:
+        main = predictions[scores[0].split]
+        scaled = with_temperature(main.probabilities, learnt.temperature)
+        calibrated = score(scores[0].split, Predictions(main.ids, scaled, main.labels))
+    return Headline(scores, figure, _apart(*scores[:2]) if len(scores) > 1 else "", calibrated)
 
 
 def _apart(a: Score, b: Score) -> str:
@@ -106,6 +122,34 @@ def predicted_counts(predicted: NDArray[np.int64], names: tuple[str, ...]) -> li
     counts = np.bincount(predicted, minlength=len(names))
     total = max(len(predicted), 1)
     return [CountRow(name, int(count), int(count) / total) for name, count in zip(names, counts, strict=True)]
+
+
+@section("classes", "Classes", 80)
+def _classes(of: Material) -> dict[str, Any] | None:
+    rows = [] if of.made is None or of.made.labels is None else class_table(_matrix(of), of.names)
+    counts = [] if of.unlabelled is None else predicted_counts(of.unlabelled.predicted, of.names)
+    return {"rows": rows, "counts": counts} if rows or counts else None
+
+
+def _matrix(of: Material) -> NDArray[np.int64]:
+    assert of.made is not None and of.made.labels is not None
+    return confusion_matrix(of.made.labels, of.made.predicted, len(of.names))
+
+
+@section(
+    "confusion", "Confusion", 30, needs=("made",),
+    sprites=lambda found: {"right": found["right"].sheet if found["right"] else None},
+)  # fmt: skip
+def _confusion(of: Material) -> dict[str, Any]:
+    from tenfold.report.sections.learning import evolution  # they need this module
+    from tenfold.report.sections.mistakes import Beside, read_right
+
+    assert of.made is not None
+    return {
+        "matrix": confusion(_matrix(of)),
+        "right": read_right(of.made, Beside(of.images)) if len(of.names) <= LARGEST else None,
+        "evolution": evolution(of.histories, len(of.names), of.validation),
+    }
 
 
 LARGEST = 64

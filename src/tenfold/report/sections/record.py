@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from tenfold.evaluation.metrics import class_scores, confusion_matrix
 from tenfold.evaluation.significance import fold_mean_interval
 from tenfold.report.figures import Intervals, intervals
 from tenfold.report.rendering import size
+from tenfold.report.sections import Material, section
 from tenfold.report.sections.performance import ClassRow, Confusion, class_table, confusion
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
@@ -56,16 +58,69 @@ class Stage:
     share: float
 
 
+def optional(run: Run, name: str) -> dict[str, Any]:
+    """A JSON file that an earlier stage may not have written; a damaged one is still an error."""
+    return run.read_json(name) if (run.path / name).exists() else {}
+
+
+def portable(text: str) -> str:
+    """``text`` with each absolute path of this machine cut down to its last part: a page is meant to be mailed."""
+    return _ABSOLUTE.sub(lambda found: found[1] or found[2], text)
+
+
+_NAME = r"[^/\\\s,;:'\"]+"
+_ABSOLUTE = re.compile(rf"(?<![\w:/.\\])(?:(?:/{_NAME})+/({_NAME})|[A-Za-z]:\\(?:{_NAME}\\)*({_NAME}))")
+
+
+@section("folds", "Folds", 10, needs=("run",))
+def _folds(of: Material) -> Folds | None:
+    run = of.run
+    assert run is not None
+    home = run if run.has_predictions("oof") else run.cross_validation()
+    if home is None:
+        return None
+    both = {"train": home.predictions("train"), "out-of-fold": home.predictions("oof")}
+    return folds(home.summary, both, of.names)
+
+
+@section("data", "Data", 100, needs=("run",))
+def _data(of: Material) -> dict[str, Any]:
+    assert of.run is not None
+    return {
+        "sources": sources(optional(of.run, "data.json")),
+        "findings": of.findings,
+        "explored": (of.run.path / "explore.html").exists(),
+    }
+
+
+@section("run", "Run", 110, needs=("run",))
+def _run(of: Material) -> dict[str, Any]:
+    run = of.run
+    assert run is not None
+    seconds = optional(run, "summary.json").get("seconds") or {}
+    return {
+        "name": run.path.name,
+        "recipe": run.recipe,
+        "recipe_text": "\n".join(map(portable, run.recipe.to_toml().split("\n"))),
+        "members": members(run),
+        "layers": architectures(run.recipe),
+        "inexact": (run.path / "resumed.json").exists(),
+        "stages": stages(seconds),
+        "total_seconds": total_seconds(seconds),
+        "environment": flattened(optional(run, "environment.json"), without=("recipe",)),
+    }
+
+
 def sources(recorded: Mapping[str, Any]) -> list[Source]:
     """The sets described in ``data.json``."""
     return [
         Source(
             role=role,
-            source=str(item.get("source", "")),
+            source=portable(str(item.get("source", ""))),
             images=item.get("images"),
             shape=" × ".join(map(str, item.get("image_shape") or ())),
             fingerprint=str(item.get("fingerprint", "")),
-            notes=[str(note) for note in item.get("notes") or ()],
+            notes=[portable(str(note)) for note in item.get("notes") or ()],
         )
         for role in ("train", "test")
         if (item := recorded.get(role))
@@ -100,7 +155,7 @@ def findings(recorded: Sequence[Mapping[str, Any]]) -> list[Finding]:
             severity=item["severity"] if item.get("severity") in SEVERITIES else "note",
             count=int(item.get("count") or 0),
             total=item.get("total"),
-            message=str(item.get("message", "")),
+            message=portable(str(item.get("message", ""))),
             ids=[_group(ids) for ids in (item.get("ids") or ())[:SHOWN_IDS]],
             hidden_ids=max(0, len(item.get("ids") or ()) - SHOWN_IDS),
         )
@@ -144,7 +199,7 @@ def flattened(table: Mapping[str, Any], prefix: str = "", *, without: Collection
             rows.append((name.removesuffix(" bytes"), size(value)))
         elif value not in (None, "", [], ()):
             text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-            rows.append((name, {"True": "yes", "False": "no"}.get(text, text)))
+            rows.append((name, {"True": "yes", "False": "no"}.get(text, portable(text))))
     return rows
 
 
