@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
+import tenfold as api
 from _digits import digits
-from tenfold import api
 from tenfold.bundle.predict import Bundle
 from tenfold.data.splits import shuffled_split
 from tenfold.errors import Stopped, UsageError

@@ -23,9 +23,9 @@ import tempfile
 import venv
 from pathlib import Path
 
-from tenfold.api import load_recipe
-from tenfold.bench.speed import speed, together
+from tenfold import load_recipe
 from tenfold.runtime import cores
+from tenfold.speed.rates import speed, together
 
 BATCHES = (16, 128)
 KERAS = """

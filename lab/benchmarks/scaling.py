@@ -51,9 +51,9 @@ def nothing(context: Any, number: int) -> dict[str, Any]:
 
 
 def processes(recipe: str, seconds: float) -> dict[str, Any]:
-    """Images a second of two members beside one; see ``tenfold.bench.speed``."""
+    """Images a second of two members beside one; see ``tenfold.speed.rates``."""
     import tenfold
-    from tenfold.bench.speed import scaling
+    from tenfold.speed.rates import scaling
 
     return scaling(tenfold.load_recipe(recipe), seconds=seconds)
 

@@ -7,20 +7,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tenfold.api import cross_validate, load_recipe, reproduce, resume, run, train
+    from tenfold.api.compare import compare
+    from tenfold.api.data import check_data, convert, fetch
+    from tenfold.api.evaluate import evaluate
+    from tenfold.api.explain import explain
+    from tenfold.api.explore import explore
+    from tenfold.api.export import export, page
+    from tenfold.api.labels import review_labels
+    from tenfold.api.logs import import_log
+    from tenfold.api.predict import predict
+    from tenfold.api.read import read_pictures
+    from tenfold.api.recipes import augment, bench, load_recipe, recipes
+    from tenfold.api.runs import doctor, runs, verify
+    from tenfold.api.search import cross_validate, tune
+    from tenfold.api.serve import serve
+    from tenfold.api.study import study
+    from tenfold.api.submit import check_submission, submit
+    from tenfold.api.train import reproduce, resume, run, train
     from tenfold.bundle.predict import Bundle
     from tenfold.classifier import Classifier
     from tenfold.data import ReadOptions
     from tenfold.data.load import load
     from tenfold.reading.reader import Reader, read
-    from tenfold.studies.comparing import compare
-    from tenfold.studies.evaluating import evaluate
-    from tenfold.studies.explaining import explain
-    from tenfold.studies.exploring import explore
-    from tenfold.studies.labels import review_labels
-    from tenfold.studies.logs import import_log
-    from tenfold.studies.study import study
-    from tenfold.studies.tuning import tune
     from tenfold.values.dataset import Dataset
     from tenfold.values.predictions import Predictions
     from tenfold.values.recipe import Recipe
@@ -47,22 +55,38 @@ __all__ = [
     "Recipe",
     "Run",
     "__version__",
+    "augment",
+    "bench",
+    "check_data",
+    "check_submission",
     "compare",
+    "convert",
     "cross_validate",
+    "doctor",
     "evaluate",
     "explain",
     "explore",
+    "export",
+    "fetch",
     "import_log",
     "load",
     "load_recipe",
+    "page",
+    "predict",
     "read",
+    "read_pictures",
+    "recipes",
     "reproduce",
     "resume",
     "review_labels",
     "run",
+    "runs",
+    "serve",
     "study",
+    "submit",
     "train",
     "tune",
+    "verify",
 ]
 
 _HOMES = {
@@ -74,22 +98,38 @@ _HOMES = {
     "Reader": "tenfold.reading.reader",
     "Recipe": "tenfold.values.recipe",
     "Run": "tenfold.values.run",
-    "compare": "tenfold.studies.comparing",
-    "cross_validate": "tenfold.api",
-    "evaluate": "tenfold.studies.evaluating",
-    "explain": "tenfold.studies.explaining",
-    "explore": "tenfold.studies.exploring",
-    "import_log": "tenfold.studies.logs",
+    "augment": "tenfold.api.recipes",
+    "bench": "tenfold.api.recipes",
+    "check_data": "tenfold.api.data",
+    "check_submission": "tenfold.api.submit",
+    "compare": "tenfold.api.compare",
+    "convert": "tenfold.api.data",
+    "cross_validate": "tenfold.api.search",
+    "doctor": "tenfold.api.runs",
+    "evaluate": "tenfold.api.evaluate",
+    "explain": "tenfold.api.explain",
+    "explore": "tenfold.api.explore",
+    "export": "tenfold.api.export",
+    "fetch": "tenfold.api.data",
+    "import_log": "tenfold.api.logs",
     "load": "tenfold.data.load",
-    "load_recipe": "tenfold.api",
+    "load_recipe": "tenfold.api.recipes",
+    "page": "tenfold.api.export",
+    "predict": "tenfold.api.predict",
     "read": "tenfold.reading.reader",
-    "reproduce": "tenfold.api",
-    "resume": "tenfold.api",
-    "review_labels": "tenfold.studies.labels",
-    "run": "tenfold.api",
-    "study": "tenfold.studies.study",
-    "train": "tenfold.api",
-    "tune": "tenfold.studies.tuning",
+    "read_pictures": "tenfold.api.read",
+    "recipes": "tenfold.api.recipes",
+    "reproduce": "tenfold.api.train",
+    "resume": "tenfold.api.train",
+    "review_labels": "tenfold.api.labels",
+    "run": "tenfold.api.train",
+    "runs": "tenfold.api.runs",
+    "serve": "tenfold.api.serve",
+    "study": "tenfold.api.study",
+    "submit": "tenfold.api.submit",
+    "train": "tenfold.api.train",
+    "tune": "tenfold.api.search",
+    "verify": "tenfold.api.runs",
 }
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tenfold import api, pipeline
+from tenfold import pipeline
+from tenfold.api.recipes import load_recipe
 from tenfold.bundle.manifest import Manifest
 from tenfold.bundle.predict import Bundle
 from tenfold.errors import ResourceError
@@ -166,7 +167,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return tags
 
     def _recipe(self) -> Recipe:
-        loaded = self.recipe if isinstance(self.recipe, Recipe) else api.load_recipe(self.recipe)
+        loaded = self.recipe if isinstance(self.recipe, Recipe) else load_recipe(self.recipe)
         loaded = loaded.overridden(self.overrides)
         changed: dict[str, Any] = {"data": loaded.data.model_copy(update={"train": "memory", "test": None})}
         if self.random_state is not None:

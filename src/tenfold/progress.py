@@ -5,14 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenfold.pipeline import Listener
+from tenfold.tracking._listener import Told, connected, member_name
+from tenfold.values.run import Run
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from tenfold.data.checks import Finding
+    from tenfold.values.recipe import Recipe
 
 LINE_SECONDS = 10.0
 
@@ -160,3 +164,113 @@ def share(event: dict[str, Any]) -> float:
 def live_line(event: dict[str, Any]) -> str:
     """Speed and loss within an epoch."""
     return f"{event['images_per_second']:,.0f} images/s loss {event['loss']:.4f}"
+
+
+class StudyLines:
+    """Hears how a study goes; this one says nothing but what ``say`` is told to."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._total = self._done = 0
+
+    def say(self, text: str) -> None:
+        """A line for people."""
+        if not self._quiet:
+            print(text, flush=True)
+
+    def begins(self, total: int, there: int, workers: int) -> None:
+        """``total`` trainings are meant, ``there`` of them are there, ``workers`` at a time."""
+        self._total, self._done = total, there
+        kept = f", {there} of them are there already" if there else ""
+        self.say(f"{total} training{'s' * (total > 1)}{kept}; {workers} at a time")
+
+    def event(self, recipe: Recipe, event: dict[str, Any]) -> None:
+        """A training reports that it began, an epoch or its end."""
+        if "finished" in event:
+            self._done += 1
+            accuracy = "" if event["accuracy"] is None else f" {event['accuracy']:.2%}"
+            self.say(f"{self._done}/{self._total} {recipe.name} seed {recipe.seed}{accuracy}")
+
+    def ends(self) -> None:
+        """No more events."""
+
+
+class StudyBar(StudyLines):
+    """The same above a bar."""
+
+    _progress: Progress
+    _task: TaskID
+
+    def begins(self, total: int, there: int, workers: int) -> None:
+        """See :class:`StudyLines`."""
+        from rich.console import Console
+        from rich.progress import Progress
+
+        super().begins(total, there, workers)
+        self._progress = Progress(console=Console(stderr=True))
+        self._task = self._progress.add_task("training", total=total, completed=there)
+        self._progress.start()
+
+    def event(self, recipe: Recipe, event: dict[str, Any]) -> None:
+        """See :class:`StudyLines`."""
+        super().event(recipe, event)
+        now = "begun" if "begun" in event else "done"
+        if "history" in event:
+            now = f"epoch {event['history']['epoch']}/{event['epochs']}"
+        self._progress.update(self._task, completed=self._done, description=f"{recipe.name} seed {recipe.seed}, {now}")
+
+    def ends(self) -> None:
+        """See :class:`StudyLines`."""
+        self._progress.stop()
+
+
+class TrackedStudy(StudyLines):
+    """Passes everything on, and tells trackers: here, where workers report, so that one process writes to them."""
+
+    def __init__(self, inner: StudyLines, wanted: Sequence[str], folder: Path) -> None:
+        self._inner = inner
+        self._wanted = wanted
+        self._folder = folder
+        self._told: dict[tuple[str, int], Told] = {}
+
+    def say(self, text: str) -> None:
+        """See :class:`StudyLines`."""
+        self._inner.say(text)
+
+    def begins(self, total: int, there: int, workers: int) -> None:
+        """See :class:`StudyLines`."""
+        self._inner.begins(total, there, workers)
+
+    def event(self, recipe: Recipe, event: dict[str, Any]) -> None:
+        """Tell the trackers of its training's beginning, epochs and end."""
+        name = recipe.name, recipe.seed
+        if "begun" in event:
+            if earlier := self._told.pop(name, None):  # lost with its machine, and begun again
+                earlier.stop()
+            self._told[name] = Told(lambda: connected(self._wanted, self._folder), self._inner.say)
+            self._told[name].begin(Run(event["begun"]))
+        elif "history" in event and name in self._told:
+            self._told[name].epoch(member_name(event["member"]), event["history"])
+        elif "finished" in event and name in self._told:
+            self._told.pop(name).end(Run(self._folder / event["finished"]))
+        self._inner.event(recipe, event)
+
+    def ends(self) -> None:
+        """See :class:`StudyLines`; what is still under way was interrupted, or failed."""
+        for told in self._told.values():
+            told.stop()
+        self._inner.ends()
+
+
+def study_listener(*, quiet: bool = False, track: Sequence[str] = (), folder: Path = Path()) -> StudyLines:
+    """The listener of a study that suits where the output goes, and the trackers ``track``.
+
+    Raises:
+        UsageError: no such tracker.
+        ResourceError: its package is missing, or it cannot be reached.
+    """
+    lines = StudyLines(quiet=True) if quiet else StudyBar() if sys.stderr.isatty() else StudyLines()
+    if not track:
+        return lines
+    connected(track, folder, lines.say)
+    return TrackedStudy(lines, track, folder)

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tenfold.bench.measure import SIDE, matrix_product, rates
 from tenfold.errors import Stopped
+from tenfold.speed.measure import SIDE, matrix_product, rates
 
 
 def sleeper(seconds: float, units: float) -> object:

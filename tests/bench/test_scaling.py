@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tenfold.bench.measure import train_in_turns
-from tenfold.bench.speed import common_rate, compare_turns, together
 from tenfold.errors import UsageError
 from tenfold.executors import Context
+from tenfold.speed.measure import train_in_turns
+from tenfold.speed.rates import common_rate, compare_turns, together
 from tenfold.values.recipe import parse_recipe
 
 RECIPE = '[model]\nlayers = "8C3S2 BN FLAT SOFTMAX"\n[train]\nbatch_size = 32\n'

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from _command_line import tenfold
-from tenfold.bench.measure import measure
 from tenfold.executors import Context
+from tenfold.speed.measure import measure
 
 RECIPE = """
 [model]

@@ -7,8 +7,8 @@ import time
 import pytest
 import torch
 
-from tenfold.bench.measure import STAGES, augmentation_mark, stages
 from tenfold.models.network import Network
+from tenfold.speed.measure import STAGES, augmentation_mark, stages
 
 
 def test_every_kind_of_work_is_found_and_all_time_is_told() -> None:

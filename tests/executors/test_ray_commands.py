@@ -13,9 +13,9 @@ from _bundles import digits_run
 from _command_line import tenfold as command
 from _ray import TESTS
 from _small_training import recipe, table, weights
+from tenfold.api.study import study
 from tenfold.bundle import batch
 from tenfold.pipeline import Listener
-from tenfold.studies.study import study
 from tenfold.values.run import Run, list_runs
 
 pytest.importorskip("ray")

@@ -1,17 +1,13 @@
-"""The command line: a thin face of the library.
+"""The command line: derived from the public functions, see :mod:`tenfold.cli.derive`; errors become exit codes here.
 
-One file per command. File ``x.py`` holds either a function ``x`` (a command) or a Typer called
-``app`` (a command with sub-commands). A command parses, makes one public call and prints; whatever
-needs numpy or torch is imported inside the function, so that ``--help`` stays quick.
+Whatever needs numpy or torch is imported inside functions, so that ``--help`` stays quick.
 """
 
 from __future__ import annotations
 
 import atexit
-import importlib
 import json
 import os
-import pkgutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -21,35 +17,50 @@ from typing import Annotated
 import typer
 
 from tenfold import __version__
-from tenfold.cli import _console
+from tenfold.cli import answers, console, library, training
+from tenfold.cli.derive import COMMANDS, as_typer
 from tenfold.errors import Drained, ResourceError, Stopped, TenfoldError, UsageError, out_of_memory
 from tenfold.runtime import unwinding
 
+GROUPS = {"data": "List, fetch, check and convert data.", "recipes": "List, show and copy recipes."}
+PANELS = (training.TRAIN, library.RECIPES, library.DATA, answers.JUDGE, answers.USE, library.RUNS)
+
 
 def build_app(only: str | None = None) -> typer.Typer:
-    """The Typer application with every command found in this package, or with the one called ``only``."""
+    """The Typer application with every command, or with the one called ``only``."""
     app = typer.Typer(
         name="tenfold",
         help="Handwritten digits and other small images: explore, train, compare, explain, submit, read, serve.",
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_global_options)
-    for name in [only] if only else _commands():
-        module_name = name.replace("-", "_")
-        module = importlib.import_module(f"{__name__}.{module_name}")
-        if hasattr(module, "app"):
-            app.add_typer(module.app, name=name)
-        else:
-            app.command(name)(getattr(module, module_name))
+    groups: dict[str, typer.Typer] = {}
+    for name, made in sorted(COMMANDS.items(), key=lambda item: PANELS.index(item[1].panel)):
+        first, _, rest = name.partition(" ")
+        if only not in (None, first):
+            continue
+        if rest and first not in groups:
+            groups[first] = typer.Typer(no_args_is_help=first != "recipes", help=GROUPS[first])
+            app.add_typer(groups[first], name=first, rich_help_panel=made.panel)
+        (groups[first] if rest else app).command(rest or first, rich_help_panel=None if rest else made.panel)(
+            as_typer(made)
+        )
+    if "recipes" in groups:
+        groups["recipes"].callback(invoke_without_command=True)(_list_recipes)
     return app
 
 
+def _list_recipes(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        as_typer(COMMANDS["recipes list"])(as_json=False)
+
+
 def _commands() -> list[str]:
-    """The names of all commands, sorted, without importing any."""
-    return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    """The first words of all commands, sorted."""
+    return sorted({name.partition(" ")[0] for name in COMMANDS})
 
 
 def _command_in(arguments: Sequence[str]) -> str | None:
@@ -81,7 +92,7 @@ def _global_options(
 ) -> None:
     if errors not in ("text", "json"):
         raise typer.BadParameter(f"found {errors!r}, expected text or json", param_hint="--errors")
-    _console.settings = _console.Settings(errors=errors, debug=debug, quiet=quiet)
+    console.settings = console.Settings(errors=errors, debug=debug, quiet=quiet)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -122,7 +133,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = _report(Stopped("stopped"))
     except Exception as error:
-        if _console.settings.debug and not _is_click_error(error):
+        if console.settings.debug and not _is_click_error(error):
             raise
         code = _explain(error)
     return code
@@ -148,7 +159,7 @@ def _explain(error: Exception) -> int:
             ResourceError(": ".join(str(part) for part in (error.strerror or error, error.filename) if part))
         )
     if _is_click_error(error):
-        if _console.settings.errors == "json":
+        if console.settings.errors == "json":
             return _report(UsageError(error.format_message()))  # type: ignore[attr-defined]
         error.show()  # type: ignore[attr-defined]
         return UsageError.exit_code
@@ -162,7 +173,7 @@ def _is_click_error(error: Exception) -> bool:
 
 
 def _report(error: TenfoldError) -> int:
-    if _console.settings.errors == "json":
+    if console.settings.errors == "json":
         print(json.dumps({"error": error.as_json()}), file=sys.stderr)
     elif isinstance(error, Drained):
         print(error, file=sys.stderr)

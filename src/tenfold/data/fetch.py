@@ -87,8 +87,14 @@ class FetchedSource(Source):
         """
 
 
+watchers: list[Progress] = []
+"""Hear of everything that is fetched; the command line's is one."""
+
+
 def log_progress(what: str, done: int, total: int | None) -> None:
-    """Progress for programs: one line in the log for each thing fetched."""
+    """Progress for programs: one line in the log for each thing fetched; those who watch hear of every part."""
+    for hear in watchers:
+        hear(what, done, total)
     if done == 0:
         logging.getLogger(__name__).info("fetching %s", what)
 

@@ -1,0 +1,196 @@
+"""Recipes: find them, see what their augmentation does, and how fast they are here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tenfold.api.shared import Option, Overrides, RecipeLike, Source, insist_on_free, read_source
+from tenfold.errors import UsageError, printable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tenfold.values.recipe import Recipe
+
+SMALLEST_SIDE = 56
+"""Dots; smaller images are enlarged by a whole factor until a person sees their pixels."""
+COLUMNS = 10
+
+
+@dataclass(frozen=True)
+class RecipeEntry:
+    """A recipe that comes with tenfold, as its head describes it.
+
+    Attributes:
+        name: what commands call it.
+        claim: what it is good for, in a line.
+        accuracy: expected share of MNIST's test images; None if it was not measured there.
+        core_seconds: that its training takes; None if it was not measured.
+        path: its file.
+    """
+
+    name: str
+    claim: str
+    accuracy: float | None
+    core_seconds: float | None
+    path: Path
+
+
+def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe from its file, or by the name of one that comes with tenfold, with overrides applied.
+
+    Raises:
+        UsageError: no such recipe, an unknown key, a wrong type.
+
+    Example:
+        >>> from tenfold import load_recipe
+        >>> load_recipe("quick", ["train.epochs=5"]).train.epochs
+        5
+    """
+    from tenfold.values import recipe as recipes
+
+    return recipes.load_recipe(recipes.find_recipe(str(name)), overrides)
+
+
+def recipes() -> list[RecipeEntry]:
+    """The recipes that come with tenfold, with accuracy, core-seconds and a line; first those with a measured accuracy.
+
+    Example:
+        >>> import tenfold
+        >>> "quick" in [entry.name for entry in tenfold.recipes()]
+        True
+    """
+    from tenfold.values.recipe import find_recipe, load_recipe, recipe_names
+
+    found = []
+    for name in recipe_names():
+        path = find_recipe(name)
+        recipe = load_recipe(path)
+        expected: Any = recipe.expected
+        seconds = getattr(expected, "core_seconds", None) or _core_seconds(path)
+        found.append(RecipeEntry(name, recipe.claim, getattr(expected, "accuracy", None), seconds, path))
+    return sorted(found, key=lambda entry: (entry.name.startswith("notebook/"), -(entry.accuracy or 0), entry.name))
+
+
+def _core_seconds(path: Path) -> float | None:
+    """The first figure of core-seconds in a recipe's head."""
+    head = path.read_text("utf-8").partition("\nname")[0].replace("\n# ", " ")
+    match = re.search(r"([\d,]*\d) core-seconds", head)
+    return float(match[1].replace(",", "")) if match else None
+
+
+def augment(
+    image: Annotated[str | Path, Option(metavar="IMAGE|ID")],
+    *,
+    recipe: RecipeLike = "quick",
+    source: Source | None = None,
+    overrides: Overrides = (),
+    count: Annotated[int, Option(low=1, high=10_000)] = 50,
+    seed: Annotated[int | None, Option(low=0)] = None,
+    out: Annotated[str | Path | None, Option(metavar="FILE.png")] = None,
+    replace: bool = True,
+) -> NDArray[np.uint8]:
+    """Draw a grid of variants of one image as training would see them.
+
+    Args:
+        image: an image file, or the id of an image in the source.
+        recipe: a recipe file or name: its augmentation is shown.
+        source: where the id is looked up; default: the recipe's training data.
+        overrides: override a recipe key; may be repeated.
+        count: variants to draw.
+        seed: other draws; default: the recipe's seed.
+        out: the picture to write.
+        replace: replace the picture if it exists.
+
+    Returns:
+        The variants, uint8 (count, C, H, W).
+
+    Raises:
+        UsageError: the recipe does not augment, or there is no such image.
+        ResourceError: a package is missing, or the picture cannot be written.
+
+    Example:
+        >>> import tenfold
+        >>> tenfold.augment("photo.png", count=3).shape
+        (3, 1, 84, 84)
+    """
+    from tenfold.report.previews import variants
+    from tenfold.runtime import require_training
+    from tenfold.values.display import grid, png, shown_size
+    from tenfold.values.recipe import Recipe
+
+    require_training()
+    loaded = recipe.overridden(overrides) if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
+    if not loaded.augment:
+        raise UsageError(f"the recipe {loaded.name!r} does not augment; choose another with --recipe")
+    insist_on_free(replace, out)
+    pixels = _pixels(image, source or loaded.data.train)
+    drawn = variants(pixels, loaded.augment, loaded.seed if seed is None else seed, count)
+    if out is not None:
+        from tenfold.files import write_bytes
+
+        enlarge = max(1, SMALLEST_SIDE // max(shown_size(pixels.shape)))
+        write_bytes(Path(out), png(grid(drawn, min(count, COLUMNS)), enlarge), overwrite=replace)
+    return drawn
+
+
+def _pixels(image: str | Path, source: Source) -> NDArray[np.uint8]:
+    from tenfold.data.load import load_image
+
+    if Path(image).is_file():
+        return load_image(Path(image))
+    data = read_source(source)
+    known, identity = [str(i) for i in data.ids.tolist()], str(image)
+    if identity not in known:
+        raise UsageError(
+            f"{printable(identity)} is neither an image file nor an id in {printable(source)}, "
+            f"which has {len(known):,} images with ids such as {printable(known[0])} and {printable(known[-1])}"
+        )
+    return data.images[known.index(identity)]
+
+
+def bench(
+    recipe: RecipeLike = "quick",
+    *,
+    overrides: Overrides = (),
+    seconds: Annotated[float, Option(low=1)] = 20.0,
+    batch: Annotated[int | None, Option(low=2)] = None,
+    shape: tuple[int, int, int] = (1, 28, 28),
+    members_scaling: bool = False,
+) -> dict[str, Any]:
+    """Measure how fast a recipe's first member trains and predicts here, beside the core's matrix-product rate.
+
+    Args:
+        recipe: a recipe file, or the name of one that comes with tenfold.
+        overrides: override a recipe key; may be repeated.
+        seconds: how long to measure, about.
+        batch: images in a training step; default: the recipe's.
+        shape: size of an image: HxW or CxHxW.
+        members_scaling: compare two training processes with one instead.
+
+    Returns:
+        The figures by name: images a second, GFLOP/s and the share of the matrix product's of training and
+        prediction; seconds of each part of a training step.
+
+    Raises:
+        ResourceError: torch is missing.
+
+    Example:
+        >>> import tenfold
+        >>> tiny = ["model.layers=4C3S2 FLAT SOFTMAX"]
+        >>> tenfold.speed("quick", overrides=tiny, seconds=1, batch=8)["recipe"]
+        'quick'
+    """
+    from tenfold.runtime import require_training
+    from tenfold.speed.rates import scaling, speed
+    from tenfold.values.recipe import Recipe
+
+    require_training()
+    loaded = recipe.overridden(overrides) if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
+    measure = scaling if members_scaling else speed
+    return measure(loaded, image_shape=shape, batch=batch, seconds=seconds)

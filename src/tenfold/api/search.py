@@ -1,0 +1,121 @@
+"""Ask more of a recipe: every row predicted by members that never saw it, and the best values of its settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tenfold.api.shared import Count, Folder, Option, Overrides, Progress, RecipeLike, Source, Track, heard_by, prepared
+from tenfold.data import ReadOptions
+
+if TYPE_CHECKING:
+    from tenfold.values.run import Run
+
+DEFAULT = ReadOptions()
+
+
+def cross_validate(
+    recipe: RecipeLike = "quick",
+    *,
+    folds: Annotated[int, Option(low=2)] = 5,
+    train: Source | None = None,
+    overrides: Overrides = (),
+    out: Folder = "runs",
+    options: ReadOptions = DEFAULT,
+    executor: str = "processes",
+    workers: Count | None = None,
+    device: str = "auto",
+    track: Track = (),
+    progress: Progress = True,
+) -> Run:
+    """Cross-validate a recipe: predict every training row by members that never saw it.
+
+    Folds are stratified and copies of an image share one. Members of all folds are trained in parallel.
+
+    Args:
+        recipe: a recipe file, or the name of one that comes with tenfold; its test set plays no part.
+        folds: number of folds.
+        train: training data: a path or a data set's name; default: the recipe's own.
+        overrides: override a recipe key, such as train.epochs=3; may be repeated.
+        out: folder for run directories.
+        options: how to read the source.
+        executor: where members run: processes, ray or local.
+        workers: members trained at once; default: one a core, or on a cluster all.
+        device: auto, cpu, cuda or mps.
+        track: copy curves, parameters and files to mlflow or tensorboard, too; may be repeated.
+        progress: True shows it, False does not, a listener hears it.
+
+    Returns:
+        The complete run: ``predictions("oof")`` are the out-of-fold predictions, ``summary`` has mean and
+        deviation over the folds.
+
+    Raises:
+        TenfoldError: what is wrong with the recipe, the data or the machine, and what to do.
+        Stopped: after Ctrl-C; everything so far is kept, and :func:`resume` goes on.
+
+    Example:
+        >>> import tenfold
+        >>> finished = tenfold.cross_validate("quick", folds=2, train="train.csv", progress=False)
+        >>> finished.predictions("oof").accuracy  # doctest: +ELLIPSIS
+        0...
+    """
+    from tenfold import pipeline
+
+    settings = pipeline.Settings(Path(out), options, executor, workers, device)
+    loaded, datasets = prepared(recipe, train, None, overrides)
+    listener = heard_by(progress, track, settings.out)
+    return pipeline.cross_validation.cross_validate(loaded, folds, settings, listener, train=datasets.get("train"))
+
+
+def tune(
+    recipe: RecipeLike,
+    *,
+    trials: Count | None = None,
+    train: Source | None = None,
+    overrides: Overrides = (),
+    out: Folder = "runs",
+    options: ReadOptions = DEFAULT,
+    executor: str = "processes",
+    workers: Count | None = None,
+    device: str = "auto",
+    track: Track = (),
+    progress: Progress = True,
+) -> Run:
+    """Search through the ranges in a recipe's tune table; the best trial becomes a recipe file.
+
+    Trials are judged by out-of-fold rows.
+
+    Args:
+        recipe: a recipe file with a table called tune; its test set plays no part.
+        trials: trials in all; default: as the recipe says.
+        train: training data: a path or a data set's name; default: the recipe's own.
+        overrides: override a recipe key, such as train.epochs=3; may be repeated.
+        out: folder for run directories.
+        options: how to read the source.
+        executor: where trials run: processes, ray or local.
+        workers: trials at once; default: one a core.
+        device: auto, cpu, cuda or mps.
+        track: copy the search and every trial to mlflow or tensorboard, too; may be repeated.
+        progress: True shows it, False does not, a listener hears it.
+
+    Returns:
+        The complete run: ``best.toml`` is the best trial's recipe, ``trials.csv`` has all of them.
+
+    Raises:
+        TenfoldError: what is wrong with the recipe, the data or the machine, and what to do.
+        Stopped: after Ctrl-C; everything so far is kept, and :func:`resume` goes on.
+
+    Example:
+        >>> import tenfold
+        >>> found = tenfold.tune("mine.toml", trials=1, train="train.csv", progress=False)
+        >>> found.summary["best"]["values"]  # doctest: +ELLIPSIS
+        {'train.learning_rate': 0.0...}
+    """
+    from tenfold.pipeline import Settings
+    from tenfold.tuning import search
+
+    settings = Settings(Path(out), options, executor, workers, device)
+    loaded, datasets = prepared(
+        recipe, train, None, [*overrides, *([] if trials is None else [f"tune.trials={trials}"])]
+    )
+    return search.tune(loaded, settings, heard_by(progress, track, settings.out), train=datasets.get("train"))

@@ -1,0 +1,163 @@
+"""What the public functions share: the types of their parameters, and how data, progress and images are found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from tenfold.errors import UsageError
+
+if TYPE_CHECKING:
+    from tenfold.bundle.predict import Bundle
+    from tenfold.pipeline import Listener
+    from tenfold.values.dataset import Dataset
+    from tenfold.values.predictions import Predictions
+    from tenfold.values.recipe import Recipe
+    from tenfold.values.run import Run
+
+
+@dataclass(frozen=True)
+class Option:
+    """What the command line adds to a parameter's type: its name there, what stands for its value, its limits."""
+
+    name: str | None = None
+    metavar: str | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+RecipeLike = Annotated["str | Path | Recipe", Option(metavar="RECIPE")]
+Source = Annotated["str | Path | Dataset", Option(metavar="SOURCE")]
+Model = Annotated["str | Path | Run | Bundle", Option(metavar="RUN|BUNDLE")]
+RunLike = Annotated["str | Path | Run", Option(metavar="RUN")]
+OutOfFold = Annotated["str | Path | Run | Predictions", Option(metavar="RUN|FILE")]
+Overrides = Annotated[Sequence[str], Option("--set", "KEY=VALUE")]
+Track = Annotated[Sequence[str], Option(metavar="NAME[=PLACE]")]
+Count = Annotated[int, Option(low=1)]
+Page = Annotated["str | Path", Option(metavar="FILE.html")]
+Folder = Annotated["str | Path", Option(metavar="DIR")]
+Progress = Annotated["bool | Listener", Option()]
+On = Literal["test", "validation"]
+
+
+def prepared(
+    recipe: str | Path | Recipe, train: Source | None, test: Source | None, overrides: Sequence[str]
+) -> tuple[Recipe, dict[str, Dataset]]:
+    """The recipe with its sources named, and those of them that are datasets in memory."""
+    from tenfold.api.recipes import load_recipe
+    from tenfold.values.dataset import Dataset
+    from tenfold.values.recipe import Recipe
+
+    loaded = recipe.overridden(overrides) if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
+    given = {"train": loaded.data.train, "test": loaded.data.test}
+    if train is not None:  # the recipe's own test set belongs to its own training set
+        given = {"train": source_name(train), "test": None}
+    if test is not None:
+        given["test"] = source_name(test)
+    loaded = loaded.model_copy(update={"data": loaded.data.model_copy(update=given)})
+    datasets = {name: source for name, source in (("train", train), ("test", test)) if isinstance(source, Dataset)}
+    return loaded, datasets
+
+
+def source_name(source: Source) -> str:
+    """What a recipe records of a source; a dataset from memory is found again in the cache by its fingerprint."""
+    from tenfold.pipeline import MEMORY
+    from tenfold.values.dataset import Dataset
+
+    return f"{MEMORY}{source.fingerprint()[:16]}" if isinstance(source, Dataset) else str(source)
+
+
+def read_source(source: Source, role: Any = "train", options: Any = None) -> Dataset:
+    """The dataset itself, or what is read from a path or a name."""
+    from tenfold.data import ReadOptions
+    from tenfold.data.load import load
+    from tenfold.values.dataset import Dataset
+
+    return source if isinstance(source, Dataset) else load(source, role, options or ReadOptions())
+
+
+def heard_by(progress: Progress, track: Sequence[str] = (), folder: Path = Path()) -> Listener:
+    """The listener that ``progress`` means, and the trackers that ``track`` names."""
+    from tenfold.pipeline import Listener
+    from tenfold.progress import listener_for
+    from tenfold.tracking._listener import tracked
+
+    listener = progress if isinstance(progress, Listener) else listener_for(quiet=not progress)
+    return tracked(listener, track, folder)
+
+
+def as_run(run: str | Path | Run) -> Run:
+    """The run itself, or the one in a directory; "latest" is the newest below ``runs``.
+
+    Raises:
+        UsageError: "latest", and there is none.
+    """
+    from tenfold.values.run import Run
+
+    return run if isinstance(run, Run) else Run(place_of(run))
+
+
+LATEST = "latest"
+
+
+def place_of(run: str | Path | Run) -> Path:
+    """The directory of a run or bundle; "latest" is the newest complete run below ``runs``.
+
+    Raises:
+        UsageError: "latest", and there is none.
+    """
+    from tenfold.values.run import Run, list_runs
+
+    if isinstance(run, Run):
+        return run.path
+    if str(run) != LATEST or Path(LATEST).exists():
+        return Path(run)
+    made = [found for found in list_runs(Path("runs")) if found.is_complete]
+    if not made:
+        raise UsageError("latest: there is no complete run in the folder runs; make one with: tenfold run")
+    return max(made, key=lambda found: (found.path.stat().st_mtime_ns, found.path.name)).path
+
+
+def opened(model: Model, threads: int | None = None) -> Bundle:
+    """The bundle of a run, in a folder, or called "builtin"."""
+    from tenfold.bundle.predict import Bundle
+
+    return model if isinstance(model, Bundle) else Bundle.open(place_of(model), threads)
+
+
+def insist_on_free(replace: bool, *paths: str | Path | None, option: str = "--out") -> None:
+    """Nothing is written, read or computed if something stands in the way of a part of it.
+
+    Raises:
+        UsageError: a file exists, or its folder does not.
+    """
+    for path in (Path(path) for path in paths if path is not None):
+        if path.exists() and not replace:
+            raise UsageError(f"{path} exists; pass --force to replace it, or choose another name with {option}")
+        if not path.parent.is_dir():
+            raise UsageError(f"{path.parent} is no folder; make it, or choose another place with {option}")
+
+
+def images_of(run: Run, on: On) -> Dataset:
+    """The images of the predictions called ``on``, row for row, read again from where the run had them.
+
+    Raises:
+        UsageError: the run has none of that name.
+        IntegrityError: the source has changed since, or is gone.
+    """
+    from tenfold.pipeline import Settings
+    from tenfold.pipeline.session import images_behind, load_again
+
+    data = run.recipe.data
+    if on == "test":
+        if data.test is None:
+            raise UsageError(f"{run.path} has no test set; choose --on validation")
+        return load_again(run, "test", str(data.test), Settings())
+    if not (run.path / "split.npz").is_file():
+        raise UsageError(f"{run.path} held no rows out; choose --on test")
+    held = images_behind(run, load_again(run, "train", data.train, Settings()), None)
+    if "validation" not in held:
+        raise UsageError(f"{run.path} held no rows out; choose --on test")
+    return held["validation"]

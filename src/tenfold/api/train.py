@@ -1,0 +1,246 @@
+"""Train: start a run, go on with one, repeat one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tenfold.api.shared import (
+    Count,
+    Folder,
+    Overrides,
+    Progress,
+    RecipeLike,
+    RunLike,
+    Source,
+    Track,
+    as_run,
+    heard_by,
+    prepared,
+)
+from tenfold.data import ReadOptions
+
+if TYPE_CHECKING:
+    from tenfold.pipeline import Reproduction, Settings, Stages
+    from tenfold.values.run import Run
+
+DEFAULT = ReadOptions()
+
+
+def run(
+    recipe: RecipeLike = "quick",
+    *,
+    train: Source | None = None,
+    test: Source | None = None,
+    overrides: Overrides = (),
+    out: Folder = "runs",
+    options: ReadOptions = DEFAULT,
+    executor: str = "processes",
+    workers: Count | None = None,
+    device: str = "auto",
+    explore: bool = False,
+    strict: bool = False,
+    track: Track = (),
+    progress: Progress = True,
+) -> Run:
+    """Train, predict the test set, and write the report, the submission and the model bundle.
+
+    Args:
+        recipe: a recipe file, or the name of one that comes with tenfold.
+        train: training data: a path or a data set's name; default: the recipe's own.
+        test: test data, with or without labels. With training data and no test data given, there is no test set.
+        overrides: override a recipe key, such as train.epochs=3; may be repeated.
+        out: folder for run directories.
+        options: how to read the sources.
+        executor: where members run: processes, ray (see docs/scaling.md) or local.
+        workers: members trained at once; default: one a core, or on a cluster all.
+        device: auto, cpu, cuda or mps.
+        explore: write a page about the data, too; it takes a minute or more.
+        strict: train on nothing that the checks of the data warn of: exit code 3.
+        track: copy curves, parameters and files to mlflow or tensorboard, too; may be repeated.
+        progress: True shows it, False does not, a listener hears it.
+
+    Returns:
+        The complete run.
+
+    Raises:
+        TenfoldError: what is wrong with the recipe, the data or the machine, and what to do.
+        Stopped: after Ctrl-C; everything so far is kept, and :func:`resume` goes on.
+
+    Example:
+        >>> import tenfold
+        >>> short = ["train.epochs=1"]
+        >>> finished = tenfold.run("quick", train="train.csv", test="test.csv", overrides=short, progress=False)
+        >>> finished.predictions("test").labels is None, (finished.path / "submission.csv").is_file()
+        (True, True)
+    """
+    from tenfold.pipeline import Settings
+
+    settings = Settings(Path(out), options, executor, workers, device, explore=explore, strict=strict)
+    return _start(recipe, "run", settings, train, test, overrides, track, progress)
+
+
+def train(
+    recipe: RecipeLike = "quick",
+    *,
+    train: Source | None = None,
+    overrides: Overrides = (),
+    out: Folder = "runs",
+    options: ReadOptions = DEFAULT,
+    executor: str = "processes",
+    workers: Count | None = None,
+    device: str = "auto",
+    strict: bool = False,
+    track: Track = (),
+    progress: Progress = True,
+) -> Run:
+    """Train a recipe's members and write the model bundle: no test set, no submission, no report.
+
+    Args:
+        recipe: a recipe file, or the name of one that comes with tenfold.
+        train: training data: a path or a data set's name; default: the recipe's own.
+        overrides: override a recipe key, such as train.epochs=3; may be repeated.
+        out: folder for run directories.
+        options: how to read the source.
+        executor: where members run: processes, ray or local.
+        workers: members trained at once; default: one a core, or on a cluster all.
+        device: auto, cpu, cuda or mps.
+        strict: train on nothing that the checks of the data warn of: exit code 3.
+        track: copy curves, parameters and files to mlflow or tensorboard, too; may be repeated.
+        progress: True shows it, False does not, a listener hears it.
+
+    Returns:
+        The complete run.
+
+    Raises:
+        TenfoldError: what is wrong with the recipe, the data or the machine, and what to do.
+        Stopped: after Ctrl-C; everything so far is kept, and :func:`resume` goes on.
+
+    Example:
+        >>> import tenfold
+        >>> finished = tenfold.train("quick", train="train.csv", overrides=["train.epochs=1"], progress=False)
+        >>> finished.is_complete, finished.has_predictions("validation")
+        (True, True)
+    """
+    from tenfold.pipeline import Settings
+
+    settings = Settings(Path(out), options, executor, workers, device, strict=strict)
+    return _start(recipe, "train", settings, train, None, overrides, track, progress)
+
+
+def resume(
+    path: RunLike,
+    stages: Stages = "run",
+    *,
+    trials: Count | None = None,
+    options: ReadOptions = DEFAULT,
+    executor: str = "processes",
+    workers: Count | None = None,
+    device: str = "auto",
+    allow_inexact: bool = False,
+    allow_partial: bool = False,
+    explore: bool = False,
+    track: Track = (),
+    progress: Progress = True,
+) -> Run:
+    """Go on with an interrupted run, cross-validation or search, to the same bits; a complete one is left as it is.
+
+    Args:
+        path: the run or its directory.
+        stages: "run", or "train" to end with the bundle.
+        trials: of a search: trials in all; with more than before, a complete search goes on, too.
+        options: how the sources were read.
+        executor: as for :func:`run`.
+        workers: as for :func:`run`.
+        device: as for :func:`run`.
+        allow_inexact: go on where the bits cannot be the same, and mark the run.
+        allow_partial: do without members that are damaged, and say so in everything that is written.
+        explore: as for :func:`run`.
+        track: as for :func:`run`.
+        progress: as for :func:`run`.
+
+    Raises:
+        IntegrityError: the data, or what decides the bits, is no longer the same.
+        BusyError: it is still running.
+
+    Example:
+        >>> import tenfold
+        >>> tenfold.resume("runs/RUN", progress=False).is_complete
+        True
+    """
+    from tenfold import pipeline
+    from tenfold.pipeline import DEFAULTS, Settings
+
+    settings = Settings(
+        DEFAULTS.out, options, executor, workers, device, allow_inexact, allow_partial=allow_partial, explore=explore
+    )
+    run = as_run(path)
+    listener = heard_by(progress, track, run.path.parent)
+    if run.command == "cv":
+        return pipeline.cross_validation.resume(run, settings, listener)
+    if run.command == "tune":
+        from tenfold.tuning import search
+
+        return search.resume(run, settings, listener, trials=trials)
+    return pipeline.resume(run, stages, settings, listener)
+
+
+def reproduce(
+    run: RunLike,
+    *,
+    out: Folder = "runs",
+    options: ReadOptions = DEFAULT,
+    executor: str = "processes",
+    workers: Count | None = None,
+    device: str = "auto",
+    allow_inexact: bool = False,
+    progress: Progress = True,
+) -> Reproduction:
+    """Train a run again from its own record, and compare weights, predictions, model and submission bit by bit.
+
+    Args:
+        run: a complete run or cross-validation, or its directory.
+        out: folder for run directories.
+        options: how the sources were read.
+        executor: where members run: processes, ray or local.
+        workers: members trained at once; default: one a core, or on a cluster all.
+        device: auto, cpu, cuda or mps.
+        allow_inexact: train even where the bits cannot be the same.
+        progress: True shows it, False does not, a listener hears it.
+
+    Returns:
+        The new run, with the files that are the same and those that differ.
+
+    Raises:
+        IntegrityError: the run was changed or is not complete, its data is no longer the same, or this
+            machine cannot give the same bits.
+        Stopped: after Ctrl-C; everything so far is kept, and :func:`resume` goes on.
+
+    Example:
+        >>> import tenfold
+        >>> tenfold.reproduce("runs/RUN", progress=False).different
+        []
+    """
+    from tenfold import pipeline
+
+    settings = pipeline.Settings(Path(out), options, executor, workers, device, allow_inexact)
+    return pipeline.reproduce(as_run(run), settings, heard_by(progress))
+
+
+def _start(
+    recipe: RecipeLike,
+    stages: Stages,
+    settings: Settings,
+    train: Source | None,
+    test: Source | None,
+    overrides: Overrides,
+    track: Track,
+    progress: Progress,
+) -> Run:
+    from tenfold import pipeline
+
+    loaded, datasets = prepared(recipe, train, test, overrides)
+    if stages == "train":
+        loaded = loaded.model_copy(update={"data": loaded.data.model_copy(update={"test": None})})
+    listener = heard_by(progress, track, settings.out)
+    return pipeline.start(loaded, stages, settings, listener, train=datasets.get("train"), test=datasets.get("test"))
