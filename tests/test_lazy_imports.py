@@ -47,26 +47,28 @@ def test_nothing_heavy_is_imported(code: str) -> None:
 @pytest.mark.parametrize(
     ("words", "built"),
     [
-        (["verify", "--help"], {"verify"}),
-        (["-q", "--errors", "json", "import-log", "--help"], {"import_log"}),
-        (["--errors", "run", "data", "--help"], {"data"}),
+        (["verify", "--help"], {"runs"}),
+        (["-q", "--errors", "json", "import-log", "--help"], {"logs"}),
+        (["--errors", "run", "data", "--help"], {"data", "labels"}),
         (["-q", "verfy"], None),
         (["--help"], None),
         ([], None),
     ],
 )
-def test_only_the_command_that_is_called_is_built(words: list[str], built: set[str] | None) -> None:
+def test_only_the_functions_of_the_command_that_is_called_are_imported(
+    words: list[str], built: set[str] | None
+) -> None:
     code = """
 import sys
 from tenfold.cli import main
 try:
     main(sys.argv[1:])
 finally:
-    print(*(name for name in sys.modules if name.startswith("tenfold.cli.") and "._" not in name))
+    print(*(name for name in sys.modules if name.startswith("tenfold.api.")))
 """
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
-    found = {name.removeprefix("tenfold.cli.") for name in done.stdout.splitlines()[-1].split()}
-    assert found == built if built else found > {"verify", "import_log", "data", "run"}
+    found = {name.removeprefix("tenfold.api.") for name in done.stdout.splitlines()[-1].split()} - {"shared"}
+    assert found == built if built else found > {"runs", "logs", "data", "train"}
 
 
 PAGES = "import tenfold.report.page, tenfold.report.explore_page, tenfold.report.model_pages"

@@ -76,7 +76,7 @@ def test_an_image_is_found_in_the_source_by_its_id(
     assert pixels.shape == (50, 3 * 64, 3)
     assert pixels[..., 0].any()
     assert not pixels[..., 1:].any()
-    done = tenfold("augment", "7", *ask)
+    done = tenfold("augment", "7", *ask, "--force")
     assert done.code == 2
     assert "7 is neither an image file nor an id" in done.err
     assert "4 images with ids such as 1 and 4" in done.err

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tenfold.cli._read_options import parse_bytes, parse_shape, read_options
+from tenfold.cli.options import parse_bytes, parse_shape, read_options
 from tenfold.data import ReadOptions
 from tenfold.data.convert import convert
 from tenfold.data.load import load

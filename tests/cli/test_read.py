@@ -48,7 +48,7 @@ def test_json_csv_and_the_drawing(cli: Callable[..., object], note: Path, tmp_pa
     ("arguments", "code", "message"),
     [
         (["missing.png"], 3, "no such file"),
-        (["NOTE", "--format", "xml"], 2, "text, json, csv"),
+        (["NOTE", "--format", "xml"], 2, "text, json or csv"),
         (["NOTE", "--ink", "green"], 2, "auto, dark or bright"),
         (["NOTE", "--bundle", "nowhere"], 6, "holds no bundle"),
         (["NOTE", "NOTE", "--show", "one.png"], 2, "need a folder"),
@@ -71,7 +71,7 @@ def test_what_is_sure_goes_to_csv_and_the_rest_to_a_page(
     page, table = tmp_path / "review.html", tmp_path / "sure.csv"
     done = cli("read", note, "--expect", "length=3", "--review", page, "--out", table)
     assert done.code == 0, done.stderr
-    assert "0 lines are sure, 1 are to be confirmed" in done.stderr
+    assert "0 lines are sure, 1 is to be confirmed" in done.stderr
     assert table.read_text() == "file,line,text,confidence\n"
     assert "4 digits, expected 3" in page.read_text()
     again = cli("read", note, "--review", page, "--out", table)

@@ -12,12 +12,14 @@ from tenfold.api.shared import On, Option, Page, images_of, insist_on_free, plac
 from tenfold.errors import TenfoldError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence as Several  # the command line takes one pattern instead
+
     from tenfold.evaluation.compare import Comparison, GroupComparison
     from tenfold.values.dataset import Dataset
     from tenfold.values.predictions import Predictions
     from tenfold.values.run import Run
 
-Side = Annotated["str | Path | Run | Predictions | Sequence[Side]", Option()]
+Side = Annotated["str | Path | Run | Predictions | Several[str | Path | Run | Predictions]", Option(metavar="RUN")]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,12 @@ class _Found:
 
 
 def compare(
-    a: Side, b: Side, *, on: On | None = None, out: Page | None = None, replace: bool = True
+    a: Annotated[Side, Option(metavar="A")],
+    b: Annotated[Side, Option(metavar="B")],
+    *,
+    on: On | None = None,
+    out: Page | None = None,
+    replace: bool = True,
 ) -> Comparison | GroupComparison:
     """Say which of two is better on the same images, or that there is no significant difference.
 

@@ -39,8 +39,8 @@ _SHARES = ("validation_accuracy", "test_accuracy", "kaggle")
 
 def import_log(
     file: Annotated[str | Path, Option(metavar="FILE")],
+    runs: Annotated[str | Path, Option("--runs", "FOLDER")] = "runs",
     *,
-    runs: Annotated[str | Path, Option(metavar="FOLDER")] = "runs",
     name: str | None = None,
     validation_images: Images | None = None,
     test_images: Images | None = None,
@@ -63,7 +63,7 @@ def import_log(
 
     Example:
         >>> import tenfold
-        >>> entries = tenfold.import_log("log.csv", runs="runs", test_images=5040)
+        >>> entries = tenfold.import_log("log.csv", "runs", test_images=5040)
         >>> entries[0].title, entries[0].test_accuracy
         ('baseline', 0.9897)
     """

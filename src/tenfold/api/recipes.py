@@ -29,7 +29,7 @@ class RecipeEntry:
     Attributes:
         name: what commands call it.
         claim: what it is good for, in a line.
-        accuracy: expected share of MNIST's test images; None if it was not measured there.
+        accuracy: share of images that it gets right, as its file says; None if it does not.
         core_seconds: that its training takes; None if it was not measured.
         path: its file.
     """
@@ -71,17 +71,18 @@ def recipes() -> list[RecipeEntry]:
     for name in recipe_names():
         path = find_recipe(name)
         recipe = load_recipe(path)
-        expected: Any = recipe.expected
-        seconds = getattr(expected, "core_seconds", None) or _core_seconds(path)
-        found.append(RecipeEntry(name, recipe.claim, getattr(expected, "accuracy", None), seconds, path))
+        head = path.read_text("utf-8").partition("\nname")[0].replace("\n# ", " ")
+        accuracy = recipe.expected.get("test_accuracy") or _first(r"\b(0\.\d{4})\b", head)
+        seconds = recipe.expected.get("core_seconds") or _first(r"([\d,]*\d) core-seconds", head)
+        figures = (None if figure is None else float(figure) for figure in (accuracy, seconds))
+        found.append(RecipeEntry(name, recipe.claim, next(figures), next(figures), path))
     return sorted(found, key=lambda entry: (entry.name.startswith("notebook/"), -(entry.accuracy or 0), entry.name))
 
 
-def _core_seconds(path: Path) -> float | None:
-    """The first figure of core-seconds in a recipe's head."""
-    head = path.read_text("utf-8").partition("\nname")[0].replace("\n# ", " ")
-    match = re.search(r"([\d,]*\d) core-seconds", head)
-    return float(match[1].replace(",", "")) if match else None
+def _first(pattern: str, head: str) -> str | None:
+    """The first figure of its kind in a recipe's head."""
+    match = re.search(pattern, head)
+    return match[1].replace(",", "") if match else None
 
 
 def augment(
@@ -183,7 +184,7 @@ def bench(
     Example:
         >>> import tenfold
         >>> tiny = ["model.layers=4C3S2 FLAT SOFTMAX"]
-        >>> tenfold.speed("quick", overrides=tiny, seconds=1, batch=8)["recipe"]
+        >>> tenfold.bench("quick", overrides=tiny, seconds=1, batch=8)["recipe"]
         'quick'
     """
     from tenfold.runtime import require_training

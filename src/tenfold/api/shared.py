@@ -28,7 +28,7 @@ class Option:
     high: float | None = None
 
 
-RecipeLike = Annotated["str | Path | Recipe", Option(metavar="RECIPE")]
+RecipeLike = Annotated["str | Path | Recipe", Option(metavar="RECIPE.toml")]
 Source = Annotated["str | Path | Dataset", Option(metavar="SOURCE")]
 Model = Annotated["str | Path | Run | Bundle", Option(metavar="RUN|BUNDLE")]
 RunLike = Annotated["str | Path | Run", Option(metavar="RUN")]
@@ -88,7 +88,7 @@ def heard_by(progress: Progress, track: Sequence[str] = (), folder: Path = Path(
     return tracked(listener, track, folder)
 
 
-def as_run(run: str | Path | Run) -> Run:
+def as_run(run: str | Path | Run, *, complete: bool = True) -> Run:
     """The run itself, or the one in a directory; "latest" is the newest below ``runs``.
 
     Raises:
@@ -96,14 +96,14 @@ def as_run(run: str | Path | Run) -> Run:
     """
     from tenfold.values.run import Run
 
-    return run if isinstance(run, Run) else Run(place_of(run))
+    return run if isinstance(run, Run) else Run(place_of(run, complete=complete))
 
 
 LATEST = "latest"
 
 
-def place_of(run: str | Path | Run) -> Path:
-    """The directory of a run or bundle; "latest" is the newest complete run below ``runs``.
+def place_of(run: str | Path | Run, *, complete: bool = True) -> Path:
+    """The directory of a run or bundle; "latest" is the newest (complete) run below ``runs``.
 
     Raises:
         UsageError: "latest", and there is none.
@@ -114,9 +114,9 @@ def place_of(run: str | Path | Run) -> Path:
         return run.path
     if str(run) != LATEST or Path(LATEST).exists():
         return Path(run)
-    made = [found for found in list_runs(Path("runs")) if found.is_complete]
+    made = [found for found in list_runs(Path("runs")) if found.is_complete or not complete]
     if not made:
-        raise UsageError("latest: there is no complete run in the folder runs; make one with: tenfold run")
+        raise UsageError("latest: there is no such run in the folder runs; make one with: tenfold run")
     return max(made, key=lambda found: (found.path.stat().st_mtime_ns, found.path.name)).path
 
 

@@ -11,6 +11,7 @@ from tenfold.data import ReadOptions
 from tenfold.errors import DataError, UsageError, printable
 
 if TYPE_CHECKING:
+    from tenfold.bundle import submission_check
     from tenfold.data.checks import Finding
 
 DEFAULT = ReadOptions()
@@ -93,12 +94,15 @@ def submit(
         return Submission(path, leak, leaked)
     from tenfold.bundle.kaggle import upload as send
 
-    warnings = check_submission(path, rows=rows)
+    findings = check_submission(path, rows=rows)
+    if faults := [finding.problem for finding in findings if not finding.harmless]:
+        raise DataError(*faults)
+    warnings = tuple(printable(finding.problem) for finding in findings)
     text = message or printable(f"tenfold {bundle.manifest.recipe} {bundle.manifest.recipe_key}")
-    return Submission(path, leak, leaked, tuple(warnings), send(path, text, competition))
+    return Submission(path, leak, leaked, warnings, send(path, text, competition))
 
 
-def check_submission(path: str | Path, *, rows: int = KAGGLE_ROWS) -> list[str]:
+def check_submission(path: str | Path, *, rows: int = KAGGLE_ROWS) -> list[submission_check.Finding]:
     """Say whether Kaggle will take a submission.
 
     Args:
@@ -106,10 +110,10 @@ def check_submission(path: str | Path, *, rows: int = KAGGLE_ROWS) -> list[str]:
         rows: that it must have.
 
     Returns:
-        What is odd and does no harm.
+        What Kaggle would refuse, with line and column, and oddities, which are ``harmless``.
 
     Raises:
-        DataError: all that Kaggle would refuse, with line and column.
+        ResourceError: the file cannot be read.
 
     Example:
         >>> import tenfold
@@ -118,7 +122,4 @@ def check_submission(path: str | Path, *, rows: int = KAGGLE_ROWS) -> list[str]:
     """
     from tenfold.bundle import submission_check
 
-    findings = submission_check.check_submission(Path(path), rows)
-    if faults := [finding.problem for finding in findings if not finding.harmless]:
-        raise DataError(*faults)
-    return [printable(finding.problem) for finding in findings]
+    return submission_check.check_submission(Path(path), rows)

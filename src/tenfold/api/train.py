@@ -174,7 +174,7 @@ def resume(
     settings = Settings(
         DEFAULTS.out, options, executor, workers, device, allow_inexact, allow_partial=allow_partial, explore=explore
     )
-    run = as_run(path)
+    run = as_run(path, complete=False)
     listener = heard_by(progress, track, run.path.parent)
     if run.command == "cv":
         return pipeline.cross_validation.resume(run, settings, listener)

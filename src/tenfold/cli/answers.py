@@ -13,7 +13,7 @@ from tenfold.api.shared import LATEST, Option, insist_on_free
 from tenfold.cli import console
 from tenfold.cli.derive import Call, command
 from tenfold.cli.options import Json
-from tenfold.errors import UsageError, printable
+from tenfold.errors import DataError, UsageError, printable
 
 if TYPE_CHECKING:
     from tenfold.api.predict import Answers
@@ -199,8 +199,12 @@ def submit(call: Call, *, check: Annotated[str | Path | None, Option(metavar="FI
     if check is not None:
         if call["model"] is not None or call["test"] is not None or call["upload"]:
             raise UsageError("--check looks at a file and nothing else; leave out the run, --test and --upload")
-        for text in tenfold.check_submission(check, rows=rows):
-            console.warn(text)
+        findings = tenfold.check_submission(check, rows=rows)
+        for finding in findings:
+            if finding.harmless:
+                console.warn(printable(finding.problem))
+        if faults := [finding.problem for finding in findings if not finding.harmless]:
+            raise DataError(*faults)
         print(f"{check} is a valid submission of {rows:,} rows")
         return
     if call["model"] is None or call["test"] is None:

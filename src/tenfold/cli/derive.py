@@ -21,6 +21,7 @@ import tenfold
 from tenfold.api.shared import Option
 from tenfold.cli import console
 from tenfold.cli.options import cluster, parse_shape, read_options
+from tenfold.errors import UsageError, printable
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Parameter:
 
     def typed(self) -> inspect.Parameter:
         """For typer."""
-        limits = {"min": self.option.low, "max": self.option.high}
+        limits: dict[str, Any] = {"min": self.option.low, "max": self.option.high}
         default = self.default
         if self.is_argument:
             info = typer.Argument(help=self.help, metavar=self.option.metavar, show_default=default not in (None, ""))
@@ -163,10 +164,12 @@ def parameters(
 ) -> Iterator[Parameter]:
     """What the command line offers of a function's parameters: all but callables and values that it cannot write."""
     told = arguments_of(function)
+    module = vars(inspect.getmodule(function))
+    hints = typing.get_type_hints(function, localns=_Names(vars(tenfold.api.shared) | module), include_extras=True)
     for name, parameter in inspect.signature(function).parameters.items():
         if name in without or name in ("progress", "options"):
             continue
-        members, option = _members(parameter.annotation, vars(inspect.getmodule(function)))
+        members, option = _members(hints[name])
         kind, metavar = _kind(members)
         if kind is None:
             continue
@@ -182,6 +185,8 @@ def parameters(
         if name == "replace":
             option, default = Option("--force"), False
         by_place = parameter.kind is not parameter.KEYWORD_ONLY and option.name is None
+        if metavar and "|" in metavar and kind in (str, list[str]):
+            convert = _one_of(option.name or "--" + name.replace("_", "-"), metavar.split("|"))
         option = Option(option.name, option.metavar or metavar, option.low, option.high)
         yield Parameter(name, kind, option, told.get(name, ""), default, by_place, convert)
 
@@ -190,7 +195,14 @@ def _same(value: Any) -> Any:
     return value
 
 
-class _Elsewhere:
+class _Anything(type):
+    def __getattr__(cls, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return cls
+
+
+class _Elsewhere(metaclass=_Anything):
     """Stands for a type that is not imported: no command line can write such a value."""
 
     def __class_getitem__(cls, item: object) -> type:
@@ -204,20 +216,15 @@ class _Names(dict[str, Any]):
         return known.get(name, _Elsewhere)
 
 
-def _members(annotation: Any, names: Mapping[str, Any]) -> tuple[list[Any], Option]:
+def _members(annotation: Any) -> tuple[list[Any], Option]:
     """The types that a union consists of, and what the outermost note adds."""
-    if isinstance(annotation, typing.ForwardRef):
-        annotation = annotation.__forward_arg__
-        names = {**vars(tenfold.api.shared), **names}
-    if isinstance(annotation, str):
-        return _members(eval(annotation, {}, _Names(names)), names)
     origin = typing.get_origin(annotation)
     if origin is Annotated:
-        members, inner = _members(annotation.__origin__, names)
+        members, inner = _members(annotation.__origin__)
         noted = [note for note in annotation.__metadata__ if isinstance(note, Option)]
         return members, noted[-1] if noted else inner
     if origin in (typing.Union, UnionType):
-        pairs = [_members(part, names) for part in typing.get_args(annotation)]
+        pairs = [_members(part) for part in typing.get_args(annotation)]
         option = next((option for _, option in pairs if option != Option()), Option())
         return [member for members, _ in pairs for member in members], option
     return [annotation], Option()
@@ -226,24 +233,38 @@ def _members(annotation: Any, names: Mapping[str, Any]) -> tuple[list[Any], Opti
 def _kind(members: Sequence[Any]) -> tuple[Any, str | None]:
     """What typer should make of what is typed, and what stands for it in help; None if it cannot be typed."""
     known = [member for member in members if member not in (NoneType, _Elsewhere)]
+    if bool in known:
+        return bool, None
     for member in known:
         origin = typing.get_origin(member)
         if origin is Sequence:
             (inner,) = typing.get_args(member)
-            choices, _ = _members(inner, vars(tenfold.api.shared))
-            literal = next((one for one in choices if typing.get_origin(one) is Literal), None)
-            return list[literal or str], None  # type: ignore[valid-type]
+            inside, _ = _members(inner)
+            return list[str], "|".join(_choices(inside)) or None
         if origin is tuple:
             return tuple, None
         if origin is Callable:
             return None, None
-    if bool in known:
-        return bool, None
-    literal = next((one for one in known if typing.get_origin(one) is Literal), None)
-    if literal is not None:
-        return literal, "|".join(typing.get_args(literal))
+    if choices := _choices(known):
+        return str, "|".join(choices)
     plain = next((one for one in (int, float, str) if one in known), None)
     return (str if plain is None else plain), "PATH" if any(str(one).endswith("Path'>") for one in known) else None
+
+
+def _choices(members: Sequence[Any]) -> tuple[str, ...]:
+    """The texts of which one is expected; none if any will do."""
+    return next((typing.get_args(one) for one in members if typing.get_origin(one) is Literal), ())
+
+
+def _one_of(flag: str, choices: Sequence[str]) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        for text in [value] if isinstance(value, str) else value or ():
+            if text not in choices:
+                expected = f"{', '.join(choices[:-1])} or {choices[-1]}"
+                raise UsageError(f"{flag}: found {printable(text)!r}, expected {expected}")
+        return value
+
+    return check
 
 
 def summary(function: Callable[..., Any]) -> str:

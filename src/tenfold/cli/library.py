@@ -16,7 +16,7 @@ from tenfold.api.shared import Option, insist_on_free
 from tenfold.cli import console
 from tenfold.cli.derive import Call, command
 from tenfold.cli.options import Force, Json
-from tenfold.errors import ResourceError, UsageError, printable
+from tenfold.errors import IntegrityError, ResourceError, UsageError, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -236,8 +236,16 @@ def recipes_copy(
 @command("verify", "verify", RUNS)
 def verify(call: Call) -> None:
     """Print what is whole."""
-    for path, looked_at in call().items():
-        console.say(f"{path}: {looked_at}")
+    faults: list[str] = []
+    for path in call["paths"]:
+        call["paths"] = [path]
+        try:
+            (looked_at,) = call().values()
+            console.say(f"{path}: {looked_at}")
+        except IntegrityError as error:
+            faults.extend(error.lines())
+    if faults:
+        raise IntegrityError("\n".join(faults))
 
 
 @command("import-log", "import_log", RUNS)

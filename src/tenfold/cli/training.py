@@ -73,7 +73,7 @@ def train(
     if resume is None:
         finished = call()
     else:
-        refuse(call, "a run", "train", "overrides", "strict")
+        refuse(call, "a run", "train", "test", "overrides", "strict")
         finished = go_on(call, resume, "run", "train", allow_inexact_resume, allow_partial=allow_partial)
     print_result(finished, time.monotonic() - began)
 
@@ -126,7 +126,7 @@ def refuse(call: Call, what: str, *names: str) -> None:
         UsageError: something was given that decides how it is begun.
     """
     options = {"overrides": "--set", "recipe": "the recipe"}
-    if any(call[name] for name in names):
+    if any(call[name] for name in names if name in dict(call.items())):
         told = [options.get(name, f"--{name}") for name in names]
         raise UsageError(
             f"--resume goes on with {what} as it was begun; leave out {', '.join(told[:-1])} and {told[-1]}"
@@ -141,7 +141,7 @@ def go_on(call: Call, path: str | Path, kind: str, stages: Any, inexact: bool, *
     """
     import tenfold
 
-    run = as_run(path)
+    run = as_run(path, complete=False)
     if run.command != kind:
         raise UsageError(
             f"{run.path} was not begun by `tenfold {kind}`; go on with: tenfold {run.command} --resume {run.path}"
