@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenfold.data import streams
+from tenfold.data import streams, unpacking
 from tenfold.data.load import load
 from tenfold.errors import DataError, Problem, ResourceError
 
@@ -90,7 +90,7 @@ def test_a_member_of_an_archive_that_cannot_be_found(
 ) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("train.csv", "label,pixel0\n1,2\n0,1\n")
-    monkeypatch.setattr(zipfile.ZipFile, "open", failing(code))
+    monkeypatch.setattr(unpacking.Member, "__init__", failing(code))
     with pytest.raises(error, match=rf"{re.escape(str(tmp_path / 'a.zip'))}.*{os.strerror(code)}"):
         load(tmp_path / "a.zip")
 

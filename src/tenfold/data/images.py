@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from tenfold.data.streams import looks_like
+from tenfold.data.whole import insist_on_scans, lost_of
 from tenfold.errors import DataError, Problem
 
 _SIGNATURES = (
@@ -77,7 +78,7 @@ class ImageLimits:
     width: int = 4096
     height: int = 4096
     pixels: int = 4096 * 4096
-    background: int | None = 0
+    background: int | None = None
     strict_png: bool = False
 
 
@@ -112,7 +113,10 @@ def decode_image(
             warnings.filterwarnings("ignore", module=r"PIL\.")
             image = _open(data, format_name)
             _check_size(image.size, name, limits)
+            insist_on_scans(data, format_name)
             image.load()
+            if (lost := lost_of(data, image, format_name)) is not None:
+                raise DataError(Problem(name, lost, "a complete image", hint="copy or save it again"))
             pixels = _levels(ImageOps.exif_transpose(image), limits.background)
     except (DataError, MemoryError):
         raise

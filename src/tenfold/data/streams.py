@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import errno
-import gzip
 import hashlib
 import os
+import re
 import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
+from tenfold.data.unpacking import DAMAGED, GZIP, ZIP, Gunzip, Member, Readable, most_of
 from tenfold.errors import DataError, Problem, ResourceError
-from tenfold.files import refused
 
 _KINDS = [
     (stat.S_ISDIR, "a folder"),
@@ -25,9 +24,22 @@ _KINDS = [
     (stat.S_ISCHR, "a character device"),
     (stat.S_ISBLK, "a block device"),
 ]
-_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile)
-_LARGEST_DEFLATE_RATIO = 1032
-GZIP, ZIP, IDX = b"\x1f\x8b", b"PK\x03\x04", b"\0\0\x08"
+IDX = b"\0\0\x08"
+_FOREIGN = (
+    (b"MATLAB 5.0 MAT-file", "a MATLAB file (.mat); scipy.io.loadmat reads it, then numpy.savez writes .npz"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file (.h5, newer .mat); h5py reads it, then numpy.savez writes .npz"),
+    (b"\x80\x02", "a Python pickle; it could run code, so it is not read: save its arrays with numpy.savez"),
+    (b"\x80\x03", "a Python pickle; it could run code, so it is not read: save its arrays with numpy.savez"),
+    (b"\x80\x04", "a Python pickle; it could run code, so it is not read: save its arrays with numpy.savez"),
+    (b"\x80\x05", "a Python pickle; it could run code, so it is not read: save its arrays with numpy.savez"),
+    (b"ARROW1", "an Arrow (Feather) file; pyarrow.feather.read_table reads it, pyarrow.parquet.write_table writes it"),
+    (b"SQLite format 3", "an SQLite data base; save the table as CSV"),
+    (b"BZh", "bzip2 data; unpack it with: bunzip2"),
+    (b"\xfd7zXZ\0", "xz data; unpack it with: unxz"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it first"),
+    (b"Rar!", "a RAR archive; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "Zstandard data; unpack it with: unzstd"),
+)
 
 
 class ByteStream:
@@ -39,7 +51,7 @@ class ByteStream:
     """
 
     def __init__(
-        self, path: Path, source: _Readable, limit: int, most: int, progress: Callable[[], float] | None = None
+        self, path: Path, source: Readable, limit: int, most: int, progress: Callable[[], float] | None = None
     ) -> None:
         self.path = path
         self._progress = progress
@@ -59,7 +71,7 @@ class ByteStream:
         """
         try:
             content = self._source.read(size)
-        except _DAMAGED as error:
+        except DAMAGED as error:
             raise damaged(self.path, error) from error
         except OSError as error:
             raise _unreadable(self.path, error) from error
@@ -80,10 +92,6 @@ class ByteStream:
     def share(self) -> float:
         """About how much of the file has been read, 0..1."""
         return min(1.0, self._count / max(1, self.most)) if self._progress is None else self._progress()
-
-
-class _Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
 
 
 class _Hashing:
@@ -132,16 +140,25 @@ def open_stream(path: Path, limit: int, *, member: str | None = None) -> Iterato
         size = _insist_on_size(path, file, limit)
         if member is not None:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-            with open_archive(path, file) as archive, _open_member(path, archive, member) as unpacked:
-                stream = ByteStream(path, unpacked, limit, min(limit, archive.getinfo(member).file_size))
+            with open_archive(path, file) as archive:
+                try:
+                    unpacked = Member(file, archive.getinfo(member))
+                except (*DAMAGED, ValueError, OverflowError) as error:
+                    raise damaged(path, error) from error
+                except OSError as error:
+                    if error.errno == errno.EINVAL:  # the directory names a place before the file's beginning
+                        raise damaged(path, error) from error
+                    raise _unreadable(path, error) from error
+                stream = ByteStream(path, unpacked, limit, min(limit, unpacked.size, most_of(unpacked.packed)))
                 yield stream
             stream.sha256 = digest
         else:
             hashing = _Hashing(path, file, size)
             if path.suffix.lower() == ".gz":
                 _insist_on_gzip(path, file)
-                unpacked = gzip.GzipFile(fileobj=hashing, mode="rb")  # type: ignore[call-overload]
-                stream = ByteStream(path, unpacked, limit, min(limit, size * _LARGEST_DEFLATE_RATIO), hashing.share)
+                stream = ByteStream(
+                    path, Gunzip(hashing, size), limit, min(limit, 1032 * size, most_of(size)), hashing.share
+                )
             else:
                 stream = ByteStream(path, hashing, limit, size)
             yield stream
@@ -245,6 +262,15 @@ def looks_like(first: bytes) -> str | None:
         return "a NumPy array (.npy)"
     if first.startswith(b"%PDF"):
         return "a PDF document"
+    for start, name in _FOREIGN:
+        if first.startswith(start):
+            return name
+    if first[4:8] == b"ftyp":
+        return "a HEIC or AVIF photograph; save it as PNG or JPEG first"
+    if re.match(rb"\s*(%[^\n]*\n\s*)*@relation\b", first[:512], re.IGNORECASE):
+        return "an ARFF table; save it as CSV: scipy.io.arff.loadarff reads it, pandas writes it"
+    if re.match(rb"[-+.0-9]+( [0-9]+:[-+.0-9eE]+){2}", first):
+        return "a libsvm (svmlight) table; sklearn.datasets.load_svmlight_file reads it, then numpy.savez writes .npz"
     if first.startswith((b"\xff\xfe", b"\xfe\xff")) or first[1:8:2] == b"\0\0\0\0" or first[0:8:2] == b"\0\0\0\0":
         return "UTF-16"
     if first.startswith(IDX):
@@ -260,7 +286,7 @@ def open_archive(path: Path, file: IO[bytes]) -> zipfile.ZipFile:
     """
     try:
         return zipfile.ZipFile(file)
-    except (*_DAMAGED, ValueError, NotImplementedError) as error:
+    except (*DAMAGED, ValueError, NotImplementedError) as error:
         raise damaged(path, error) from error
 
 
@@ -270,17 +296,6 @@ def damaged(path: Path, error: Exception) -> DataError:
     return DataError(
         Problem(path, f"a compressed file damaged or cut off ({reason})", "intact data", hint="fetch it again")
     )
-
-
-def _open_member(path: Path, archive: zipfile.ZipFile, member: str) -> IO[bytes]:
-    try:
-        return archive.open(member)
-    except (*_DAMAGED, RuntimeError, NotImplementedError) as error:  # RuntimeError: encrypted
-        raise damaged(path, error) from error
-    except OSError as error:
-        if error.errno == errno.EINVAL:  # the directory names a place before the file's beginning
-            raise damaged(path, error) from error
-        raise refused(path, error, "read") from error
 
 
 def _insist_on_regular(path: Path, mode: int) -> None:
