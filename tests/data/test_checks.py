@@ -43,6 +43,7 @@ def test_every_check_reports_also_when_all_is_well() -> None:
     assert [f.name for f in findings] == [
         "duplicates",
         "constant-images",
+        "pixel-range",
         "label-conflicts",
         "class-balance",
         "leakage",
@@ -52,7 +53,7 @@ def test_every_check_reports_also_when_all_is_well() -> None:
 
 
 def test_checks_of_labels_need_labels() -> None:
-    assert list(by_name(check(dataset(noise(10))))) == ["duplicates", "constant-images"]
+    assert list(by_name(check(dataset(noise(10))))) == ["duplicates", "constant-images", "pixel-range"]
 
 
 def test_l01_planted_copies_are_all_found_and_listed() -> None:

@@ -61,7 +61,8 @@ def test_folders_are_recognised_by_what_they_hold(names, expected, tmp_path):
         (b"%PDF-1.7", "a PDF document"),
         (b"<html>", "HTML"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
-        (b"\x80\x04.", "a file of no known format"),
+        (b"\x80\x04.", "a Python pickle"),
+        (b"junk", "a file of no known format"),
     ],
 )
 def test_an_unknown_format_is_named_with_the_known_ones(content, found, tmp_path):

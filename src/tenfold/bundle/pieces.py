@@ -23,6 +23,7 @@ from tenfold.bundle.predict import Bundle
 from tenfold.data import ReadOptions, Role
 from tenfold.data.fetch import explained, is_url, local_path, store
 from tenfold.data.images import recognise_format
+from tenfold.data.layout import range_fault
 from tenfold.data.load import DEFAULT, load, load_blocks, load_image, load_pieces, named_sources
 from tenfold.data.sources import Block, Piece
 from tenfold.data.streams import first_bytes
@@ -100,7 +101,11 @@ def _fitting(options: ReadOptions, bundle: Bundle) -> ReadOptions:
 
 def polarity_warning(data: Dataset, bundle: Bundle) -> str | None:
     """A sentence if ``data`` looks like dark ink on a light background, but the training images were the reverse."""
-    return polarity_of(float(data.images.mean()) if len(data) else 0.0, bundle)
+    mean = float(data.images.mean()) if len(data) else 0.0
+    fault = range_fault(data.images)
+    if fault is not None and mean < bundle.manifest.pixel_mean / 4:
+        return f"{fault}; the images are far fainter than those that the model learnt from, so expect wrong answers"
+    return polarity_of(mean, bundle)
 
 
 def polarity_of(mean: float, bundle: Bundle) -> str | None:

@@ -14,6 +14,7 @@ from tenfold.data import ReadOptions, Role
 from tenfold.data.cache import keep, key_of, recall
 from tenfold.data.fetch import local_path
 from tenfold.data.images import decode_image
+from tenfold.data.layout import looked_at, part_of
 from tenfold.data.sources import SOURCES, Block, Piece, Source
 from tenfold.data.sources.image_folder import LARGEST_FILE
 from tenfold.data.streams import first_bytes, hash_file, looks_like, open_regular, open_stream
@@ -43,9 +44,11 @@ def load(source: str | Path, role: Role = "train", options: ReadOptions = DEFAUL
         >>> digits.images.dtype, digits.image_shape, digits.class_names[:3]
         (dtype('uint8'), (1, 28, 28), ('0', '1', '2'))
     """
+    if not str(source):
+        raise DataError(Problem("''", "an empty name", "a path, a URL or the name of a data set"))
     if isinstance(source, str) and source in SOURCES.names() and SOURCES.get(source).named:
         return SOURCES.get(source).read(None, role, options)
-    path = local_path(source)
+    path = part_of(local_path(source), role)
     name = format_of(path)
     reader = SOURCES.get(name)
     inputs = reader.inputs(path, role) if cache else ()
@@ -53,13 +56,13 @@ def load(source: str | Path, role: Role = "train", options: ReadOptions = DEFAUL
         origin = tuple(Origin(str(file), hash_file(file, options.max_input_bytes)) for file in inputs)
         known = recall(key_of(origin, name, reader.version, role, options), origin)
         if known is not None:
-            return known
+            return looked_at(known, path)
     dataset = reader.read(path, role, options)
     if role == "train":
         _insist_on_classes(path, dataset)
     if inputs:
         keep(key_of(dataset.origin, name, reader.version, role, options), dataset)
-    return dataset
+    return looked_at(dataset, path)
 
 
 def load_blocks(
@@ -75,8 +78,9 @@ def load_blocks(
     Raises:
         DataError: as for :func:`load`; what is wrong at the end is found at the end.
     """
-    reader, path = _reader(source)
-    return reader.blocks(path, role, options, rows, piece)
+    reader, path = _reader(source, role)
+    for block in reader.blocks(path, role, options, rows, piece):
+        yield block if path is None else block._replace(data=looked_at(block.data, path))
 
 
 def load_pieces(
@@ -85,14 +89,14 @@ def load_pieces(
     """Stretches of ``source`` for :func:`load_blocks`, of ``rows`` images each; one None if it can only be read as a
     whole.
     """
-    reader, path = _reader(source)
+    reader, path = _reader(source, role)
     return reader.pieces(path, role, options, rows)
 
 
-def _reader(source: str | Path) -> tuple[type[Source], Path | None]:
+def _reader(source: str | Path, role: Role) -> tuple[type[Source], Path | None]:
     if isinstance(source, str) and source in SOURCES.names() and SOURCES.get(source).named:
         return SOURCES.get(source), None
-    path = local_path(source)
+    path = part_of(local_path(source), role)
     return SOURCES.get(format_of(path)), path
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.data.cache import image_hashes
+from tenfold.data.layout import range_fault
 from tenfold.values.dataset import Dataset
 
 Severity = Literal["note", "warning", "leak", "error"]
@@ -76,7 +77,7 @@ def check(train: Dataset, test: Dataset | None = None) -> list[Finding]:
         one finding per check.
     """
     hashes = image_hashes(train.images)
-    findings = [duplicates(train, hashes), constant_images(train)]
+    findings = [duplicates(train, hashes), constant_images(train), pixel_range(train)]
     if train.labels is not None:
         findings += [label_conflicts(train, hashes), class_balance(train)]
     if test is not None:
@@ -116,6 +117,14 @@ def constant_images(data: Dataset) -> Finding:
         return Finding("constant-images", "note", 0, len(data), "no image is blank")
     message = f"{share_of(len(rows), len(data), 'images')} have one grey level everywhere and show nothing; drop them"
     return Finding("constant-images", "warning", len(rows), len(data), message, limited_ids(data, rows[:, None]))
+
+
+def pixel_range(data: Dataset) -> Finding:
+    """Pixels on another scale than 0..255, such as 0..1 or 0..16."""
+    fault = range_fault(data.images)
+    if fault is None:
+        return Finding("pixel-range", "note", 0, len(data), "the pixels use the range 0..255")
+    return Finding("pixel-range", "warning", len(data), len(data), f"{fault}; else a model sees almost blank images")
 
 
 def class_balance(data: Dataset) -> Finding:

@@ -14,7 +14,11 @@ from tenfold.data import ReadOptions, Role
 from tenfold.errors import DataError, Problem
 
 LABEL = "label"
-_PIXEL = re.compile(r"pixel([0-9]{1,8})")
+_LABELS = (LABEL, "labels", "class", "target", "digit")
+"""Names of a label's column, in any case."""
+MANY = 16
+"""From so many columns on, bare numbers that count up are their names."""
+_PIXEL = re.compile(r"(?:pixel|pixel_|pix|px|p|x|)([0-9]{1,8})", re.IGNORECASE)
 _CELL = re.compile(r"([0-9]{1,4})x([0-9]{1,4})")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _OTHER_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'"}
@@ -73,7 +77,10 @@ def layout_of_header(line: bytes, path: Path, role: Role, options: ReadOptions) 
     except UnicodeDecodeError:
         raise fault("text that is not UTF-8 (looks like Latin-1)", "UTF-8", hint="save the table as UTF-8") from None
     names = tuple(_unquoted(name) for name in text.split(","))
-    if all(_NUMBER.fullmatch(name) for name in names):
+    counted = counts_columns(line)
+    if counted and role == "train":
+        raise fault(f"the numbers {counted} as column names", f"a column {LABEL!r}", hint="name the label's column")
+    if all(_NUMBER.fullmatch(name) for name in names) and not counted:
         raise fault("numbers only: line 1 looks like data", "column names", hint="pass --no-header")
     if len(names) == 1:
         for separator, shown in _OTHER_SEPARATORS.items():
@@ -85,14 +92,14 @@ def layout_of_header(line: bytes, path: Path, role: Role, options: ReadOptions) 
             raise fault(f"{_shown(name)} in columns {seen[name]} and {column}", "each column name once", column)
         seen[name] = column
 
-    label = next((index for index, name in enumerate(names) if name.lower() == LABEL), None)
+    label = next((index for index, name in enumerate(names) if name.lower() in _LABELS), None)
     if label is None and role == "train":
         raise fault(f"no column {LABEL!r}", "labels to train on", hint="is this the test file?")
     order: dict[tuple[int, int], int] = {}
     for column, name in enumerate(names, start=1):
         if column - 1 == label:
             continue
-        place = _pixel_place(name)
+        place = _pixel_place(name) if len(names) >= MANY or not name.isdigit() else None
         if place is None:
             found = f"a column named {_shown(name)}" if name else "a column without a name"
             raise fault(found, f"{LABEL!r}, and pixel0, pixel1, ... and nothing else", column)
@@ -114,6 +121,11 @@ def layout_of_header(line: bytes, path: Path, role: Role, options: ReadOptions) 
         found, expected, hint = _wrong_count(len(pixels), names[last], options.shape)
         raise fault(found, expected, last + 1, hint)
     notes = []
+    if label is not None and names[label].lower() != LABEL:
+        notes.append(f"column {_shown(names[label])} is the label")
+    ends = [names[int(pixels[place])] for place in (0, -1)]
+    if not ends[0].startswith("pixel") and not _CELL.fullmatch(ends[0]):
+        notes.append(f"columns {ends[0]!r}..{ends[1]!r} are the pixels")
     if label is not None and role == "test":
         notes.append(f"the test table has a column {LABEL!r}; it is used for evaluation only")
     if not np.array_equal(pixels, np.sort(pixels)):
@@ -137,6 +149,15 @@ def layout_of_fields(fields: int, path: Path, role: Role, options: ReadOptions) 
     pixels = fields - 1 if role == "train" else fields
     found, expected, hint = _wrong_count(pixels, f"pixel{pixels - 1}", options.shape)
     raise DataError(Problem(path, found, expected, row=1, hint=hint))
+
+
+def counts_columns(line: bytes) -> str | None:
+    """``0..63`` if a first line counts its columns from 0 or 1: that is a header, and no image."""
+    fields = [field.strip(b' "\r\n') for field in line.split(b",")]
+    for start in (0, 1):
+        if len(fields) >= MANY and all(field == b"%d" % n for n, field in enumerate(fields, start)):
+            return f"{start}..{start + len(fields) - 1}"
+    return None
 
 
 def _unquoted(name: str) -> str:

@@ -6,6 +6,7 @@ an index and shifts every image by one pixel, without a word.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from tenfold.data import ReadOptions, Role
 from tenfold.data.sources import Block, Piece, Source, line_pieces, regrouped
 from tenfold.data.sources._csv_cells import LONGEST_LINE, CarefulReader, keep_freed_memory, parse_digits
-from tenfold.data.sources._csv_header import Layout, layout_of_fields, layout_of_header
+from tenfold.data.sources._csv_header import Layout, counts_columns, layout_of_fields, layout_of_header
 from tenfold.data.streams import (
     ByteStream,
     first_bytes,
@@ -130,6 +131,7 @@ def _zip_member(path: Path, role: Role) -> str:
     with open_regular(path) as file, open_archive(path, file) as archive:
         tables = [name for name in archive.namelist() if name.lower().endswith(".csv") and "__MACOSX" not in name]
     named = [name for name in tables if PurePosixPath(name).name.lower() == f"{role}.csv"]
+    named = named or [name for name in tables if re.search(rf"(^|[_-]){role}\b", PurePosixPath(name).stem.lower())]
     chosen = named or (tables if len(tables) == 1 else [])
     if len(chosen) != 1:
         found = f"{len(chosen)} files named {role}.csv" if chosen else f"a zip archive without {role}.csv"
@@ -244,6 +246,10 @@ def _open_table(path: Path, block: bytes, role: Role, options: ReadOptions) -> t
         raise DataError(Problem(path, "a NUL byte", "text", row=1, column=column))
     if options.header:
         return layout_of_header(line, path, role, options), rest, 2
+    if counted := counts_columns(line):
+        raise DataError(
+            Problem(path, f"a header: line 1 counts {counted}", "an image, by --no-header", row=1, hint="leave it out")
+        )
     return layout_of_fields(line.count(b",") + 1, path, role, options), line + newline + rest, 1
 
 

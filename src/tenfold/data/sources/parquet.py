@@ -148,6 +148,8 @@ class _Table:
 
     def _labels(self, column: Any, name: str, first: int) -> NDArray[np.int64]:
         values = self._numbers(column, name, first)
+        if values.dtype.kind == "f" and len(fractions := np.flatnonzero(values != np.floor(values))):
+            raise self._fault(f"label {values[fractions[0]]}", "a whole number", first + int(fractions[0]), name)
         bad = np.flatnonzero((values < 0) | (values >= len(self.classes)))
         if len(bad):
             raise self._fault(f"label {values[bad[0]]}", f"0..{len(self.classes) - 1}", first + int(bad[0]), name)
