@@ -1,14 +1,20 @@
 """The contract of what is registered by name, several a file: corruptions and sections of a report."""
 
+import dataclasses
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from _report_runs import RunMaker, digits, predict
 from tenfold import registry
 from tenfold.errors import UsageError
 from tenfold.evaluation.corruptions import CORRUPTIONS, Corruption, corrupt, corruption
+from tenfold.report.page import write_report
+from tenfold.report.sections import SECTIONS, Material, Section, filled
 
 
 @pytest.fixture
@@ -49,3 +55,40 @@ def test_another_package_adds_entries_by_entry_points(monkeypatch: pytest.Monkey
     assert entries["upside-down"] is np.flipud
     with pytest.raises(UsageError, match=r"unknown corruption 'sideways'; expected one of: .*upside-down"):
         entries["sideways"]
+
+
+@pytest.mark.parametrize("key", sorted(SECTIONS))
+def test_a_section_has_title_order_template_and_needs_that_there_are(key: str) -> None:
+    some = SECTIONS[key]
+    assert key == f"{some.page}-{some.name}"
+    assert some.title[0].isupper()
+    assert (files("tenfold.report") / "templates" / some.template).is_file()
+    if some.page == "model":
+        assert set(some.needs) <= {field.name for field in dataclasses.fields(Material)}
+    orders = [other.order for other in SECTIONS.load().values() if other.page == some.page]
+    assert orders.count(some.order) == 1
+
+
+def test_a_page_about_nothing_has_no_section() -> None:
+    assert filled("model", Material(("a", "b")))["sections"] == []
+
+
+def test_a_section_of_another_package_stands_on_the_page_in_its_place(tmp_path: Path) -> None:
+    data = digits(40)
+    made = predict(data, {3: 5})
+    mine = Section(
+        "weather",
+        "Weather",
+        35,
+        lambda of: {"errors": int((~of.made.correct).sum())} if of.made is not None else None,
+        needs=("made",),
+        markup='<section id="weather"><h2>Weather</h2>{{ weather.errors }} &lt; 2</section>',
+    )
+    SECTIONS.add("model-weather", mine)
+    try:
+        page = write_report(RunMaker(tmp_path)({"test": made}), {"test": data}).read_text()
+    finally:
+        SECTIONS.remove("model-weather")
+    assert '<section id="weather"><h2>Weather</h2>1 &lt; 2</section>' in page
+    places = [page.index(f'<a href="#{name}">') for name in ("confusion", "weather", "mistakes")]
+    assert places == sorted(places)

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tenfold.evaluation.significance import fold_mean_interval, t_quantile
+from tenfold.evaluation.significance import fold_mean_interval
 
 
-@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 10, 29])
-@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
-def test_quantiles_are_scipys(freedom: int, confidence: float) -> None:
-    assert t_quantile(confidence, freedom) == pytest.approx(stats.t.ppf((1 + confidence) / 2, freedom), rel=1e-9)
+def test_two_folds_reach_twelve_standard_errors() -> None:
+    reach = 12.7062 * np.std([0.97, 0.98], ddof=1) * np.sqrt(1.5)  # Student's t, one degree of freedom, from a table
+    assert fold_mean_interval([0.97, 0.98]) == pytest.approx((0.975 - reach, 1.0), abs=1e-5)
 
 
 def test_it_is_the_corrected_resampled_t_interval() -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from tenfold.evaluation.metrics import ConfusedPair, hardest_rows, mistaken_rows, most_confused_pairs, rows_of_cell
+from tenfold.evaluation.metrics import ConfusedPair, hardest_rows, mistaken_rows, most_confused_pairs
 
 LABELS = np.array([0, 1, 2, 1, 0])
 PROBABILITIES = np.array([[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.1, 0.8, 0.1], [0.95, 0.05, 0.0], [0.5, 0.3, 0.2]])
@@ -13,12 +13,6 @@ def test_mistaken_rows_start_with_the_most_confident():
 def test_hardest_rows_go_by_the_probability_of_the_truth():
     assert hardest_rows(LABELS, PROBABILITIES).tolist() == [3, 2, 1, 4, 0]
     assert hardest_rows(LABELS, PROBABILITIES, limit=2).tolist() == [3, 2]
-
-
-def test_rows_of_a_cell():
-    predicted = PROBABILITIES.argmax(axis=1)
-    assert rows_of_cell(LABELS, predicted, 1, 0).tolist() == [1, 3]
-    assert rows_of_cell(LABELS, predicted, 0, 2).tolist() == []
 
 
 def test_most_confused_pairs_leave_out_the_diagonal_and_break_ties_by_class():

@@ -86,7 +86,10 @@ def test_histograms_have_equal_areas_and_marks_inside() -> None:
         areas.append(np.trapezoid(100 - y, x))
     assert areas[0] == pytest.approx(areas[1], rel=0.01)
     assert [(mark.place, mark.label) for mark in figure.marks] == [(100.0, "recipe")]
-    assert histogram("ink", {"train": np.zeros(3)}, {}).outlines
+    single = histogram("ink", {"train": np.zeros(3)}, {"recipe": 0.5})
+    assert (single.only, single.outlines, single.ticks) == ("0", [], [])  # no chart of one value
+    narrow = histogram("size", {"train": np.r_[np.full(100, 20 / 28), 19.99 / 28]}, {"recipe": 20 / 28})
+    assert len({tick.label for tick in narrow.ticks}) == len(narrow.ticks) > 1
 
 
 def test_the_page_holds_every_image_and_its_place(data: Dataset) -> None:

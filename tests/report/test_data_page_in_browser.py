@@ -1,10 +1,13 @@
 """The page about a data set as people use it: points, zoom, hover, filters, selections, and a silent network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
 from _browser import CHROMIUM, drive
+from _report_runs import predict
 from tenfold.exploration.examine import Exploration, Map, examine
 from tenfold.exploration.statistics import pixels
 from tenfold.report.explore_page import write_data_page
@@ -246,3 +249,41 @@ def test_seventy_thousand_points_are_drawn_within_50_ms(tmp_path) -> None:
     points, best = drive(path, HELPERS + redraw, tmp_path)  # what else runs only adds
     assert points == 70_000
     assert best < 50
+
+
+LOOK = """
+const seen = {};
+const drawn = () => map.toDataURL();
+const before = drawn();
+$('[data-colour="mistake"]').click();
+seen.coloured = drawn() !== before;
+seen.key = $("#colour-key").textContent;
+$('[data-colour="class"]').click();
+seen.again = drawn() === before && $("#colour-key").hidden;
+location.hash = "#image=train:" + encodeURIComponent("digit/7 &.png");
+await new Promise((go) => setTimeout(go, 200));
+seen.selected = $("#selection-title").textContent;
+seen.link = $("#selection-tiles a").getAttribute("href");
+seen.near = map.dataset.images;
+seen.first = all("#sample-tiles figure b").slice(0, 10).map((name) => name.textContent).join("");
+return seen;
+"""
+
+
+def test_the_map_is_coloured_by_mistake_and_a_mistake_is_found_on_it_and_in_the_report(tmp_path) -> None:
+    data = digits().take(range(300))
+    order = np.argsort(data.labels, kind="stable")  # a folder: one class after another
+    ids = np.array([f"digit/{place} &.png" for place in range(300)])
+    train = replace(data.take(order), ids=ids)
+    wrong = predict(train, {7: (int(train.labels[7]) + 1) % 10})
+    page = write_data_page(examine(train), tmp_path / "explore.html", "digits", {"train": wrong}, "report.html")
+    seen = drive(page, HELPERS + LOOK, tmp_path)
+    assert seen == {
+        "coloured": True,
+        "key": "misreadright, or not judged",
+        "again": True,
+        "selected": "1 image selected",
+        "link": "report.html#image=digit%2F7%20%26.png",
+        "near": "true",
+        "first": "0123456789",
+    }

@@ -19,9 +19,11 @@ def test_sign_is_hue_and_size_is_strength() -> None:
 def test_the_image_shines_through_where_there_is_no_heat() -> None:
     image = np.full((1, 2, 2), 200, np.uint8)
     picture = over(image, np.array([[1.0, 0.0], [0.0, 0.0]]))
-    assert picture[:, 1, 1].tolist() == [80, 80, 80]
+    assert picture[:, 1, 1].tolist() == [175, 175, 175]  # pale ink on white paper
     assert picture[:, 0, 0].tolist() == FOR.tolist()
-    assert over(image, np.zeros((2, 2))).max() == 80
+    assert over(image, np.zeros((2, 2))).max() == 175
+    assert over(np.zeros((1, 2, 2), np.uint8), np.zeros((2, 2))).min() == 255
+    assert over(np.zeros((3, 2, 2), np.uint8), np.zeros((2, 2))).max() == 153  # a photograph is light, not ink
 
 
 def test_maps_stand_side_by_side() -> None:

@@ -12,6 +12,7 @@ from tenfold.errors import IntegrityError
 from tenfold.report import write_report
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
+from tenfold.values.recipe import find_recipe, load_recipe
 
 WRONG = {4: 9, 14: 9, 5: 3, 20: 6}  # row -> what it is read as; rows 4 and 14 show the digit 4
 
@@ -318,3 +319,62 @@ def test_members_stand_beside_the_vote_of_all(make_run, labelled):
     assert "all better, p < 0.001" in page.text  # the vote beside the second member
     assert "Two members differ on" in page.text
     assert page.sheets() == 4  # mistakes, hardest, the diagonal's, and the training images that mistakes resemble
+
+
+def without_the_run(page: Page) -> str:
+    """The page without the one section that is named as depending on time and machine."""
+    found = re.sub(r'<section id="run".*?</section>', "", page.source, flags=re.DOTALL)
+    assert found != page.source
+    return found
+
+
+def test_two_runs_of_a_recipe_have_the_same_report_to_the_byte_apart_from_the_section_run(make_run, labelled):
+    data, made = labelled
+    first = make_run({"test": made, "validation": made})
+    second = make_run({"test": made, "validation": made})
+    assert first.path != second.path
+    (second.path / "summary.json").write_text('{"seconds": {"read": 9.5, "train": 99.0}, "leaked": false}')
+    (second.path / "environment.json").write_text('{"tenfold": "0.1.0", "torch": "2.13.0", "cpu": {"cores": 64}}')
+    for member in (0, 1):
+        (second.member_path(member) / "timing.json").write_text('{"seconds": 1.5, "peak_rss_bytes": 5}')
+    pages = [Page(write_report(run, {"test": data})) for run in (first, second)]
+    assert pages[0].source != pages[1].source
+    assert without_the_run(pages[0]) == without_the_run(pages[1])
+    assert Page(write_report(first, {"test": data})).source == pages[0].source
+
+
+def test_no_path_of_this_machine_is_on_the_page(make_run, labelled):
+    data, made = labelled
+    source = {"source": "/home/somebody/data/train.csv", "images": 300, "notes": [r"joined from C:\me\x.csv"]}
+    note = {"name": "scale", "severity": "note", "count": 0, "message": "read /srv/secret/place/x.npz as it is"}
+    page = written(make_run, {"test": data}, {"test": made}, train=source, findings=[note])
+    assert "train.csv" in page.text
+    assert "read x.npz as it is" in page.text
+    for path in ("/home/somebody", "/srv/secret", "C:"):
+        assert path not in page.source
+
+
+def test_a_claim_stands_only_above_a_run_that_it_is_about(make_run, labelled):
+    data, made = labelled
+    shipped = load_recipe(find_recipe("quick"))
+    assert shipped.claim
+    for overrides, source, is_shown in (
+        ([], "mnist", True),
+        ([], "shapes", False),
+        (["train.epochs=1"], "mnist", False),
+    ):
+        run = make_run({"test": made}, train={"source": source})
+        (run.path / "recipe.toml").write_text(shipped.overridden(overrides).to_toml())
+        page = Page(write_report(run, {"test": data}))
+        assert ("Claim: " in page.text) == is_shown
+
+
+def test_members_without_epochs_are_counted_and_not_averaged(make_run, labelled):
+    data, made = labelled
+    single = [{"epoch": 1, "train_loss": 0.007, "train_accuracy": 1.0, "validation_loss": 0.3}]
+    run = make_run({"test": made}, histories=(history(5), single))
+    mixed = 'name = "mixed"\n[[model]]\nkind = "network"\nlayers = "8C3 SOFTMAX10"\n[[model]]\nkind = "nystroem"\n'
+    (run.path / "recipe.toml").write_text(mixed)
+    page = Page(write_report(run, {"test": data}))
+    assert "1 member without epochs, such as a kernel machine, is not in these figures." in page.text
+    assert "0.0070" not in page.text

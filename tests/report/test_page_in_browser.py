@@ -157,7 +157,7 @@ def test_a_picture_opens_large_with_the_truth(seen):
 
 def test_a_mistake_shows_the_votes_of_the_members_and_what_it_resembles(seen):
     # the same images trained, so that each is its own nearest neighbour
-    assert seen["beside"] == {"votes": "94", "near": 3, "label": "4 0"}
+    assert seen["beside"] == {"votes": "94", "near": 3, "label": "4 distance 0"}
 
 
 def test_the_slider_shows_the_mistakes_fade(seen):

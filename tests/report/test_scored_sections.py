@@ -33,15 +33,15 @@ def test_before_and_after_are_the_figures_of_the_model_and_of_the_temperature():
     assert before.calibration_error == expected_calibration_error(test.labels, test.probabilities)
     assert after.calibration_error < before.calibration_error  # 0.9 said, 0.99 right
     assert after.log_loss < before.log_loss
-    assert [row.split for row in section.answered] == ["test", "validation"]
-    assert section.answered[1].selection.accuracy >= 0.999
+    assert list(section.answered) == ["test", "validation"]
+    assert section.answered["validation"].accuracy >= 0.999
     assert {dot.kind for dot in section.dots} == {"before", "after"}
 
 
 def test_without_held_out_rows_there_is_only_what_the_model_says():
     section = confidence_section("test", predict(digits(100), {0: 1}), None, None)
-    assert [row.kind for row in section.honesty] == ["before"]
-    assert section.answered == []
+    assert [row.split for row in section.honesty] == ["before"]
+    assert section.answered == {}
     assert section.rejection.threshold is None
 
 

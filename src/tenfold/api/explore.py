@@ -76,12 +76,13 @@ def explore(
         test = read_source(test, "test", dataclasses.replace(options, class_names=train.class_names or None))
     if not len(train):
         raise UsageError("there is nothing to explore: the data set has no images")
-    suspected = [] if oof is None else [suspected_labels(train, predictions_for(train, oof)).finding()]
+    read = None if oof is None else predictions_for(train, oof)
+    suspected = [] if read is None else [suspected_labels(train, read).finding()]
     found = examine(train, test, maps=methods, further=suspected, progress=ProgressLines() if progress else None)
     if out is not None:
         from tenfold.report.explore_page import write_data_page
 
-        write_data_page(found, Path(out), _title(data))
+        write_data_page(found, Path(out), _title(data), {"train": read} if read is not None else {})
     if figures is not None:
         from tenfold.report.paper_figures import write_figures
 

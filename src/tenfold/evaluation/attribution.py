@@ -1,4 +1,4 @@
-"""Everything at once about one image."""
+"""What a network makes of one image: the output of every layer, and what speaks for a class."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
+from tenfold.evaluation.robustness import occlusion as covering
 from tenfold.models.network import Crop
 
 
@@ -201,22 +202,18 @@ def occlusion(
         float32 (H, W); positive where covering costs.
     """
     height, width = image.shape[2:]
-    boxes = [
+    squares = [
         (slice(top, top + min(window, height)), slice(left, left + min(window, width)))
         for top in _starts(height, window, stride)
         for left in _starts(width, window, stride)
     ]
-    covered = image.repeat(len(boxes), 1, 1, 1)
-    for place, (rows, columns) in enumerate(boxes):
-        covered[place, :, rows, columns] = 0
+
+    def logits(covered: NDArray[np.float32]) -> NDArray[np.float32]:
+        parts = torch.split(torch.from_numpy(covered).to(image), BATCH)
+        return torch.cat([network(part) for part in parts]).cpu().numpy()
+
     with evaluating(network), torch.no_grad():
-        whole = network(image)[0, target]
-        losses = whole - torch.cat([network(part)[:, target] for part in torch.split(covered, BATCH)])
-    total, count = np.zeros((height, width)), np.zeros((height, width))
-    for loss, box in zip(losses.cpu().tolist(), boxes, strict=True):
-        total[box] += loss
-        count[box] += 1
-    return (total / count).astype(np.float32)
+        return covering(image[0].cpu().numpy(), target, logits, squares)
 
 
 def _starts(size: int, window: int, stride: int) -> list[int]:

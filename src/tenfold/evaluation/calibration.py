@@ -116,7 +116,7 @@ TARGET = 0.999
 
 @dataclass(frozen=True, eq=False)
 class CoverageCurve:
-    """At each of T distinct confidences, highest first: what is left if only images at least as sure are answered.
+    """At each of T distinct confidences, highest first: answers and errors if only images so sure count.
 
     Attributes:
         thresholds: (T,) the confidences.

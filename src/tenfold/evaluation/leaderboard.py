@@ -8,16 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tenfold.errors import IntegrityError, ResourceError, UsageError
-from tenfold.evaluation.compare import BEST, Scored, Seeds, against_best, scored, words
+from tenfold.errors import DataError, IntegrityError, ResourceError, UsageError
+from tenfold.evaluation.compare import BEST, Seeds, against_best, scored, words
 from tenfold.evaluation.significance import holm, welch
 from tenfold.files import make_directory, write_json
 from tenfold.values.accuracy import Accuracy
-from tenfold.values.recipe import Recipe
+from tenfold.values.recipe import Recipe, changes, find_recipe, load_recipe
 from tenfold.values.run import Run, list_runs
 from tenfold.values.serialisation import read_json_object
 
@@ -33,10 +33,10 @@ class ExternalEntry(BaseModel):
         title: what the entry is called.
         layers: in our notation, where the log has it.
         validation_accuracy: as logged, 0..1; None where not stated, like all that follow.
-        test_accuracy: likewise.
+        test_accuracy: as logged, 0..1.
         kaggle: score of a submission.
         validation_images: how many images ``validation_accuracy`` is about.
-        test_images: likewise.
+        test_images: how many images ``test_accuracy`` is about.
         note: what else is known.
     """
 
@@ -105,7 +105,7 @@ class Row:
     Attributes:
         name: of the directory.
         state: "complete", "incomplete", "damaged" or "external", which is a figure that somebody wrote down elsewhere.
-        detail: for an incomplete run how far it came, for a damaged one what is wrong with it, for a cross-validation
+        detail: for an incomplete run how far it came, for a damaged one the fault, for a cross-validation
             how many folds it has.
         recipe: the recipe's name; None, like all that follow, where it is not known.
         finished: ISO 8601, local time.
@@ -120,6 +120,8 @@ class Row:
         images: names the images that the accuracies are about; those of others cannot be compared.
         against_best: "best", "no significant difference (p = 0.31)" or "worse, p = 0.003", against the best run on the
             same images.
+        data: what was learnt from, without the folder.
+        changed: settings that differ from the recipe of this name as it is shipped, such as "train.epochs=3".
     """
 
     name: str
@@ -137,6 +139,8 @@ class Row:
     group: str | None = None
     images: str | None = None
     against_best: str = ""
+    data: str = ""
+    changed: tuple[str, ...] = ()
 
 
 SORT_KEYS = ("name", "recipe", "finished", "members", "validation", "test", "seconds", "core-seconds")
@@ -160,17 +164,14 @@ def leaderboard(folder: Path, sort: str = "name") -> list[Row]:
         if found is not None:
             answers[row.name] = found
         rows.append(replace(row, images=found.rows if found else None))
-    return _sorted([*_judged(rows, answers), *map(_external, read_external(folder))], sort)
+    verdicts = against_best(answers)
+    judged = [replace(row, against_best=verdicts.get(row.name, "")) for row in rows]
+    return _sorted([*judged, *map(_external, read_external(folder))], sort)
 
 
 def group_key(recipe: Recipe) -> str:
     """:meth:`Recipe.key` without the seed."""
     return recipe.model_copy(update={"seed": 0}).key()
-
-
-def _judged(rows: Sequence[Row], answers: dict[str, Scored]) -> list[Row]:
-    verdicts = against_best(answers)
-    return [replace(row, against_best=verdicts.get(row.name, "")) for row in rows]
 
 
 def _external(entry: ExternalEntry) -> Row:
@@ -203,7 +204,7 @@ def _row(run: Run) -> Row:
     try:
         recipe = run.recipe
         if not run.is_complete:
-            return Row(name, "incomplete", _progress(run), recipe=recipe.name)
+            return Row(name, "incomplete", _progress(run), recipe=recipe.name, **_told_apart(run))
         summary = _Summary.model_validate(run.summary)
     except IntegrityError as error:
         return Row(name, "damaged", str(error))
@@ -225,7 +226,22 @@ def _row(run: Run) -> Row:
         leaked=summary.leaked,
         seed=recipe.seed,
         group=group_key(recipe),
+        **_told_apart(run),
     )
+
+
+def _told_apart(run: Run) -> dict[str, Any]:
+    """What tells a run from others of its recipe: its data, and the changed settings."""
+    recipe = run.recipe
+    try:
+        shipped = load_recipe(find_recipe(recipe.name)).deciding()
+    except (UsageError, DataError, OSError):
+        shipped = recipe.deciding()  # a recipe of somebody's own: nothing to compare it with
+    ignored = {"seed"}
+    before, after = ({k: v for k, v in some.items() if k not in ignored} for some in (shipped, recipe.deciding()))
+    lines = [line.replace(" became ", "\n").split("\n") for line in changes(before, after)]
+    changed = tuple(f"{was.split(':')[0]}={now}" for was, now in lines)
+    return {"data": Path(str(recipe.data.train)).name, "changed": changed}
 
 
 def _progress(run: Run) -> str:
@@ -244,7 +260,7 @@ class Group:
         name: the recipe's, with the beginning of its key where two recipes have the same name.
         runs: names of the directories, by seed.
         validation: accuracy on the rows held out, a value a seed; None where not known.
-        test: likewise on the test set.
+        test: the same on the test set.
         seconds: mean on the clock.
         core_seconds: mean processor time of the trainings.
         against_best: "best", "no significant difference (p = 0.31)" or "worse, p = 0.003" by Welch's test over the

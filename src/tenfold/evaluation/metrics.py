@@ -190,11 +190,6 @@ def hardest_rows(labels: Labels, probabilities: Probabilities, limit: int | None
     return np.argsort(truth, kind="stable")[:limit]
 
 
-def rows_of_cell(labels: Labels, predicted: Labels, true_class: int, predicted_class: int) -> NDArray[np.int64]:
-    """(M,) the rows behind one cell of the confusion matrix, in order."""
-    return np.flatnonzero((labels == true_class) & (predicted == predicted_class))
-
-
 BLOCK = 4096
 """Training images compared at a time: bounds memory, whatever the training set."""
 

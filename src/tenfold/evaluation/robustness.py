@@ -19,7 +19,7 @@ BLOCK = 2000
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """uint8 (N, C, H, W) -> probabilities (N, K)."""
 Progress = Callable[[str, int, int], None]
-"""Hears what is being done, how much of it is done, and how much there is."""
+"""Called with the name of a part, how much of it is done, and how much there is."""
 
 
 @dataclass(frozen=True)
@@ -176,3 +176,32 @@ def _right(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDA
 
 def _level(severity: int, right: NDArray[np.bool_], p: float) -> Corrupted:
     return Corrupted(**asdict(Accuracy.of_rows(right)), severity=severity, p=p)
+
+
+def occlusion(
+    image: NDArray[Any], target: int, predict: Callable[[NDArray[Any]], NDArray[Any]],
+    squares: Sequence[tuple[slice, slice]], background: int = 0,
+) -> NDArray[np.float32]:  # fmt: skip
+    """(H, W) the mean loss of the score of ``target`` over the squares that cover a pixel; positive where it costs.
+
+    M. D. Zeiler, R. Fergus, ECCV 2014 (arXiv:1311.2901).
+
+    Args:
+        image: (C, H, W).
+        target: the class.
+        predict: (N, C, H, W) -> scores (N, K), such as probabilities or logits.
+        squares: rows and columns of each, which together cover every pixel; those without ink are not asked about.
+        background: what covered pixels become.
+    """
+    lost, cover = np.zeros(image.shape[1:]), np.zeros(image.shape[1:])
+    for square in squares:
+        cover[square] += 1
+    inked = [square for square in squares if (image[:, *square] != background).any()]
+    if inked:
+        covered = np.repeat(image[None], len(inked) + 1, axis=0)
+        for copy, square in zip(covered, inked, strict=False):  # the last copy stays whole
+            copy[:, *square] = background
+        scores = predict(covered)[:, target]
+        for square, score in zip(inked, scores, strict=False):
+            lost[square] += scores[-1] - score
+    return (lost / cover).astype(np.float32)

@@ -31,38 +31,29 @@ from tenfold.exploration.statistics import (
 )
 from tenfold.values.dataset import Dataset
 
-TENTHS = 10
-
 
 class ProgressLines:
     """Prints to the error stream; on a terminal a part's line is written over, elsewhere it comes every tenth."""
 
     def __init__(self) -> None:
-        self._on_terminal = sys.stderr.isatty()
-        self._part = ""
-        self._tenth = 0
+        self._said = ("", 0)
 
     def __call__(self, part: str, done: int, total: int) -> None:
         """A part begins, or goes on: ``done`` of ``total``."""
-        tenth = TENTHS * done // total
-        if part != self._part:
-            self._part, self._tenth = part, 0
-            self._print(f"{part} ...")
-        elif tenth > self._tenth and total > 1:
-            self._tenth = tenth
-            self._print(f"{part} {done}/{total}")
-        if self._on_terminal and done >= total:
+        on_terminal = sys.stderr.isatty()
+        now = (part, 10 * done // total)
+        if now != self._said and (part != self._said[0] or total > 1):
+            text = f"{part} {done}/{total}" if part == self._said[0] else f"{part} ..."
+            print(
+                f"\r\x1b[K{text}" if on_terminal else text, end="" if on_terminal else "\n", file=sys.stderr, flush=True
+            )
+            self._said = now
+        if on_terminal and done >= total:
             print(file=sys.stderr)
-
-    def _print(self, text: str) -> None:
-        if self._on_terminal:
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-        else:
-            print(text, file=sys.stderr, flush=True)
 
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
+"""Called with the name of a part, how much of it is done, and how much there is."""
 
 PCA = "PCA"
 """The map that is always made."""
@@ -91,7 +82,7 @@ class Map:
 
 @dataclass(frozen=True)
 class Exploration:
-    """What is known about a training set and, where there is one, a test set of the same shape.
+    """Everything about a training set and, where there is one, a test set of the same shape.
 
     Attributes:
         splits: "train" and perhaps "test".
@@ -159,7 +150,7 @@ def examine(
         test: compared with it, and placed on the maps of it; of another shape, only the checks see it.
         maps: how to make maps, the first to be shown first; that of the first two components is always made.
         further: findings of other checks of the training images, to stand beside those of this house.
-        progress: hears what is going on.
+        progress: hears each part begin and go on.
 
     Raises:
         ResourceError: a map's package is not installed.
@@ -202,7 +193,7 @@ def examine(
 
 
 def averaged(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """uint8 (N, C, H, W) averaged over blocks of ``side`` x ``side`` pixels; what is left over at the edges is cut
+    """uint8 (N, C, H, W) averaged over blocks of ``side`` x ``side`` pixels; the rest at the edges is cut
     off.
     """
     if side <= 1:
@@ -253,7 +244,7 @@ def _pca_shift(pca: Pca, images: Mapping[str, NDArray[np.uint8]]) -> Shift:
 
 
 class _Clock:
-    """Seconds of each part, and a word to whoever listens."""
+    """Seconds of each part, and a call to ``progress``."""
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress

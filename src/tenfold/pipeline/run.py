@@ -54,7 +54,9 @@ HARDEST = 6
 """Images that the report explains."""
 
 
-def explore(run: Run, train: Dataset, test: Dataset | None, listener: Listener) -> None:
+def explore(
+    run: Run, train: Dataset, test: Dataset | None, made: Mapping[str, Predictions], listener: Listener
+) -> None:
     """Write the page about the data, unless it is there."""
     path = run.path / "explore.html"
     if path.exists():
@@ -67,7 +69,9 @@ def explore(run: Run, train: Dataset, test: Dataset | None, listener: Listener) 
         if not done:
             listener.say(f"exploring the data: {part}")
 
-    write_data_page(examine(train, test, maps=(DEFAULT,), progress=hear), path, Path(run.recipe.data.train).name)
+    read = {"train" if name == "validation" else name: some for name, some in made.items()}
+    found = examine(train, test, maps=(DEFAULT,), progress=hear)
+    write_data_page(found, path, Path(run.recipe.data.train).name, read, "report.html")
 
 
 def export(run: Run, train: Dataset, made: dict[str, Predictions], images: dict[str, Dataset]) -> None:
@@ -322,7 +326,7 @@ def _go_on(
     seconds["export"] = exporting.seconds
     if settings.explore:
         with timed() as exploring:
-            explore(run, train, test, listener)
+            explore(run, train, test, made, listener)
         seconds["explore"] = exploring.seconds
     if stages == "run" and run.recipe.data.folds:
         with timed() as validating:

@@ -55,7 +55,7 @@ def render(
         "layers": [[_picture(maps) for maps in one.maps] for one in found],
         "filters": None if filters is None else _uri(_filter_tiles(filters)),
         "filter_count": 0 if filters is None else len(filters),
-        "contents": [(f"image-{place}", f"Image {one.id}") for place, one in enumerate(found[:12])],
+        "contents": [(f"image-{place}", f"Image {one.id.rsplit('/', 1)[-1]}") for place, one in enumerate(found[:12])],
     }
     if filters is not None:
         context["contents"].append(("filters", "Filters"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +16,50 @@ from tenfold.report.rendering import fill
 from tenfold.report.sections import filled
 from tenfold.report.sections.explored import DataMaterial
 from tenfold.report.sprites import DARK, LIGHT, Thumbnails, colours, packed, packed_text, sheet, thumbnails
+from tenfold.values.predictions import Predictions
 
 UNLABELLED = 65_535
 
 
-def write_data_page(exploration: Exploration, path: Path, title: str) -> Path:
+def write_data_page(
+    exploration: Exploration,
+    path: Path,
+    title: str,
+    predictions: Mapping[str, Predictions] | None = None,
+    report: str | None = None,
+) -> Path:
     """Write the page; it needs nothing else and asks nobody.
 
     Args:
         exploration: what was found.
         path: of the file; replaced if it is there.
         title: what the data set is called.
+        predictions: of some images of the sets of these names ("train", "test"), found by their ids, to colour the map
+            by.
+        report: address of the run's report beside this page, which mistakes then link to.
 
     Raises:
         ResourceError: jinja2 is missing, or the file cannot be written.
     """
-    write_text(path, render(exploration, title))
+    write_text(path, render(exploration, title, predictions, report))
     return path
 
 
-def render(exploration: Exploration, title: str) -> str:
+def render(
+    exploration: Exploration,
+    title: str,
+    predictions: Mapping[str, Predictions] | None = None,
+    report: str | None = None,
+) -> str:
     """The page as text. See :func:`write_data_page`."""
     found = exploration
     train = found.splits["train"]
     names = tuple(map(str, train.class_names))
     images = np.concatenate([data.images for data in found.splits.values()])
     small = thumbnails(images)
-    values = filled("data", DataMaterial(found, names))
+    read = _read(found, predictions or {})
+    values = filled("data", DataMaterial(found, names, read is not None))
+    meta = _meta(found, names, small, values["quality"])
     summary = found.pixels["train"]
     unused = np.where(summary.never_used, 255, 0).astype(np.uint8).max(axis=0)[None, None]
     context: dict[str, Any] = {
@@ -55,8 +73,8 @@ def render(exploration: Exploration, title: str) -> str:
         ],
         "unused": int(summary.never_used.sum()),
         "is_grey": small.channels == 1,
-        "meta": json.dumps(_meta(found, names, small, values["quality"]), ensure_ascii=True).replace("<", "\\u003c"),
-        "arrays": _arrays(found, small),
+        "meta": json.dumps(meta | {"report": report}, ensure_ascii=True).replace("<", "\\u003c"),
+        "arrays": _arrays(found, small) | (read or {}),
     }
     return fill(
         "explore.html.j2",
@@ -92,6 +110,29 @@ def _arrays(found: Exploration, small: Thumbnails) -> dict[str, str]:
         "labels": packed(np.concatenate(labels).astype(np.uint16)),
     }
     return arrays | {f"map-{number}": packed(_on_a_square(some)) for number, some in enumerate(found.maps)}
+
+
+def _read(found: Exploration, predictions: Mapping[str, Predictions]) -> dict[str, str] | None:
+    """Packed arrays of what was read: the class of each image (uint16) and its confidence (uint8, 255 is certain)."""
+    classes, confidence = [], []
+    for name, data in found.splits.items():
+        read, sure = np.full(len(data), UNLABELLED), np.zeros(len(data))
+        made = predictions.get(name)
+        if made is not None and len(made):
+            place = {str(value): row for row, value in enumerate(data.ids.tolist())}
+            rows = [place.get(str(value), -1) for value in made.ids.tolist()]
+            known = np.array(rows) >= 0
+            read[np.array(rows)[known]] = made.predicted[known]
+            sure[np.array(rows)[known]] = made.confidence[known]
+        classes.append(read)
+        confidence.append(sure)
+    together = np.concatenate(classes)
+    if (together == UNLABELLED).all():
+        return None
+    return {
+        "read": packed(together.astype(np.uint16)),
+        "confidence": packed((255 * np.concatenate(confidence)).round().astype(np.uint8)),
+    }
 
 
 def _on_a_square(some: Map) -> NDArray[np.uint16]:

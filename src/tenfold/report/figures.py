@@ -185,33 +185,44 @@ class Histogram:
     """What the template needs to draw one.
 
     Attributes:
-        title: what is measured.
+        title: the measure.
         outlines: of each set, to the same area.
         ticks: of the measure.
         marks: (place in percent, label) of values to compare with.
+        only: the value as text where there is a single one, and nothing to draw; empty otherwise.
     """
 
     title: str
     outlines: list[Outline]
     ticks: list[Tick]
     marks: list[Tick]
+    only: str = ""
 
 
 def histogram(title: str, sets: Mapping[str, NDArray[Any]], marks: Mapping[str, float]) -> Histogram:
     """Distributions of (N,) finite values, N >= 1 in each set; the outermost thousandths are left out of the range."""
     every = np.concatenate(list(sets.values()))
     low, high = (float(value) for value in np.quantile(every, [0.001, 0.999]))
+    if np.ptp(every) <= 1e-9:
+        return Histogram(title, [], [], [], f"{every[0]:.3g}")
     low, high = min([low, *marks.values()]), max([high, *marks.values()])
     axis = fitted(low, high)
+    places = ticks(axis, about=5)
+    step = places[1] - places[0] if len(places) > 1 else 1.0
     edges = np.linspace(axis.low, axis.high, BINS + 1)
     heights = {name: np.histogram(values, edges)[0] / len(values) for name, values in sets.items()}
     top = max(float(height.max()) for height in heights.values()) or 1.0
     return Histogram(
         title=title,
         outlines=[Outline(name, _outline(axis, edges, height / top)) for name, height in heights.items()],
-        ticks=[Tick(axis.place(value), f"{value:.6g}") for value in ticks(axis, about=4)],
+        ticks=[Tick(axis.place(value), _rounded(value, step)) for value in places],
         marks=[Tick(axis.place(value), name) for name, value in marks.items()],
     )
+
+
+def _rounded(value: float, step: float) -> str:
+    """``value`` with as many decimals as tell it from its neighbour a ``step`` away."""
+    return f"{value:,.{max(0, -math.floor(math.log10(step)))}f}"
 
 
 def _outline(axis: Axis, edges: NDArray[np.float64], heights: NDArray[np.float64]) -> str:

@@ -120,12 +120,14 @@ def render_comparison(
     class_names = (
         data.class_names if data is not None and len(data.class_names) == classes else map(str, range(classes))
     )
+    class_names = tuple(map(str, class_names))
     context: dict[str, Any] = {
+        "long_names": any(len(name) > 3 for name in class_names),
         "contents": [("accuracy", "Accuracy"), ("images", "Images")],
         "found": found,
         "names": names,
         "on": on,
-        "class_names": tuple(map(str, class_names)),
+        "class_names": class_names,
         "figure": intervals(
             [(f"{letter}", s.low, s.accuracy, s.high) for letter, s in zip("AB", found.sides, strict=True)]
         ),

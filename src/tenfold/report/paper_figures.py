@@ -17,14 +17,13 @@ from tenfold.data.checks.drift import COMPARED, NAMES
 from tenfold.errors import missing_extra
 from tenfold.exploration.examine import Exploration, Map, averaged
 from tenfold.files import make_directory, write_bytes
+from tenfold.report.sections.explored import MARKED, RESTORED
 from tenfold.report.sprites import colours
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 300
-MARKED = (0.8, 0.9, 0.95, 0.99)
-RESTORED = (2, 10, 20, 50, 100, 154, 300)
 
 
 def write_figures(found: Exploration, folder: Path) -> list[Path]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from tenfold.evaluation.label_issues import Suspects
 from tenfold.files import write_text
 from tenfold.report.rendering import fill
 from tenfold.report.sprites import sheet
+from tenfold.values.display import data_uri, png
 
 MOST = 500
 """Images on one page."""
@@ -127,6 +126,4 @@ def _data_url(crop: NDArray[np.uint8]) -> str:
         picture = picture.resize(
             (max(1, round(picture.width * TALLEST / picture.height)), TALLEST), Image.Resampling.LANCZOS
         )
-    content = io.BytesIO()
-    picture.save(content, "PNG")
-    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode("ascii")
+    return data_uri(png(np.asarray(picture)[:, :, None]))

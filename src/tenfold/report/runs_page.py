@@ -4,8 +4,9 @@ reports.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -125,11 +126,16 @@ FIGURES = {"Validation error": "validation_accuracy", "Validation loss": "valida
 
 @dataclass(frozen=True)
 class Line:
-    """The curve of one run: SVG points in percent of the plot area; ``colour`` is a number of the palette."""
+    """The curve of one run: SVG points in percent of the plot area; ``colour`` is a number of the palette.
+
+    ``label`` stands ``end`` percent from the top, where the curve ends; empty where there is no room for it.
+    """
 
     run: str
     points: str
     colour: int
+    end: float = 0.0
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,13 +167,16 @@ def write_runs_page(folder: Path, rows: Sequence[Row]) -> Path:
 def render(folder: Path, rows: Sequence[Row]) -> str:
     """The page as text. See :func:`write_runs_page`."""
     recipes = list(dict.fromkeys(row.recipe for row in rows if row.recipe and row.state != "external"))
-    colours = {row.name: recipes.index(row.recipe) % len(LIGHT) for row in rows if row.recipe in recipes}
+    kinds = {row.name: (row.recipe, row.data, row.changed) for row in rows if row.recipe in recipes}
+    order = list(dict.fromkeys(kinds.values()))
+    colours = {name: order.index(kind) % len(LIGHT) for name, kind in kinds.items()}
     histories = {row.name: _histories(folder / row.name) for row in rows if row.state in ("complete", "incomplete")}
-    overlays = [overlay(title, figure, histories, colours) for title, figure in FIGURES.items()]
+    overlays = [overlay(title, figure, histories, colours, _labels(rows)) for title, figure in FIGURES.items()]
     groups = group_runs(rows)
     context: dict[str, Any] = {
         "folder": folder.resolve().name,
         "rows": rows,
+        "best": _best(rows),
         "groups": groups,
         "recipes": recipes,
         "states": list(dict.fromkeys(row.state for row in rows)),
@@ -187,8 +196,52 @@ def render(folder: Path, rows: Sequence[Row]) -> str:
     )
 
 
+def _best(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """The complete run with the highest accuracy on a test set, or failing that on the rows held out."""
+    for split in ("test", "validation"):
+        known = [row for row in rows if row.state == "complete" and not row.leaked and getattr(row, split)]
+        if known:
+            best = max(known, key=lambda row: float(getattr(row, split).accuracy))
+            return {"row": best, "split": split, "figure": getattr(best, split).accuracy}
+    return None
+
+
+def _labels(rows: Sequence[Row]) -> dict[str, str]:
+    """A short name for each run: of recipe, data, changes and seed what tells it from the others."""
+    runs = [row for row in rows if row.recipe and row.state != "external"]
+    parts = {row.name: (row.recipe or "", row.data, " ".join(row.changed), f"seed {row.seed}") for row in runs}
+    differing = [place for place in range(1, 4) if len({some[place] for some in parts.values()}) > 1]
+    found = {name: " ".join(some[place] for place in (0, *differing) if some[place]) for name, some in parts.items()}
+    again = Counter(found.values())
+    return {name: label if again[label] == 1 else name for name, label in found.items()}
+
+
+LABELS_APART = 5.5
+"""Percent of the plot's height between two names."""
+
+
+def _with_ends(lines: Sequence[Line], labels: Mapping[str, str]) -> list[Line]:
+    """Names beside the ends of the lines, pushed apart; none where there are more than fit."""
+    if len(lines) * LABELS_APART > 110:
+        return list(lines)
+    ends = sorted((float(line.points.rsplit(",", 1)[1]), place) for place, line in enumerate(lines))
+    where, last = {}, -np.inf
+    for end, place in ends:
+        last = max(end, last + LABELS_APART)
+        where[place] = last
+    over = max(0.0, last - 100)  # what went beyond the lower edge moves up again
+    return [
+        replace(line, end=round(where[place] - over, 2), label=labels.get(line.run, line.run))
+        for place, line in enumerate(lines)
+    ]
+
+
 def overlay(
-    title: str, figure: str, histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], colours: Mapping[str, int]
+    title: str,
+    figure: str,
+    histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]],
+    colours: Mapping[str, int],
+    labels: Mapping[str, str] | None = None,
 ) -> Overlay | None:
     """One curve a run, the mean of its members, of runs with two epochs or more; None if there are none.
 
@@ -214,7 +267,7 @@ def overlay(
     )
     return Overlay(
         title,
-        [Line(name, points(mean), colours.get(name, 0)) for name, mean in means.items()],
+        _with_ends([Line(name, points(mean), colours.get(name, 0)) for name, mean in means.items()], labels or {}),
         [Tick(x.place(value), str(value)) for value in whole_ticks(x)],
         [Tick(y.place(value), label(value)) for value in ticks(y)],
         y.is_log,
@@ -237,8 +290,12 @@ def _histories(path: Path) -> list[list[dict[str, Any]]]:
     try:
         run = Run(path)
         homes = run.folds() or [run]
-        found = [home.history(member) for home in homes for member in range(home.recipe.ensemble.members)]
-        return [history for history in found if history]
+        found = [
+            (home.recipe.model_of(member).kind, home.history(member))
+            for home in homes
+            for member in range(home.recipe.ensemble.members)
+        ]
+        return [history for kind, history in found if history and (kind == "network" or len(history) > 1)]
     except IntegrityError:
         return []
 

@@ -27,7 +27,7 @@ def colours(classes: int, scheme: tuple[str, ...] = LIGHT) -> list[str]:
 FOR = np.array([255, 150, 60], dtype=np.float64)
 AGAINST = np.array([70, 160, 255], dtype=np.float64)
 FADED = 0.4
-"""How bright the image itself is below its heat."""
+"""How strong the image itself is below its heat."""
 
 STRONGEST = 0.98
 """Share of the pixels that are below full colour."""
@@ -42,11 +42,15 @@ def heat(values: NDArray[np.floating], limit: float | None = None) -> NDArray[np
 
 
 def over(image: NDArray[np.uint8], values: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """uint8 (3, H, W): the heat of ``values`` (H, W) over ``image`` (C, H, W), which is shown grey."""
-    grey = image.astype(np.float64).mean(axis=0) * FADED
+    """uint8 (3, H, W): the heat of ``values`` (H, W) over ``image`` (C, H, W), which is pale grey on white paper.
+
+    One or two channels are ink: dark where they are large. Three are light.
+    """
+    level = image.astype(np.float64).mean(axis=0)
+    paper = 255.0 - FADED * (level if len(image) < 3 else 255.0 - level)
     limit = float(np.quantile(np.abs(values), STRONGEST)) or 1.0  # a few pixels must not outshine the rest
     strength = np.clip(np.abs(values) / limit, 0, 1)
-    return (heat(values, limit) + grey * (1 - strength)).round().astype(np.uint8)
+    return (heat(values, limit) + paper * (1 - strength)).round().astype(np.uint8)
 
 
 def tiles(maps: NDArray[np.floating], columns: int) -> NDArray[np.uint8]:
@@ -132,12 +136,12 @@ class Thumbnails:
 def packed(array: NDArray[Any]) -> str:
     """The bytes of an array in row order, little-endian, deflated (zlib), in base64."""
     plain = np.ascontiguousarray(array)
-    return _base64(_deflated(plain.astype(plain.dtype.newbyteorder("<"), copy=False).tobytes()))
+    return _packed(plain.astype(plain.dtype.newbyteorder("<"), copy=False).tobytes())
 
 
 def packed_text(texts: list[str]) -> str:
-    """Texts without line breaks, a line each, packed likewise."""
-    return _base64(_deflated("\n".join(text.replace("\n", " ") for text in texts).encode("utf-8", "replace")))
+    """Texts without line breaks, a line each, packed in the same way."""
+    return _packed("\n".join(text.replace("\n", " ") for text in texts).encode("utf-8", "replace"))
 
 
 def thumbnails(images: NDArray[np.uint8], budget: int = THUMBNAIL_BYTES) -> Thumbnails:
@@ -149,7 +153,7 @@ def thumbnails(images: NDArray[np.uint8], budget: int = THUMBNAIL_BYTES) -> Thum
     sample = kept[:: max(1, len(kept) // _SAMPLE)]
     for side in SIDES:
         small = _fitted(sample, side)
-        size = len(_deflated(_halved(small).tobytes())) / len(sample) * len(kept)
+        size = len(zlib.compress(_halved(small).tobytes(), 6)) / len(sample) * len(kept)
         if size <= budget or side == SIDES[-1]:
             break
     _, channels, height, width = small.shape
@@ -175,9 +179,5 @@ def _halved(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return ((levels[:, ::2] << 4) | levels[:, 1::2]).astype(np.uint8)
 
 
-def _deflated(content: bytes) -> bytes:
-    return zlib.compress(content, 6)
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")
+def _packed(content: bytes) -> str:
+    return base64.b64encode(zlib.compress(content, 6)).decode("ascii")

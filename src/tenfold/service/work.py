@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tenfold.bundle.manifest import DARK
 from tenfold.bundle.predict import Bundle
+from tenfold.evaluation.robustness import occlusion
 from tenfold.reading.normalise import normalise
 from tenfold.reading.reader import Digit, Reader
 from tenfold.service import bodies, examples, schemas
@@ -26,38 +27,16 @@ SIDE = 0.18
 """Of the square, as a share of the image's height."""
 
 
-def occlusion(
-    image: NDArray[np.uint8],
-    target: int,
-    predict: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-    background: int = 0,
+def saliency(
+    image: NDArray[np.uint8], target: int, predict: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """(H, W) how much of class ``target``'s probability is lost, -1..1.
-
-    Args:
-        image: uint8 (C, H, W).
-        target: the class.
-        predict: uint8 (N, C, H, W) -> probabilities (N, K).
-        background: what covered pixels become.
-    """
+    """(H, W) how much of class ``target``'s probability is lost where squares cover ``image``, uint8 (C, H, W)."""
     _, height, width = image.shape
     side = max(2, round(SIDE * height))
     stride = max(1, side // 2)
     corners = [(y, x) for y in range(1 - stride, height, stride) for x in range(1 - stride, width, stride)]
     squares = [(slice(max(y, 0), y + side), slice(max(x, 0), x + side)) for y, x in corners]
-    inked = [square for square in squares if (image[:, *square] != background).any()]
-    lost, cover = np.zeros((height, width)), np.zeros((height, width))
-    for square in squares:
-        cover[square] += 1
-    if inked:
-        covered = np.repeat(image[None], len(inked) + 1, axis=0)
-        for copy, square in zip(covered, inked, strict=False):  # the last copy stays whole
-            copy[:, *square] = background
-        probabilities = predict(covered)[:, target]
-        for square, probability in zip(inked, probabilities, strict=False):
-            lost[square] += probabilities[-1] - probability
-    result: NDArray[np.float32] = (lost / cover).astype(np.float32)
-    return result
+    return occlusion(image, target, predict, squares)
 
 
 @dataclass(frozen=True, eq=False)
@@ -336,7 +315,7 @@ class Workshop:
             made["input"] = image[0].tolist() if len(image) == 1 else None
         if "saliency" in show:
             every_look = partial(model.bundle.predict_proba, every_look=True)
-            lost = np.zeros(image.shape[1:]) if blank else occlusion(image, best, every_look)
+            lost = np.zeros(image.shape[1:]) if blank else saliency(image, best, every_look)
             made["saliency"] = [[round(float(v), 4) for v in row] for row in list(lost)]
         return made
 

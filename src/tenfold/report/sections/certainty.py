@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tenfold.evaluation.calibration import Confidence, Selection, coverage_curve, reliability, select, with_temperature
 from tenfold.evaluation.corruptions import CORRUPTIONS, corrupt
-from tenfold.evaluation.metrics import brier_score, expected_calibration_error, log_loss
+from tenfold.evaluation.metrics import Score, score
 from tenfold.evaluation.robustness import Robustness, Row
 from tenfold.report.figures import Axis, Dot, RejectionFigure, Tick, rejection_figure, reliability_dots, ticks
 from tenfold.report.sections import Material, section
@@ -18,32 +18,17 @@ from tenfold.values.predictions import Predictions
 
 
 @dataclass(frozen=True)
-class Honesty:
-    """Figures of probabilities, as the model says them ("before") or at the temperature ("after")."""
-
-    kind: str
-    log_loss: float
-    brier: float
-    calibration_error: float
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What the threshold does to one set."""
-
-    split: str
-    selection: Selection
-
-
-@dataclass(frozen=True)
 class ConfidenceSection:
-    """``learnt`` is None where no rows were held out: then there is only what the model says."""
+    """``learnt`` is None where no rows were held out: then there is only what the model says.
+
+    ``honesty`` are the scores "before" and "after" the temperature, ``answered`` what the threshold does to each set.
+    """
 
     learnt: Confidence | None
-    honesty: list[Honesty]
+    honesty: list[Score]
     dots: list[Dot]
     rejection: RejectionFigure
-    answered: list[Answered]
+    answered: dict[str, Selection]
 
 
 def confidence_section(
@@ -65,12 +50,14 @@ def confidence_section(
     sets = {split: made} if validation is None else {split: made, "validation": validation}
     return ConfidenceSection(
         learnt=learnt,
-        honesty=[_honesty(kind, made.labels, probabilities) for kind, probabilities in series.items()],
+        honesty=[score(kind, Predictions(made.ids, some, made.labels)) for kind, some in series.items()],
         dots=reliability_dots(
             {kind: reliability(made.labels, probabilities) for kind, probabilities in series.items()}
         ),
         rejection=rejection_figure(coverage_curve(made.confidence, made.correct), threshold),
-        answered=[] if threshold is None else [_answered(name, some, threshold) for name, some in sets.items()],
+        answered={}
+        if threshold is None
+        else {name: select(some.confidence, some.correct, threshold) for name, some in sets.items()},
     )
 
 
@@ -79,15 +66,6 @@ def _confidence(of: Material) -> ConfidenceSection:
     assert of.made is not None
     beside = None if of.split == "validation" else of.validation
     return confidence_section(of.split, of.made, of.learnt, beside)
-
-
-def _honesty(kind: str, labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Honesty:
-    figures = (log_loss, brier_score, expected_calibration_error)
-    return Honesty(kind, *(figure(labels, probabilities) for figure in figures))
-
-
-def _answered(split: str, made: Predictions, threshold: float) -> Answered:
-    return Answered(split, select(made.confidence, made.correct, threshold))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class DataMaterial:
 
     found: Exploration
     names: tuple[str, ...]
+    is_read: bool = False
+    """Whether predictions are there to colour the map by."""
 
 
 def overview(found: Exploration) -> list[dict[str, Any]]:
@@ -68,8 +70,10 @@ def _shape(shape: tuple[int, int, int]) -> str:
     return f"{height} × {width}" + (f" × {channels}" if channels > 1 else "")
 
 
-def label_table(found: Exploration, names: tuple[str, ...]) -> dict[str, Any] | None:
+@section("labels", "Labels", 30, page="data")
+def label_table(of: DataMaterial) -> dict[str, Any] | None:
     """Counts, shares and tests; None without labels."""
+    found, names = of.found, of.names
     if found.labels is None:
         return None
     counts = found.labels.counts
@@ -96,8 +100,10 @@ def label_table(found: Exploration, names: tuple[str, ...]) -> dict[str, Any] | 
     }
 
 
-def class_sprites(found: Exploration, names: tuple[str, ...]) -> dict[str, Any] | None:
+@section("classes", "Classes", 40, page="data", sprites=lambda found: {"class": found["sheet"]})
+def class_sprites(of: DataMaterial) -> dict[str, Any] | None:
     """Mean, median and deviation of each class on one sheet, and the rows at both ends; None without labels."""
+    found, names = of.found, of.names
     if not found.classes:
         return None
     images = []
@@ -118,10 +124,15 @@ def class_sprites(found: Exploration, names: tuple[str, ...]) -> dict[str, Any] 
     return {"sheet": pictures, "rows": rows}
 
 
-def components(found: Exploration) -> dict[str, Any]:
+@section(
+    "components", "Components", 50, page="data",
+    sprites=lambda found: {"component": found["sheet"], "restored": found["restored"]["sheet"]},
+)  # fmt: skip
+def components(of: DataMaterial) -> dict[str, Any] | None:
     """The explained variance, the components and what images keep of themselves on a few of them."""
-    pca = found.pca
-    assert pca is not None
+    found, pca = of.found, of.found.pca
+    if pca is None:
+        return None
     explained = pca.explained
     count = len(explained)
     axis = Axis(0, max(count, 2))
@@ -171,15 +182,26 @@ def _restored(found: Exploration) -> dict[str, Any]:
     return {"sheet": pictures, "lines": list(zip(labels, shares, cells, strict=True))}
 
 
-def ink_figures(found: Exploration) -> dict[str, Any]:
+@section("ink", "Ink", 60, page="data")
+def ink_figures(of: DataMaterial) -> dict[str, Any]:
     """Distributions of ink, position, size and stroke width, beside MNIST's recipe; and how far the sets differ."""
+    found = of.found
+    is_ink = found.splits["train"].image_shape[0] == 1  # a recipe for digits says nothing about colours
+    recipe = RECIPE if is_ink else {}
     figures = [
         histogram(
             NAMES[name],
             {split: getattr(measures, name) for split, measures in found.measures.items()},
-            {"MNIST’s recipe": RECIPE[name]} if name in RECIPE else {},
+            {"MNIST’s recipe": recipe[name]} if name in recipe else {},
         )
         for name in COMPARED
+    ]
+    side = max(found.splits["train"].image_shape[1:])
+    figures = [
+        replace(figure, only=f"{round(float(figure.only) * side)} of {side} pixels")
+        if figure.only and figure.title == NAMES["size"]
+        else figure
+        for figure in figures
     ]
     drift = next((f for f in found.findings if f.name == "drift"), None)
     shifts = [] if drift is None else list(drift.details["measures"])
@@ -188,11 +210,17 @@ def ink_figures(found: Exploration) -> dict[str, Any]:
         shifts.append(
             {"name": s.name, "distance": s.distance, "by_chance": s.by_chance, "before": s.before, "after": s.after}
         )
-    return {"figures": figures, "shifts": shifts}
+    return {
+        "figures": figures,
+        "shifts": shifts,
+        "recipe": {NAMES[name]: f"{value:.3g}" if name != "size" else "20 of 28" for name, value in recipe.items()},
+    }
 
 
-def findings(found: Exploration) -> list[dict[str, Any]]:
+@section("quality", "Quality", 70, page="data")
+def findings(of: DataMaterial) -> list[dict[str, Any]]:
     """What the checks found, worst first, with the rows behind it."""
+    found = of.found
     severities = ("error", "leak", "warning", "note")
     places = {name: {value: row for row, value in enumerate(data.ids.tolist())} for name, data in found.splits.items()}
     offset = len(found.splits["train"])
@@ -221,7 +249,7 @@ def findings(found: Exploration) -> list[dict[str, Any]]:
 
 @section("map", "Map", 10, page="data")
 def _map(of: DataMaterial) -> dict[str, Any] | None:
-    return {"maps": of.found.maps} if of.found.maps else None
+    return {"maps": of.found.maps, "is_read": of.is_read} if of.found.maps else None
 
 
 SAMPLES = 30
@@ -237,36 +265,8 @@ def _samples(of: DataMaterial) -> list[int]:
     order = np.argsort(train.labels, kind="stable")
     labels = train.labels[order]
     rank = np.arange(len(order)) - np.searchsorted(labels, labels)  # place of each among those of its class
-    chosen = order[np.argsort(rank, kind="stable")][:SAMPLES]
-    return sorted(chosen.tolist(), key=lambda row: (int(train.labels[row]), row))  # type: ignore[index]
-
-
-@section("labels", "Labels", 30, page="data")
-def _labels(of: DataMaterial) -> dict[str, Any] | None:
-    return label_table(of.found, of.names)
-
-
-@section("classes", "Classes", 40, page="data", sprites=lambda found: {"class": found["sheet"]})
-def _classes(of: DataMaterial) -> dict[str, Any] | None:
-    return class_sprites(of.found, of.names)
-
-
-@section(
-    "components", "Components", 50, page="data",
-    sprites=lambda found: {"component": found["sheet"], "restored": found["restored"]["sheet"]},
-)  # fmt: skip
-def _components(of: DataMaterial) -> dict[str, Any] | None:
-    return components(of.found) if of.found.pca else None
-
-
-@section("ink", "Ink", 60, page="data")
-def _ink(of: DataMaterial) -> dict[str, Any]:
-    return ink_figures(of.found)
-
-
-@section("quality", "Quality", 70, page="data")
-def _quality(of: DataMaterial) -> list[dict[str, Any]]:
-    return findings(of.found)
+    rows: list[int] = order[np.argsort(rank, kind="stable")][:SAMPLES].tolist()
+    return rows
 
 
 @section("source", "Source", 80, page="data")

@@ -83,7 +83,7 @@ class Mistakes(Tiles):
 
 @dataclass(frozen=True)
 class Beside:
-    """What is shown with an image besides the vote of all.
+    """Shown with an image besides the vote of all.
 
     Attributes:
         images: uint8 (N, C, H, W), the images themselves.
@@ -261,12 +261,9 @@ def _tile(made: Predictions, row: int, cell: str, votes: list[int], neighbours: 
     )
 
 
-WAYS = ("Grad-CAM", "Integrated gradients", "Occlusion")
-
-
 @dataclass(frozen=True)
 class Look:
-    """One class: a cell of the sheet for each of ``WAYS``, empty where there is no picture."""
+    """One class: cells of the sheet for Grad-CAM, integrated gradients, occlusion; empty where there is no picture."""
 
     target: int
     cells: list[str]

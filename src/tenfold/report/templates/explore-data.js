@@ -21,6 +21,10 @@ const explored = (() => {
   const found = { meta, count, width, height, channels };
 
   found.ready = (async () => {
+    const isRead = document.getElementById("data-read") !== null;
+    const [read, confidence] = await Promise.all(isRead ? ["read", "confidence"].map(unpack) : []);
+    found.reads = isRead ? new Uint16Array(read) : null;
+    found.confidences = isRead ? new Uint8Array(confidence) : null;
     const [thumbnails, ids, labels, ...maps] = await Promise.all(
       ["thumbnails", "ids", "labels", ...meta.maps.map((_, index) => `map-${index}`)].map(unpack));
     found.thumbnails = new Uint8Array(thumbnails);
@@ -31,6 +35,13 @@ const explored = (() => {
 
   found.label = (row) => (found.labels[row] === NONE ? null : found.labels[row]);
   found.name = (row) => (found.label(row) === null ? "–" : meta.names[found.label(row)]);
+
+  // the class it was read as, or null; its confidence, 0..1
+  found.read = (row) => (!found.reads || found.reads[row] === NONE ? null : found.reads[row]);
+  found.confidence = (row) => found.confidences[row] / 255;
+  found.isMistake = (row) => found.read(row) !== null && found.label(row) !== null && found.read(row) !== found.label(row);
+  found.said = (row) => (found.read(row) === null ? "" : `read as ${meta.names[found.read(row)]}, ${(100 * found.confidence(row)).toFixed(1)} %`);
+  found.shortId = (id) => (id.length > 12 ? `…${id.slice(-11)}` : id); // the end tells files apart
 
   // [name of the set, its number] of a row
   found.split = (row) => {
@@ -70,8 +81,15 @@ const explored = (() => {
     caption.classList.toggle("long", meta.names.some((name) => name.length > 3));
     const [name, id] = [document.createElement("b"), document.createElement("span")];
     name.textContent = found.name(row);
-    id.textContent = found.ids[row];
-    figure.title = `${found.split(row)[0]} ${found.ids[row]}: ${found.name(row)}`;
+    id.textContent = found.shortId(found.ids[row]);
+    if (meta.report && found.isMistake(row)) {
+      const link = document.createElement("a");
+      link.href = `${meta.report}#image=${encodeURIComponent(found.ids[row])}`;
+      link.textContent = id.textContent;
+      link.title = "This mistake in the report";
+      id.replaceChildren(link);
+    }
+    figure.title = `${found.split(row)[0]} ${found.ids[row]}: ${found.name(row)}${found.said(row) ? `, ${found.said(row)}` : ""}`;
     caption.append(name, id);
     figure.append(canvas, caption);
     return figure;

@@ -4,6 +4,7 @@ const exploredMap = (() => {
   const NEAR = 6; // CSS pixels between the pointer and a point that count as on it
   const IMAGES_FROM = 400; // with fewer points in view, they are shown as images
   const IMAGE_SIZE = 30; // CSS pixels
+  const STEPS = 8; // of confidence
 
   const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
   const pack = ([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r;
@@ -11,7 +12,7 @@ const exploredMap = (() => {
 
   function create(points, marks) {
     const { meta, count, width, height, channels } = explored;
-    const map = { shownMap: 0, split: null, hidden: new Set(), selected: new Set(), hovered: -1, box: null, view: null };
+    const map = { colouring: "class", shownMap: 0, split: null, hidden: new Set(), selected: new Set(), hovered: -1, box: null, view: null };
     const context = points.getContext("2d", { alpha: false });
     const overlay = marks.getContext("2d");
     const order = shuffled(count);
@@ -53,7 +54,12 @@ const exploredMap = (() => {
       const [back, front] = [style.backgroundColor, style.color].map((text) => text.match(/[\d.]+/g).slice(0, 3).map(Number));
       [paper, ink] = [back, front];
       const scheme = (back[0] + back[1] + back[2] > 384 ? meta.light : meta.dark).map(rgb);
-      colours = [...scheme, mixed(paper, ink, 0.5)];
+      // after the classes: unknown, read right, misread, and steps of confidence from low to high
+      const [low, high] = [[230, 97, 0], scheme[0]];
+      map.steps = Array.from({ length: STEPS }, (_, i) => mixed(low, mixed(paper, high, 0.55), i / (STEPS - 1)));
+      map.right = mixed(paper, ink, 0.22);
+      map.wrong = low;
+      colours = [...scheme, mixed(paper, ink, 0.5), map.right, map.wrong, ...map.steps];
       faded = colours.map((colour) => pack(mixed(colour, paper, 0.8)));
       map.scheme = scheme;
       if (map.view) map.draw();
@@ -78,7 +84,16 @@ const exploredMap = (() => {
       map.draw();
     };
 
-    const colourOf = (row) => explored.label(row) ?? colours.length - 1;
+    const colourOf = (row) => {
+      const unknown = meta.names.length;
+      const read = explored.read(row);
+      if (map.colouring === "class") return explored.label(row) ?? unknown;
+      if (read === null) return map.colouring === "mistake" ? unknown + 1 : unknown;
+      if (map.colouring === "prediction") return read;
+      if (map.colouring === "mistake") return explored.isMistake(row) ? unknown + 2 : unknown + 1;
+      const doubt = Math.min(1, -Math.log10(1.0001 - explored.confidence(row)) / 3); // 0.9, 0.99 and 0.999 are steps apart
+      return unknown + 3 + Math.round(doubt * (STEPS - 1));
+    };
 
     function inView() {
       const places = explored.maps[map.shownMap];
@@ -110,6 +125,11 @@ const exploredMap = (() => {
           point(row, seen[i + 1] | 0, seen[i + 2] | 0, (dim ? faded : plain)[colourOf(row)], stamp);
         }
       }
+      if (!close && map.colouring === "mistake") { // mistakes lie on top, and are larger
+        const large = disc(Math.min(seen.length / 3, 2000));
+        for (let i = 0; i < seen.length; i += 3)
+          if (explored.isMistake(seen[i])) point(seen[i], seen[i + 1] | 0, seen[i + 2] | 0, plain[meta.names.length + 2], large);
+      }
       context.putImageData(image, 0, 0);
       map.mark(close);
       points.dataset.shown = seen.length / 3;
@@ -135,6 +155,15 @@ const exploredMap = (() => {
         }
       }
     }
+
+    // brings a row to the middle, close enough to see its picture
+    map.show = (row) => {
+      const places = explored.maps[map.shownMap];
+      const scale = map.least * 12;
+      map.view = { x: places[2 * row] - columns / 2 / scale, y: places[2 * row + 1] - rows / 2 / scale, scale };
+      map.hovered = row;
+      map.draw();
+    };
 
     // an image in the colour of its class (or in its own colours) on nothing
     function picture(row, px, py) {
@@ -163,7 +192,7 @@ const exploredMap = (() => {
       const { x, y, scale } = map.view;
       const screen = (px, py) => [(px - x) * scale, (py - y) * scale];
       if (!close) {
-        overlay.font = `600 ${15 * ratio}px ${getComputedStyle(document.body).fontFamily}`;
+        overlay.font = `600 ${(meta.names.some((name) => name.length > 3) ? 11 : 15) * ratio}px ${getComputedStyle(document.body).fontFamily}`;
         Object.assign(overlay, { textAlign: "center", textBaseline: "middle", lineJoin: "round", lineWidth: 4 * ratio });
         for (const { label, place } of centres) {
           if (map.hidden.has(label)) continue;

@@ -15,6 +15,17 @@
       strip.replaceChildren(...strip.dataset.rows.split(",").map((row) => explored.tile(Number(row))));
   }
 
+  // rows of all classes in turn, so that the first ones show every class
+  function inTurn(rows) {
+    const seen = new Map();
+    const rank = rows.map((row) => {
+      const before = seen.get(explored.label(row)) ?? 0;
+      seen.set(explored.label(row), before + 1);
+      return [before, explored.label(row) ?? -1, row];
+    });
+    return rank.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]).map(([, , row]) => row);
+  }
+
   function samples() {
     const [label, split, more] = [$("sample-class"), $("sample-split"), $("sample-more")];
     const first = $("sample-tiles").children.length;
@@ -31,6 +42,7 @@
       const set = Number(split?.value ?? 0);
       const start = meta.splits.slice(0, set).reduce((sum, [, size]) => sum + size, 0);
       rows = Array.from({ length: meta.splits[set][1] }, (_, i) => start + i);
+      if (label && !label.value) rows = inTurn(rows);
       if (label?.value) rows = rows.filter((row) => explored.label(row) === Number(label.value));
       shown = 0;
       $("sample-tiles").replaceChildren();
@@ -81,9 +93,43 @@
       map.split = button.dataset.split === "" ? null : Number(button.dataset.split);
       map.draw();
     }));
+    const colourings = all("#colour-choice button");
+    colourings.forEach((button) => button.addEventListener("click", () => {
+      press(colourings, button);
+      map.colouring = button.dataset.colour;
+      colourKey(map);
+      map.draw();
+    }));
     const select = selection(map);
     hover(map, canvas);
     moves(map, canvas, select);
+    fromAddress(map, select);
+    addEventListener("hashchange", () => fromAddress(map, select));
+  }
+
+  // What the colours mean where they are not classes.
+  function colourKey(map) {
+    const key = $("colour-key");
+    const dot = (rgb, text) => {
+      const mark = document.createElement("i");
+      mark.style.background = `rgb(${rgb})`;
+      return [mark, text];
+    };
+    const keys = { mistake: [[map.wrong, "misread"], [map.right, "right, or not judged"]],
+      confidence: [[map.steps[0], "unsure"], [map.steps[map.steps.length >> 1], "98 %"], [map.steps.at(-1), "99.9 % or more"]] };
+    key.hidden = !keys[map.colouring];
+    key.replaceChildren(...(keys[map.colouring] ?? []).flatMap(([rgb, text]) => dot(rgb, text)));
+  }
+
+  // explore.html#image=test:ID, where a mistake's dialog in the report leads
+  function fromAddress(map, select) {
+    const wanted = decodeURIComponent(location.hash).match(/^#image=([^:]*):(.*)$/s);
+    if (!wanted) return;
+    const row = explored.ids.findIndex((id, at) => id === wanted[2] && explored.split(at)[0] === wanted[1]);
+    if (row < 0) return;
+    $("map").scrollIntoView();
+    select([row]);
+    map.show(row);
   }
 
   function chipsFor(map) {
@@ -123,7 +169,7 @@
       if (row >= 0) {
         explored.draw(row, card.querySelector("canvas"));
         card.querySelector("b").textContent = explored.name(row);
-        card.querySelector("span").textContent = `${meta.splits.length > 1 ? `${explored.split(row)[0]} ` : ""}${explored.ids[row]}`;
+        card.querySelector("span").textContent = [meta.splits.length > 1 ? explored.split(row)[0] : "", explored.ids[row], explored.said(row)].filter(Boolean).join(" ");
         const { width, height } = canvas.getBoundingClientRect();
         card.style.left = `${x + 156 > width ? x - 152 : x + 16}px`;
         card.style.top = `${Math.max(4, Math.min(y - 40, height - card.offsetHeight - 8))}px`;

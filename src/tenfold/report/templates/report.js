@@ -194,7 +194,12 @@
           return copy;
         });
         $("zoom-title").textContent = `Image ${tile.querySelector("small").textContent}`;
-        $("zoom-body").replaceChildren(big, ...further);
+        const link = document.createElement("a");
+        if (dialog.dataset.map) {
+          link.href = `explore.html#image=${dialog.dataset.map}:${encodeURIComponent(tile.querySelector("small").textContent)}`;
+          link.textContent = "Its place on the map of the data";
+        }
+        $("zoom-body").replaceChildren(big, ...further, link);
         dialog.showModal();
       } else if (event.target === dialog) {
         dialog.close();
@@ -202,9 +207,18 @@
     });
   }
 
+  // report.html#image=ID, where a mistake on the map leads
+  function fromAddress() {
+    const wanted = decodeURIComponent(location.hash).match(/^#image=(.*)$/s);
+    const tile = wanted && all("#tiles .tile").find((one) => one.querySelector("small").textContent === wanted[1]);
+    tile?.querySelector(".px")?.click();
+  }
+
   charts();
   cells();
   evolution();
   mistakes();
   zoom();
+  fromAddress();
+  addEventListener("hashchange", fromAddress);
 })();

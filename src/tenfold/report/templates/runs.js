@@ -33,7 +33,7 @@
   }
 
   const rows = all("#table tbody tr");
-  const lines = all(".overlay .run");
+  const lines = all(".overlay .run, .overlay .line-name");
 
   function filter() {
     const words = $("find").value.toLowerCase();
@@ -54,7 +54,7 @@
     for (const line of lines) {
       const mine = on && line.dataset.run === row.dataset.run;
       line.classList.toggle("on", mine);
-      if (mine) line.parentElement.append(line); // on top
+      if (mine && line.matches(".run")) line.parentElement.append(line); // on top
       found ||= mine;
     }
     all(".overlay").forEach((plot) => plot.classList.toggle("pointing", found));
