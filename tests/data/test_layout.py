@@ -14,7 +14,7 @@ from tenfold.data import ReadOptions
 from tenfold.data.checks import check
 from tenfold.data.layout import range_fault
 from tenfold.data.load import load, load_blocks
-from tenfold.errors import DataError
+from tenfold.errors import DataError, ResourceError
 from tenfold.values.dataset import Dataset
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (20, 4, 4), dtype=np.uint8)
@@ -113,3 +113,25 @@ def test_kind14_a_fractional_label_is_refused_by_row(tmp_path: Path) -> None:
 def test_an_empty_source_is_no_folder() -> None:
     with pytest.raises(DataError, match="an empty name"):
         load("")
+
+
+def test_odd_arrays_and_columns_are_refused_with_their_place(tmp_path: Path) -> None:
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        header = str({"descr": "|u1", "fortran_order": False, "shape": (1,) * 66}).replace(")}", "), }").encode()
+        archive.writestr("images.npy", b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + b"\0")
+    with pytest.raises(DataError, match="at most 4 dimensions"):
+        load(tmp_path / "a.npz", "test")
+    for names in (["label", "a,b"], ["label", "image", "image"]):
+        parquet.write_table(pa.table([pa.array([1, 2])] * len(names), names=names), tmp_path / "a.parquet")
+        with pytest.raises(DataError, match="each column once"):
+            load(tmp_path / "a.parquet")
+    parquet.write_table(pa.table({"label": [1] * 9000, "pixel0": [1] * 9000}), tmp_path / "b.parquet")
+    with pytest.raises(DataError, match="--max-input-bytes"):
+        load(tmp_path / "b.parquet", options=ReadOptions(max_input_bytes=8000))
+
+
+def test_a_server_that_cannot_be_reached_is_no_missing_file() -> None:
+    pytest.importorskip("aiohttp")
+    with pytest.raises(ResourceError, match="cannot read http:"):
+        load("http://127.0.0.1:9/a.csv")

@@ -297,6 +297,11 @@ def explained(url: str, doing: str = "read") -> Iterator[None]:
     except NotImplementedError:
         raise ResourceError(f"cannot {doing} {printable(url)}: fsspec can't do that with this kind of store") from None
     except Exception as error:  # every store has its own
+        status = getattr(error, "status", None) or getattr(error.__cause__, "status", None)
+        refusing = isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError)
+        if (status is not None and status != 404) or (isinstance(error, FileNotFoundError) and refusing):
+            why = f"the server answers {status}" if status else f"the server cannot be reached: {error.__cause__}"
+            raise ResourceError(f"cannot {doing} {printable(url)}: {printable(why)[:300]}; try again later") from error
         if isinstance(error, FileNotFoundError) and doing == "read":
             raise DataError(Problem(printable(url), "nothing there", "a file or a folder")) from None
         said = printable(" ".join(str(error).split()) or type(error).__name__)[:300]

@@ -92,6 +92,9 @@ def _read_header(stream: ByteStream, path: Path, key: str) -> tuple[np.dtype[Any
     match = _HEADER.fullmatch(header)
     if match is None or match[1][1:] not in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "b1"):
         raise DataError(Problem(path, f"{key!r} with the header {header.strip()[:80]}", "an array of numbers"))
+    sizes = [int(size) for size in re.findall(r"\d+", match[3])]
+    if len(sizes) > 4 or math.prod(filter(None, sizes)) > 1 << 48:
+        raise DataError(Problem(path, f"{key!r} with the shape {match[3][:80]}", "at most 4 dimensions: (N, C, H, W)"))
     return np.dtype(match[1]), match[2] == "True", tuple(int(size) for size in re.findall(r"\d+", match[3]))
 
 

@@ -17,7 +17,7 @@ from tenfold.data.images import decode_image
 from tenfold.data.sources import Block, Piece, Source
 from tenfold.data.sources._csv_header import LABEL, Layout, layout_of_header
 from tenfold.data.streams import first_bytes, hash_file, open_regular
-from tenfold.errors import DataError, Problem, missing_extra
+from tenfold.errors import DataError, Problem, missing_extra, printable
 from tenfold.values.dataset import Dataset, Origin
 
 IMAGE = "image"
@@ -35,7 +35,13 @@ class Parquet(Source):
     @classmethod
     def read(cls, path: Path | None, role: Role, options: ReadOptions) -> Dataset:
         assert path is not None
-        blocks = [block.data for block in cls.blocks(path, role, options, _ROWS)]
+        blocks, size = [], 0
+        for block in cls.blocks(path, role, options, _ROWS):
+            blocks.append(block.data)
+            size += block.data.images.nbytes
+            if size > options.max_input_bytes:
+                hint, most = "raise --max-input-bytes if that is right", f"at most {options.max_input_bytes:,}"
+                raise DataError(Problem(path, f"images of more than {size:,} bytes", most, hint=hint))
         images = np.concatenate([block.images for block in blocks])
         labels = None if blocks[0].labels is None else np.concatenate([block.labels for block in blocks])
         origin = Origin(str(path), hash_file(path, options.max_input_bytes))
@@ -103,6 +109,14 @@ class _Table:
         self.path, self.options = path, options
         self.classes = options.class_names or DIGITS
         names = [str(name) for name in file.schema_arrow.names]
+        odd = next((name for name in names if names.count(name) > 1 or {",", '"'} & set(name)), None)
+        if odd is not None:
+            found = f"a column {printable(odd[:40])!r}" + (" twice" if names.count(odd) > 1 else "")
+            raise DataError(Problem(path, found, "each column once, without commas or quotes in its name"))
+        least = file.metadata.num_rows * max(1, len(names) - 1)  # each pixel is a byte at least
+        if least > options.max_input_bytes:
+            hint = "raise --max-input-bytes if that is right"
+            raise DataError(Problem(path, f"{least:,} pixels", f"at most {options.max_input_bytes:,} bytes", hint=hint))
         self.layout: Layout | None = None
         if IMAGE in names:
             self.label = next((name for name in names if name.lower() == LABEL), None)
