@@ -43,7 +43,7 @@ from tenfold.values.accuracy import wilson_interval
 SEED, PARTS = 1, 12
 VIEWS = {"builtin": WIDTHS, "builtin-directions": ()}
 """The recipes of the networks, and the widths at which each sees an image besides the image itself."""
-FIRST_LOOK = "member00.35.exp"
+FIRST_LOOK = "member00_35_exp"
 """The tensor that holds what the first network says of the image as it is; other layers give it another number."""
 KEPT = 0.993
 """Share of clean held-out digits whose confidence reaches the reject threshold; more than the 0.99 that are wanted of

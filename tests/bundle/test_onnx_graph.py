@@ -12,7 +12,7 @@ from tenfold.bundle import onnx_graph
 from tenfold.bundle.inspection import OPERATORS
 from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.errors import IntegrityError, ResourceError
-from tenfold.models.network import Crop
+from tenfold.models.network import Crop, parse
 
 
 def run_onnx(model: bytes, images: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ def test_a_network_that_is_there_twice_has_its_weights_once(bits):
     network = shaken(nn.Sequential(nn.Flatten(), nn.Linear(3, 5)))
     models = [export_onnx([network] * count, (3, 1, 1), 5, "mean", bits=bits) for count in (1, 2)]
     once, twice = (onnx.load_from_string(model).graph for model in models)
-    assert len(twice.initializer) == len(once.initializer)
+    assert len(twice.initializer) == len(once.initializer) + 1  # the share of each in the mean
     assert [sum(node.op_type == "Cast" for node in graph.node) for graph in (once, twice)] == [
         2,
         2,
@@ -103,9 +103,21 @@ def test_inputs_with_small_weights_are_rounded_no_coarser_than_others():
     weight = network[1].weight.detach() * torch.logspace(-3, 1, 12)
     network[1].weight = nn.Parameter(weight)
     graph = onnx.load_from_string(export_onnx([network], (3, 2, 2), 5, "mean", bits=8)).graph
-    stored = {tensor.name.split(".")[-1]: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    stored = {tensor.name.split("_", 2)[-1]: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     error = stored["weight"].astype(np.float32) * stored["scale"] * stored["input_scale"] - weight.numpy()
     assert (np.abs(error).max(axis=0) < 0.01 * np.abs(weight.numpy()).max(axis=0)).all()
+
+
+@pytest.mark.parametrize("bits", [32, 16, 8])
+def test_narrow_readers_find_kernel_shapes_names_without_dots_and_no_mean(bits):
+    members = [shaken(parse("DESKEW GRADIENTS2 CROP1 4C3V BN DW3 GAP SOFTMAX", (1, 12, 12), 5), n) for n in range(2)]
+    graph = onnx.load_from_string(export_onnx(members, (1, 12, 12), 5, "mean", [(0, 0), (1, 0)], bits=bits)).graph
+    filters = [node for node in graph.node if node.op_type == "Conv"]
+    assert len(filters) > 5
+    assert all("kernel_shape" in {attribute.name for attribute in node.attribute} for node in filters)
+    assert "Mean" not in {node.op_type for node in graph.node}
+    names = {name for node in graph.node for name in node.output} | {tensor.name for tensor in graph.initializer}
+    assert not [name for name in names if "." in name]
 
 
 def test_the_same_members_give_the_same_bytes():
@@ -158,7 +170,7 @@ def test_members_are_taken_one_by_one():
 def test_m05_m12_weights_that_are_not_finite_are_refused_with_member_and_tensor():
     broken = small_network(1)
     broken[0].weight.data[0, 0, 0, 0] = float("nan")
-    with pytest.raises(IntegrityError, match=r"member01\.\d+\.weight holds NaN"):
+    with pytest.raises(IntegrityError, match=r"member01_\d+_weight holds NaN"):
         export_onnx([small_network(0), broken], (1, 8, 8), 10, "mean")
 
 
@@ -242,4 +254,4 @@ def test_shifts_do_not_store_the_weights_again():
         export_onnx([small_network()], (1, 8, 8), 10, "mean", offsets) for offsets in ([(0, 0)], [(0, 0), (0, 1)])
     )
     weights = [sum(np.prod(i.dims) for i in onnx.load_from_string(m).graph.initializer) for m in (plain, shifted)]
-    assert weights[1] == weights[0] + 9
+    assert weights[1] == weights[0] + 9 + 1  # the filter that moves an image, and the share of each in the mean

@@ -172,6 +172,21 @@ def test_the_onnx_file_says_what_it_is_and_answers_the_same(run, tmp_path):
     assert (session.run(None, {"images": images})[0] == Bundle.open(run.path).predict_proba(images)).all()
 
 
+def test_an_older_bundle_is_exported_for_narrow_readers_and_answers_the_same(tmp_path):
+    path = tmp_path / "digits.onnx"
+    assert any("." in node.output[0] for node in onnx.load_from_string(model_bytes("builtin")).graph.node)
+    assert tenfold("export", "builtin", "--to", "onnx", "--out", path).code == 0
+    graph = onnx.load(path).graph
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+    assert not [name for node in graph.node for name in (*node.input, *node.output) if "." in name]
+    filters = [node for node in graph.node if node.op_type == "Conv"]
+    assert filters and all("kernel_shape" in {a.name for a in node.attribute} for node in filters)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    images = big_digits().images[:20]
+    expected = Bundle.open("builtin").predict_proba(images, every_look=True)
+    assert np.abs(session.run(None, {"images": images})[0] - expected).max() < 1e-6
+
+
 def test_the_int8_model_comes_with_its_measured_loss(run, labelled, tmp_path):
     path = tmp_path / "digits.onnx"
     done = tenfold("export", run.path, "--to", "onnx", "--out", path, "--data", labelled)

@@ -47,12 +47,11 @@ def deskew(layer: Deskew, graph: Graph, x: str) -> str:
 def gradients(layer: Gradients, graph: Graph, x: str) -> str:
     """Two convolutions with fixed weights."""
     slopes, blur = layer.kernels()
-    rises = graph.node(
-        "Relu", graph.node("Conv", x, graph.constant("slopes", slopes), pads=[2] * 4, group=layer.channels)
-    )
-    spread = graph.node(
-        "Conv", rises, graph.constant("blur", blur), strides=[layer.step] * 2, pads=[layer.margin] * 4, group=len(blur)
-    )
+    kernel_shape, group, weight = list(slopes.shape[2:]), layer.channels, graph.constant("slopes", slopes)
+    rises = graph.node("Relu", graph.node("Conv", x, weight, kernel_shape=kernel_shape, pads=[2] * 4, group=group))
+    kernel_shape, strides, weight = list(blur.shape[2:]), [layer.step] * 2, graph.constant("blur", blur)
+    pads = [layer.margin] * 4
+    spread = graph.node("Conv", rises, weight, kernel_shape=kernel_shape, strides=strides, pads=pads, group=len(blur))
     return graph.node("Sqrt", graph.node("Add", spread, graph.constant("floor", FLOOR)))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from functools import singledispatch
+from functools import reduce, singledispatch
 from typing import Any, Literal
 
 import numpy as np
@@ -119,8 +119,8 @@ class Graph:
 
     def outputs(self, operator: str, *inputs: str, count: int, **attributes: Any) -> list[str]:
         """Add an operation with ``count`` outputs; returns their names."""
-        name = f"{self.prefix}.{len(self.nodes)}.{operator.lower()}"
-        names = [name, *(f"{name}.{number}" for number in range(1, count))]
+        name = f"{self.prefix}_{len(self.nodes)}_{operator.lower()}"  # no dots: onnx2torch makes attributes of them
+        names = [name, *(f"{name}_{number}" for number in range(1, count))]
         self.nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
         return names
 
@@ -164,7 +164,7 @@ class Graph:
         content = (array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).digest())
         if content in self._known:
             return self._known[content]
-        name = f"{self.prefix}.{len(self.nodes)}.{name}"
+        name = f"{self.prefix}_{len(self.nodes)}_{name}"
         if not np.isfinite(array).all():
             raise IntegrityError(f"{name} holds NaN or infinity; the network diverged while training or is damaged")
         self._bytes += array.nbytes
@@ -177,8 +177,11 @@ class Graph:
         return name
 
     def mean(self, xs: Sequence[str]) -> str:
-        """Add the mean of ``xs``, of which there is at least one."""
-        return self.node("Mean", *xs) if len(xs) > 1 else xs[0]
+        """Add the mean of ``xs``, of which there is at least one; without ONNX's ``Mean``, which OpenCV lacks."""
+        if len(xs) == 1:
+            return xs[0]
+        total = reduce(lambda one, other: self.node("Add", one, other), xs)
+        return self.node("Mul", total, self.constant("share", np.float32(1 / len(xs))))
 
     def picked(self, images: str, channels: int, reach: int, *, down: int = 0, right: int = 0, padding: int = 0) -> str:
         """Add ``images`` moved and then cut by ``reach - padding`` pixels on each side; 0 comes in.
@@ -187,7 +190,9 @@ class Graph:
         """
         kernel = np.zeros((channels, 1, 2 * reach + 1, 2 * reach + 1))
         kernel[:, :, reach - down, reach - right] = 1
-        return self.node("Conv", images, self.constant("pick", kernel), pads=[padding] * 4, group=channels)
+        shape = list(kernel.shape[2:])
+        pick = self.constant("pick", kernel)
+        return self.node("Conv", images, pick, kernel_shape=shape, pads=[padding] * 4, group=channels)
 
     def shifted(self, images: str, channels: int, down: int, right: int) -> str:
         """Add ``images`` moved by so many pixels; 0 comes in."""
@@ -223,6 +228,7 @@ def _(layer: nn.Conv2d, graph: Graph, x: str) -> str:
         "Conv",
         x,
         *_weights(layer, graph),
+        kernel_shape=_pair(layer.kernel_size),
         strides=_pair(layer.stride),
         pads=_pads(layer),
         dilations=_pair(layer.dilation),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ def member_probabilities(
     last = {
         prefix: (node.op_type, node.output[0])
         for node in graph.graph.node
-        if (prefix := node.output[0].partition(".")[0]).startswith("member")
+        if (prefix := re.split("[._]", node.output[0])[0]).startswith("member")  # older bundles have dots
     }
     if members < 2 or len(last) != members:
         return None

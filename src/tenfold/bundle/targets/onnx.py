@@ -51,11 +51,34 @@ class Onnx(Target):
 
 
 def described(model: bytes, properties: dict[str, str]) -> bytes:
-    """``model`` with ``properties`` as its metadata."""
+    """``model`` with ``properties`` as its metadata, and what narrow readers need; see :func:`spell_out`."""
     proto = onnx.load_from_string(model)
+    spell_out(proto.graph)
     helper.set_model_props(proto, properties)
     content: bytes = proto.SerializeToString(deterministic=True)
     return content
+
+
+def spell_out(graph: onnx.GraphProto) -> None:
+    """Names without dots, of which onnx2torch cannot make attributes, and every convolution's ``kernel_shape``.
+
+    Bundles of earlier releases have neither; what is computed stays.
+    """
+    taken = {name for node in graph.node for name in node.output} | {tensor.name for tensor in graph.initializer}
+    plain = {name: name.replace(".", "_") for name in taken}
+    if len(set(plain.values())) < len(taken):
+        plain = {}  # two would be called the same
+    shapes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type in ("Cast", "Mul") and node.input[0] in shapes:  # weights of 8 or 16 bits
+            shapes[node.output[0]] = shapes[node.input[0]]
+        if node.op_type == "Conv" and node.input[1] in shapes and all(a.name != "kernel_shape" for a in node.attribute):
+            node.attribute.append(helper.make_attribute("kernel_shape", shapes[node.input[1]][2:]))
+    for node in graph.node:
+        node.input[:] = [plain.get(name, name) for name in node.input]
+        node.output[:] = [plain.get(name, name) for name in node.output]
+    for tensor in graph.initializer:
+        tensor.name = plain.get(tensor.name, tensor.name)
 
 
 def _properties(manifest: Manifest) -> dict[str, str]:
