@@ -85,7 +85,6 @@ def study(
     from tenfold.runtime import require_training
 
     require_training()
-    recipes = [recipes] if isinstance(recipes, str | Path) else recipes
     plan = planned(recipes, seeds, epochs_scale, overrides, train, test)
     folder = make_directory(Path(out))
     if isinstance(progress, StudyLines):

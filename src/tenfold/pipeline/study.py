@@ -17,7 +17,7 @@ from tenfold.values.run import Run, list_runs
 
 
 def planned(
-    recipes: Sequence[str | Path | Recipe],
+    recipes: str | Path | Sequence[str | Path | Recipe],
     seeds: int,
     epochs_scale: float,
     overrides: Sequence[str],
@@ -33,7 +33,7 @@ def planned(
         raise UsageError(f"found {seeds} seeds, expected at least one")
     if not 0 < epochs_scale <= 1000:
         raise UsageError(f"found an epochs scale of {epochs_scale:g}, expected a factor above 0 such as 0.1")
-    chosen = _chosen(recipes)
+    chosen = _chosen([recipes] if isinstance(recipes, str | Path) else recipes)
     names = [recipe.name for recipe in chosen]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"two recipes are called {twice[0]!r}; the leaderboard could not tell them apart: rename one")
