@@ -317,4 +317,4 @@ def test_the_short_way_of_predict_answers_as_its_route_does(web: Served) -> None
         assert {**short.headers, "x-request-id": ""} == {**routed.headers, "x-request-id": ""}
     assert web.request("GET", "/v1/predict").status == 405
     counted = re.findall(r'route="([^"]*)",method="POST",status="422"', web.request("GET", "/metrics").body.decode())
-    assert counted == ["/v1/predict"]
+    assert counted.count("/v1/predict") == 1

@@ -69,5 +69,5 @@ def test_v12_every_route_names_its_errors(web: Served) -> None:
                 "431",
                 "500",
             } <= statuses, path
-            if method == "post":
+            if method == "post" and path != "/v2/repository/index":
                 assert {"503", "504"} <= statuses, path

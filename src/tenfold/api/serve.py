@@ -46,7 +46,7 @@ def serve(
         allow_host: a further name by which clients may call; may be repeated.
         certfile: serve HTTPS with this certificate (PEM).
         keyfile: its key, if not in the same file.
-        workers: processes that compute; 0 is one for each core but one.
+        workers: processes that compute; 0 is one for each core, two at least.
         rate: requests a second from one address; 0 is no limit.
         keep: keep examples that are labelled on the page, as a data set.
         drain_delay: seconds to listen on, not ready, after SIGTERM.

@@ -109,6 +109,8 @@ def _field(number: int, content: bytes | memoryview) -> bytes:
 onnxruntime.disable_telemetry_events()  # whoever loaded it before tenfold may have left them on
 
 BATCH = 64
+TOLERANCE = 0.01
+"""By how much the probabilities of an answer may miss a sum of 1: weights of 8 bits round."""
 """Images at a time: the activations of a small network then stay in the processor's cache."""
 
 
@@ -196,6 +198,7 @@ class Bundle:
 
         Raises:
             ValueError: another dtype or shape.
+            IntegrityError: what the model answers are no probabilities.
         """
         if images.dtype != np.uint8 or images.shape[1:] != self.image_shape:
             raise ValueError(
@@ -216,6 +219,11 @@ class Bundle:
         for start in range(0, len(images), batch):
             rows = slice(start, start + batch)
             probabilities[rows] = session.run(None, {"images": images[rows]})[0]
+        if not (probabilities.min(initial=0) >= 0 and (abs(probabilities.sum(axis=1) - 1) <= TOLERANCE).all()):
+            raise IntegrityError(
+                "the model's answers are no probabilities: they are not between 0 and 1 with a sum of 1; "
+                "it is damaged, or was made by something else: export or download it again"
+            )
         return probabilities
 
     def calibrated(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:

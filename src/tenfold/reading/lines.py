@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tenfold.errors import DataError, Problem
 from tenfold.reading.components import Boxes, boxes, crossings, label
 from tenfold.reading.ink import Ink, InkMap, dilated
 from tenfold.reading.normalise import resampling, sheared
@@ -85,6 +86,13 @@ def _run_heights(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where(mask, down + up - 1, 0)
 
 
+LEAST_HEIGHT = 5
+"""Pixels of the page: lower components are no digits, but specks or parts of digits."""
+MOST_COMPONENTS, MOST_LINES = 5_000, 200
+"""On a page: the tallest components and the longest lines are read. What fills a page with more is no writing, and must
+not cost minutes."""
+MOST_DIGITS = 1_500
+"""On a page, by its ink; a page of 480 takes seconds."""
 HEIGHT = 48
 """Pixels from the top to the bottom of a digit in a line."""
 MAJOR = 0.5
@@ -145,17 +153,34 @@ class LineInk:
         return self.left + x / self.scale - self.moved + self.slope * (row - self.fixed_row), self.above + row
 
 
-def find_lines(page: InkMap) -> list[LineInk]:
-    """The lines of ``page`` from top to bottom."""
+def find_lines(page: InkMap, name: str = "the picture", most_digits: int = MOST_DIGITS) -> list[LineInk]:
+    """The lines of ``page`` from top to bottom.
+
+    Raises:
+        DataError: naming ``name``, which has ink for more than ``most_digits`` digits.
+    """
     labels, count = label(page.mask)
     if not count:
         return []
     found = boxes(labels, count)
-    major = _majors(found, crossings(labels, count))
-    chains = _chains(found, major)
-    chains = _with_minors(found, chains, np.flatnonzero(~major))
+    major = _majors(found, crossings(labels, count)) & (found.height >= LEAST_HEIGHT)
+    tallest = np.argsort(-found.height, kind="stable")
+    major[tallest[MOST_COMPONENTS:]] = False
+    chains = sorted(_chains(found, major), key=len, reverse=True)[:MOST_LINES]
+    minors = np.sort(tallest[~major[tallest]][:MOST_COMPONENTS])
+    chains = _with_minors(found, chains, minors)
     chains.sort(key=lambda chain: float(np.median((found.top + found.bottom)[chain])))
+    digits = sum(_digits_that_fit(found, [i for i in chain if major[i]]) for chain in chains)
+    if digits > most_digits:
+        expected = f"at most {most_digits:,}; cut the page into parts, or clean it of its pattern"
+        raise DataError(Problem(name, f"ink for some {digits:,.0f} digits", expected))
     return [_line(page.ink, labels, found, chain, major) for chain in chains]
+
+
+def _digits_that_fit(found: Boxes, chain: list[int]) -> float:
+    """How many digits as wide as they are tall fit into a line."""
+    width = found.right[chain].max() - found.left[chain].min()
+    return float(width / np.median(found.height[chain]))
 
 
 def _majors(found: Boxes, crossed: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -174,14 +199,15 @@ def _majors(found: Boxes, crossed: NDArray[np.float64]) -> NDArray[np.bool_]:
 def _chains(found: Boxes, major: NDArray[np.bool_]) -> list[list[int]]:
     """The major components, line by line, each from left to right."""
     chains: list[list[int]] = []
+    tops, bottoms, heights = found.top.tolist(), found.bottom.tolist(), found.height.tolist()
     for i in sorted(np.flatnonzero(major).tolist(), key=lambda k: int(found.left[k])):
         best, best_overlap = None, 0.0
         for chain in chains:
             for last in chain[-2:]:
-                shared = min(found.bottom[i], found.bottom[last]) - max(found.top[i], found.top[last])
-                overlap = shared / min(found.height[i], found.height[last])
+                shared = min(bottoms[i], bottoms[last]) - max(tops[i], tops[last])
+                overlap = shared / min(heights[i], heights[last])
                 if overlap > max(0.4, best_overlap):
-                    best, best_overlap = chain, float(overlap)
+                    best, best_overlap = chain, overlap
         if best is None:
             chains.append([i])
         else:

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from tenfold.data.images import ImageLimits, decode_image, luma
 from tenfold.data.streams import open_stream
@@ -113,6 +114,10 @@ FULL = 250
 _PLACES = np.arange(FIELD, dtype=np.float64)
 
 
+LARGEST = 1024
+"""Pixels of a side from which on a picture of one digit is reduced first: more show no more of it, and cost seconds."""
+
+
 def normalise(grey: NDArray[np.uint8], polarity: Polarity = "auto", *, deskew: bool = False) -> NDArray[np.uint8]:
     """The picture of one digit as MNIST would show it.
 
@@ -126,8 +131,15 @@ def normalise(grey: NDArray[np.uint8], polarity: Polarity = "auto", *, deskew: b
     """
     from tenfold.reading.lines import cleaned
 
+    grey = reduced(grey, LARGEST)
     formed = None if deskew else as_it_is(grey, polarity)
     return frame(cleaned(ink_map(grey, polarity, tight=True)).ink, deskew=deskew) if formed is None else formed
+
+
+def reduced(grey: NDArray[np.uint8], largest: int) -> NDArray[np.uint8]:
+    """``grey`` (H, W) averaged over squares of pixels until no side is above ``largest``; smaller ones stay."""
+    factor = -(-max(grey.shape) // largest)
+    return grey if factor == 1 else np.asarray(Image.fromarray(grey).reduce(factor))
 
 
 def as_it_is(grey: NDArray[np.uint8], polarity: Polarity = "auto") -> NDArray[np.uint8] | None:

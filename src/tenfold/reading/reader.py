@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from tenfold.bundle.manifest import BUILTIN
 from tenfold.bundle.predict import Bundle
-from tenfold.errors import UsageError
+from tenfold.errors import UsageError, printable
 from tenfold.reading.ink import InkMap, Polarity, ink_map
-from tenfold.reading.lines import LineInk, cleaned, find_lines, without_rules
-from tenfold.reading.normalise import FIELD, Grey, Picture, as_it_is, frame, open_image
+from tenfold.reading.lines import MOST_DIGITS, LineInk, cleaned, find_lines, without_rules
+from tenfold.reading.normalise import FIELD, LARGEST, Grey, Picture, as_it_is, frame, open_image, reduced
 from tenfold.reading.segmentation import DEFAULT_COSTS, Costs, Segment, best_path, find_seams, find_segments
 
 UNREAD = "?"
@@ -167,6 +167,7 @@ class Reader:
         threshold: float | None = None,
         polarity: Polarity = "auto",
         costs: Costs = DEFAULT_COSTS,
+        most_digits: int = MOST_DIGITS,
     ) -> None:
         """Open ``bundle``, if it is not open yet.
 
@@ -175,6 +176,7 @@ class Reader:
             threshold: reject below this confidence; by default what the bundle says, 0 if it says nothing.
             polarity: whether ink is "dark" or "bright"; "auto" finds out.
             costs: how lines are cut.
+            most_digits: how much ink a page may have, in digits: more is refused, since it would take minutes.
 
         Raises:
             IntegrityError: no bundle there, or a damaged one.
@@ -191,6 +193,7 @@ class Reader:
         self.threshold = threshold if threshold is not None else self.bundle.manifest.reject_threshold or 0.0
         self._polarity = polarity
         self._costs = costs
+        self._most_digits = most_digits
 
     def recognise(self, *pictures: Picture) -> list[Digit]:
         """What each picture shows, if it shows one digit: wherever it is, and however large.
@@ -198,26 +201,29 @@ class Reader:
         Raises:
             DataError: not an image; see :func:`~tenfold.reading.normalise.open_image`.
         """
-        greys = [open_image(picture) for picture in pictures]
+        originals = [open_image(picture) for picture in pictures]
+        greys = [reduced(original, LARGEST) for original in originals]
         inks = [cleaned(ink_map(grey, self._polarity, tight=True)) for grey in greys]
         framed = [_framed(grey, ink, self._polarity) for grey, ink in zip(greys, inks, strict=True)]
         images = np.stack(framed) if framed else np.zeros((0, FIELD, FIELD), np.uint8)
-        boxes = [_box_of(ink.mask) for ink in inks]
+        boxes = [_box_of(ink.mask, original.shape) for ink, original in zip(inks, originals, strict=True)]
         return self._digits(images, self.bundle.predict_proba(images[:, None]), boxes)
 
     def read(self, picture: Picture) -> Reading:
         """Every digit in the picture, line by line.
 
         Raises:
-            DataError: not an image; see :func:`~tenfold.reading.normalise.open_image`.
+            DataError: not an image, see :func:`~tenfold.reading.normalise.open_image`; or too much ink.
         """
         grey = open_image(picture)
-        return Reading(tuple(self._lines(grey)), grey.shape[1], grey.shape[0])
+        lines = self._lines(grey, printable(picture) if isinstance(picture, str | Path) else "the picture")
+        return Reading(tuple(lines), grey.shape[1], grey.shape[0])
 
-    def _lines(self, grey: Grey) -> list[Line]:
+    def _lines(self, grey: Grey, name: str) -> list[Line]:
         page = ink_map(grey, self._polarity)
         mask = without_rules(page.mask)
-        lines = find_lines(InkMap(page.ink, mask if mask.any() else page.mask, page.bright))
+        ink = InkMap(page.ink, mask if mask.any() else page.mask, page.bright)
+        lines = find_lines(ink, name, self._most_digits)
         cut = [(line, seams, find_segments(line.ink, seams)) for line in lines for seams in [find_seams(line.ink)]]
         images = np.array([s.image for _, _, segments in cut for s in segments], np.uint8).reshape(-1, 1, FIELD, FIELD)
         probabilities = self.bundle.predict_proba(images, every_look=True)  # cuts are compared by them
@@ -249,11 +255,15 @@ def _framed(grey: Grey, ink: InkMap, polarity: Polarity) -> NDArray[np.uint8]:
     return frame(ink.ink) if formed is None else formed
 
 
-def _box_of(mask: NDArray[np.bool_]) -> Box:
+def _box_of(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> Box:
+    """Where the ink is in a picture of ``shape`` (H, W) that was reduced to ``mask``."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
-        return Box(0, 0, mask.shape[1], mask.shape[0])
-    return Box(int(columns[0]), int(rows[0]), int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1)
+        return Box(0, 0, shape[1], shape[0])
+    each = -(-max(shape) // max(mask.shape))
+    left, top = int(columns[0]) * each, int(rows[0]) * each
+    right, bottom = min((int(columns[-1]) + 1) * each, shape[1]), min((int(rows[-1]) + 1) * each, shape[0])
+    return Box(left, top, right - left, bottom - top)
 
 
 def _box_on_page(line: LineInk, segment: Segment) -> Box:

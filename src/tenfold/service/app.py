@@ -101,6 +101,7 @@ Show = Annotated[
     list[Literal["input", "saliency"]],
     Query(description="also what the model saw, and where it looked; may be given twice"),
 ]
+EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
 IMAGES, EXAMPLE, TENSOR = (
     images_body(),
     json_body(schemas.Example),
@@ -169,7 +170,12 @@ def build_app(service: Service, pages: Pages) -> FastAPI:
     @app.get("/v2", responses=_answers(schemas.ServerOut, infer=True))
     async def server() -> Response:
         """Open Inference Protocol: what this is."""
-        return _json({"name": "tenfold", "version": __version__, "extensions": []})
+        return _json({"name": "tenfold", "version": __version__, "extensions": EXTENSIONS})
+
+    @app.post("/v2/repository/index", responses=_answers(schemas.RepositoryOut, infer=True))
+    async def repository() -> Response:
+        """Open Inference Protocol: which models there are."""
+        return _json(service.repository())
 
     @app.get("/v2/health/live", responses=_answers(schemas.LiveOut, infer=True))
     async def live() -> Response:
@@ -195,6 +201,16 @@ def _add_model_routes(app: FastAPI, service: Service, prefix: str) -> None:
     async def metadata(name: Name, version: str = work.VERSION) -> Response:
         """Open Inference Protocol: a model's tensors."""
         return _json(service.metadata(name, version))
+
+    @app.get(f"{prefix}/config", responses=_answers(schemas.ModelConfig, infer=True))
+    async def config(name: Name, version: str = work.VERSION) -> Response:
+        """Open Inference Protocol: a model's configuration, as Triton's clients read it."""
+        return _json(service.config(name, version))
+
+    @app.get(f"{prefix}/stats", responses=_answers(schemas.StatisticsOut, infer=True))
+    async def statistics(name: Name, version: str = work.VERSION) -> Response:
+        """Open Inference Protocol: how many requests a model answered, and how long that took."""
+        return _json(service.statistics(name, version))
 
     @app.get(f"{prefix}/ready", responses=_answers(schemas.ReadyOut, infer=True, unready=schemas.ReadyOut))
     async def model_ready(name: Name, version: str = work.VERSION) -> Response:

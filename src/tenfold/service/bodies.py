@@ -27,11 +27,30 @@ class Disconnected(Exception):
     """The client is gone; nobody waits for an answer."""
 
 
-async def body_of(request: Request, limit: int) -> bytearray:
-    """Everything that the client sends.
+@dataclass
+class InFlight:
+    """Bytes of all bodies that are arriving or wait for a worker."""
+
+    limit: int
+    bytes: int = 0
+
+    def take(self, count: int) -> None:
+        """So many more.
+
+        Raises:
+            Fault: 503, too many.
+        """
+        if self.bytes + count > self.limit:
+            raise Fault(503, "too much is being sent at once; try again in a moment", headers={"Retry-After": "1"})
+        self.bytes += count
+
+
+async def body_of(request: Request, limit: int, in_flight: InFlight) -> bytearray:
+    """Everything that the client sends; it stays counted in ``in_flight``, also after a fault.
 
     Raises:
-        Fault: 413, at once if the length that is announced is over ``limit``, else when that much has come.
+        Fault: 413, at once if the length that is announced is over ``limit``, else when that much has come; 503 too
+            much of others is in flight.
         Disconnected: the client went away.
     """
     announced = request.headers.get("content-length", "0")
@@ -45,7 +64,10 @@ async def body_of(request: Request, limit: int) -> bytearray:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise Disconnected
-        body += message.get("body", b"")
+        piece = message.get("body", b"")
+        in_flight.take(len(piece))
+        request.state.in_flight = getattr(request.state, "in_flight", 0) + len(piece)
+        body += piece
         if len(body) > limit:
             raise _too_large(limit)
         more = message.get("more_body", False)
@@ -179,7 +201,7 @@ def check_sizes(items: Sequence[Item]) -> None:
         try:
             width, height = image_size(item.file, "the image", LIMITS)
         except DataError as error:
-            raise _refused(error, item.field) from None
+            raise refused(error, item.field) from None
         pixels += width * height
         if width > LIMITS.width or height > LIMITS.height or pixels > MOST_PIXELS:
             raise Fault(
@@ -202,10 +224,11 @@ def decoded(item: Item, channels: int = 1) -> NDArray[np.uint8]:
     try:
         return decode_image(item.file, "the image", LIMITS, channels=channels)
     except DataError as error:
-        raise _refused(error, item.field) from None
+        raise refused(error, item.field) from None
 
 
-def _refused(error: DataError, field: str) -> Fault:
+def refused(error: DataError, field: str) -> Fault:
+    """The answer to an image that cannot be read."""
     problem = error.problems[0]
     return Fault(422, f"found {problem.found}, expected {problem.expected}", field=field)
 
@@ -246,8 +269,9 @@ def items_of(content_type: str, body: bytes, most: int) -> list[Item]:
 
 
 def media_type(content_type: str) -> str:
-    """``content_type`` without its parameters."""
-    return content_type.partition(";")[0].strip().lower()
+    """``content_type`` without its parameters; ``image/jpg``, which many clients say, is ``image/jpeg``."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return "image/jpeg" if kind == "image/jpg" else kind
 
 
 def unsupported(kind: str, expected: Sequence[str]) -> Fault:
@@ -299,7 +323,7 @@ def too_many(found: int, most: int) -> Fault:
     return Fault(413, f"found {found:,} images, expected at most {most}; send them in several requests", field="images")
 
 
-def decoded_of_bodies(text: str, field: str) -> bytes:
+def from_base64(text: str, field: str) -> bytes:
     """The file in a base64 text: standard alphabet, padded, nothing else in it.
 
     Raises:
@@ -314,7 +338,7 @@ def decoded_of_bodies(text: str, field: str) -> bytes:
 
 def _item(field: str, image: schemas.EncodedImage | schemas.PixelImage) -> Item:
     if isinstance(image, schemas.EncodedImage):
-        return Item(f"{field}.base64", file=decoded_of_bodies(image.base64, f"{field}.base64"))
+        return Item(f"{field}.base64", file=from_base64(image.base64, f"{field}.base64"))
     rows = image.pixels
     width = len(rows[0])
     for i, row in enumerate(rows):
@@ -339,8 +363,8 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise Fault(400, f"found the key {twice[:40]!r} twice in one object")
     return made
 

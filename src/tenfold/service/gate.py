@@ -168,15 +168,17 @@ class Gate:
             await self.app(scope, receive, send)
             return
         answer = _Answer(self, scope, send)
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
             self._admit(scope)
-            await self.app(scope, receive, answer.send)
+            await self.app(asked, receive, answer.send)
         except Fault as fault:
             await answer.fault(fault)
         except Exception as error:
             self.log("error", request=answer.identity, kind=type(error).__name__, message=str(error)[:500])
             await answer.fault(Fault(500, "something went wrong here; the log has more"))
         finally:
+            scope.setdefault("route", asked.get("route"))
             answer.count()
 
     def _admit(self, scope: Scope) -> None:
@@ -226,6 +228,8 @@ class _Answer:
                 more.append((b"connection", b"close"))
             message = {**message, "headers": [*message["headers"], *more]}
         else:
+            if self._scope["method"] == "HEAD":
+                message = {**message, "body": b""}
             self._sent += len(message.get("body", b""))
             if not message.get("more_body", False):
                 self.count()  # before the client can know, so that it never sees a count without its own request

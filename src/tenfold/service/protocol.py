@@ -23,6 +23,8 @@ from tenfold.service.settings import Limits, Times
 
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 32 << 20
+LINE_BYTES = 256 << 10
+"""What asyncio hands over at once, at most: it may hold a piece of the body, and what follows it."""
 
 
 class Crowd:
@@ -73,6 +75,7 @@ class Protocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = True
         self._chunks = 0
+        self._trailer_bytes = 0
         self._complete = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -97,15 +100,21 @@ class Protocol(HttpToolsProtocol):
             if self._head_bytes > self.crowd.limits.header_bytes + len(data):
                 self.refuse(431)
                 return
+        elif not self._complete:
+            self._trailer_bytes += len(data)  # counted anew by every piece of the body
+            if self._trailer_bytes > self.crowd.limits.header_bytes + LINE_BYTES:
+                self.refuse(431)
+                return
         super().data_received(data)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head, self._complete = True, False
         self._head_bytes = self._chunks = 0
-        if self.cycle is not None and not self.cycle.response_complete:
-            return  # pipelined: the deadline is the client's own business until its turn
-        self._wait(self.crowd.times.receive)
+        if len(self.pipeline) > self.crowd.limits.pipeline:
+            self.refuse(429)
+            return
+        self._wait(self.crowd.times.receive)  # a pipelined request, too, has to arrive
 
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)
@@ -131,10 +140,12 @@ class Protocol(HttpToolsProtocol):
     def on_chunk_header(self) -> None:
         """Httptools calls this for each chunk of a body."""
         self._chunks += 1
+        self._trailer_bytes = 0
         if self._chunks > self.crowd.limits.chunks:
             self.refuse(413)
 
     def on_body(self, body: bytes) -> None:
+        self._trailer_bytes = 0
         if not self.transport.is_closing():
             super().on_body(body)
 
@@ -246,6 +257,7 @@ _WORDS = {
     408: "the request took too long to arrive",
     413: "the body comes in too many pieces",
     414: "the address is too long",
+    429: "more requests were sent ahead than are answered on one connection",
     431: "the headers are too long or too many",
 }
 

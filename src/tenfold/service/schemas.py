@@ -71,30 +71,66 @@ class Example(_Strict):
     label: Annotated[str, Field(min_length=1, max_length=100)]
 
 
-class TensorIn(_Strict):
-    """A tensor of the Open Inference Protocol."""
+class _Lenient(BaseModel):
+    """The protocol has members that this service does not need, and clients add more: they are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class TensorIn(_Lenient):
+    """A tensor of the Open Inference Protocol; without ``data`` its bytes stand behind the JSON."""
 
     name: str
     shape: Annotated[list[Annotated[int, Field(ge=0, le=1 << 31)]], Field(min_length=1, max_length=8)]
     datatype: str
-    data: Annotated[list[Any], Field(description="levels 0..255, flat or nested, in row-major order")]
+    data: Annotated[
+        list[Any] | None, Field(description="levels 0..255, flat or nested, in row-major order; or files in base64")
+    ] = None
     parameters: dict[str, Any] = {}
 
 
-class OutputIn(_Strict):
+class OutputIn(_Lenient):
     """An output that is asked for."""
 
     name: str
     parameters: dict[str, Any] = {}
 
 
-class InferIn(_Strict):
+class InferIn(_Lenient):
     """An inference request of the Open Inference Protocol, version 2."""
 
     id: Annotated[str, Field(max_length=200)] = ""
     parameters: dict[str, Any] = {}
     inputs: Annotated[list[TensorIn], Field(min_length=1)]
     outputs: Annotated[list[OutputIn], Field(max_length=8)] = []
+
+
+class ModelConfig(BaseModel):
+    """A model's configuration as Triton's clients read it."""
+
+    name: str
+    platform: str
+    max_batch_size: int
+    input: list[dict[str, Any]]
+    output: list[dict[str, Any]]
+
+
+class StatisticsOut(BaseModel):
+    """What the protocol's statistics extension tells of a model."""
+
+    model_stats: list[dict[str, Any]]
+
+
+class RepositoryModel(BaseModel):
+    """A model in the repository index."""
+
+    name: str
+    version: str
+    state: str
+    reason: str
+
+
+RepositoryOut = list[RepositoryModel]
 
 
 class ErrorDetail(BaseModel):

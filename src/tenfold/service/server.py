@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import resource
 import signal
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any
@@ -66,7 +68,9 @@ def serve(
     name = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"{'https' if context else 'http'}://{name}:{port}/"
     with contextlib.closing(listener):
-        ended = asyncio.run(_run(settings, listener, context, log_to, lambda: on_listening(address), worker_command))
+        loop = functools.partial(_Loop, settings.times.handshake)
+        with asyncio.Runner(loop_factory=loop) as runner:
+            ended = runner.run(_run(settings, listener, context, log_to, lambda: on_listening(address), worker_command))
     raise ended
 
 
@@ -128,6 +132,20 @@ async def _run(
     return ended
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop that waits less than a minute for a client to agree on TLS: until then no other limit sees it."""
+
+    def __init__(self, handshake: float) -> None:
+        super().__init__()
+        self._handshake = handshake
+
+    async def create_server(self, *arguments: Any, **keywords: Any) -> Any:
+        """As asyncio's, with a bound on the handshake."""
+        if keywords.get("ssl") is not None:
+            keywords.setdefault("ssl_handshake_timeout", self._handshake)
+        return await super().create_server(*arguments, **keywords)
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server with the phase between "not ready" and "not listening"."""
 
@@ -181,10 +199,15 @@ class _Handler(logging.Handler):
     def __init__(self, log: Log) -> None:
         super().__init__(logging.ERROR)
         self._to = log
+        self._said: dict[tuple[str, str], float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
+        now, message = time.monotonic(), record.getMessage()[:500]
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
-        self._to("error", source=record.name, message=record.getMessage()[:500], kind=kind)
+        if now - self._said.get((record.name, kind), -1.0) < 1:
+            return  # an open port without descriptors says the same a thousand times a second
+        self._said[record.name, kind] = now
+        self._to("error", source=record.name, message=message, kind=kind)
 
 
 def _redirect_logging(log: Log) -> None:

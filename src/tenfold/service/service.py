@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from importlib import resources
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tenfold.service import work
-from tenfold.service.bodies import Disconnected, body_of
+from tenfold.service.bodies import Disconnected, InFlight, body_of
 from tenfold.service.observability import Fault, Metrics
 from tenfold.service.pool import Pool
 from tenfold.service.settings import Settings
@@ -65,6 +66,8 @@ class Service:
         self.draining = False
         self._pool = pool
         self._metrics = metrics
+        self._in_flight = InFlight(settings.limits.in_flight_bytes)
+        self._answered = dict.fromkeys(settings.models, (0, 0))  # requests, nanoseconds
 
     @property
     def status(self) -> str:
@@ -105,6 +108,33 @@ class Service:
             "outputs": [probabilities],
         }
 
+    def config(self, name: str, version: str) -> dict[str, Any]:
+        """A model's configuration as Triton's clients read it. Raises as :meth:`metadata` does."""
+        about = self.metadata(name, version)
+        tensors = {
+            kind: [
+                {"name": t["name"], "data_type": f"TYPE_{t['datatype']}", "dims": t["shape"][1:]}
+                for t in about[f"{kind}s"]
+            ]
+            for kind in ("input", "output")
+        }
+        most = self.settings.limits.images
+        return {"name": name, "platform": about["platform"], "max_batch_size": most, **tensors}
+
+    def statistics(self, name: str, version: str) -> dict[str, Any]:
+        """How many requests a model answered. Raises as :meth:`metadata` does."""
+        self.metadata(name, version)
+        count, duration = self._answered[name]
+        success = {"success": {"count": count, "ns": duration}}
+        return {
+            "model_stats": [{"name": name, "version": version, "inference_count": count, "inference_stats": success}]
+        }
+
+    def repository(self) -> list[dict[str, str]]:
+        """Every model with its state, as the protocol's repository index has it."""
+        state = "READY" if self.status == "ready" else "UNAVAILABLE"
+        return [{"name": name, "version": work.VERSION, "state": state, "reason": ""} for name in self.settings.models]
+
     async def compute(self, kind: str, request: Request, model: str | None, **fields: Any) -> Response:
         """What a worker answers to ``request``.
 
@@ -113,9 +143,14 @@ class Service:
         """
         name = self.settings.default_model if model is None else self._named(model)
         try:
-            body = await body_of(request, self.settings.limits.body_bytes)
+            return await self._computed(kind, request, name, fields)
         except Disconnected:
             return Response(status_code=NOBODY)
+        finally:
+            self._in_flight.bytes -= getattr(request.state, "in_flight", 0)
+
+    async def _computed(self, kind: str, request: Request, name: str, fields: Mapping[str, Any]) -> Response:
+        body = await body_of(request, self.settings.limits.body_bytes, self._in_flight)
         connection = request.scope.get("extensions", {}).get("tenfold.connection")
         header: Mapping[str, Any] = {
             "kind": kind,
@@ -123,18 +158,36 @@ class Service:
             "content_type": request.headers.get("content-type", ""),
             **fields,
         }
+        if kind == "infer":
+            header = {**header, "header_bytes": _header_bytes(request.headers.get("inference-header-content-length"))}
         is_gone = connection.is_closing if connection is not None else _never
+        began = time.monotonic_ns()
         status, answer = await self._pool.submit(header, body, is_gone)
+        if status == 200:
+            count, duration = self._answered[name]
+            self._answered[name] = count + 1, duration + time.monotonic_ns() - began
         if status == 503:
             raise Fault(503, "no worker is ready; try again in a moment", headers={"Retry-After": "1"})
         if status != 200 and request.scope["path"].startswith("/v2"):
             answer = work.error_of(answer)
-        return Response(answer, status, media_type="application/json")
+        length, answer = work.unpacked(answer)
+        if length is None:
+            return Response(answer, status, media_type="application/json")
+        about = {"Inference-Header-Content-Length": str(length)}
+        return Response(answer, status, about, media_type="application/octet-stream")
 
     def _named(self, name: str) -> str:
         if name not in self.settings.models:
             raise Fault(404, "there is no model of that name; /v1/models lists them", field="model")
         return name
+
+
+def _header_bytes(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Fault(400, f"found {text[:40]!r}, expected a number", field="Inference-Header-Content-Length")
+    return int(text)
 
 
 def _never() -> bool:

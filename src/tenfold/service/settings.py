@@ -29,6 +29,10 @@ class Limits:
     images: int = 256
     """In one request."""
     connections: int = 1000
+    pipeline: int = 8
+    """Requests that a client may send ahead of the answers on one connection."""
+    in_flight_bytes: int = 256 << 20
+    """Of all bodies that are arriving or wait for a worker, together; the next one is told 503."""
     queue: int = 64
     """Requests that wait for a worker; the next one is told 503."""
     batch: int = 16
@@ -45,6 +49,8 @@ class Times:
 
     receive: float = 10.0
     """For a whole request to arrive, and for a client to take its answer."""
+    handshake: float = 5.0
+    """For TLS to be agreed on."""
     keep_alive: float = 5.0
     queue: float = 5.0
     """A request that waited longer is dropped without computing it."""
@@ -87,5 +93,5 @@ class Settings:
 
     @property
     def worker_count(self) -> int:
-        """Processes that compute: asked for, or one for each core but the one that speaks HTTP."""
-        return self.workers or max(1, cores() - 1)
+        """Processes that compute: asked for, or one for each core, two at least: one slow request must not stop all."""
+        return self.workers or max(2, cores())

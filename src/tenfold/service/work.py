@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tenfold.bundle.manifest import DARK
 from tenfold.bundle.predict import Bundle
+from tenfold.errors import DataError
 from tenfold.evaluation.robustness import occlusion
 from tenfold.reading.normalise import normalise
 from tenfold.reading.reader import Digit, Reader
@@ -39,6 +40,10 @@ def saliency(
     return occlusion(image, target, predict, squares)
 
 
+MOST_DIGITS = 400
+"""On a page of /v1/read, by its ink: what takes longer belongs on the command line."""
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """One bundle under its name."""
@@ -60,7 +65,7 @@ class Model:
     @cached_property
     def reader(self) -> Reader:
         """Reads pages with this bundle. Only where :attr:`reads`."""
-        return Reader(self.bundle, threshold=self.reject_threshold)
+        return Reader(self.bundle, threshold=self.reject_threshold, most_digits=MOST_DIGITS)
 
     def page(self, item: Item) -> dict[str, Any]:
         """Every digit of an item that passed :func:`~tenfold.service.bodies.check_sizes`, as /v1/read shows it.
@@ -68,7 +73,10 @@ class Model:
         Raises:
             Fault: 422.
         """
-        found = self.reader.read(bodies.decoded(item)[0])
+        try:
+            found = self.reader.read(bodies.decoded(item)[0])
+        except DataError as error:
+            raise bodies.refused(error, item.field) from None
         return {"text": found.text, "digits": [_digit(digit) for line in found.lines for digit in line.digits]}
 
     def inputs(self, items: Sequence[Item]) -> NDArray[np.uint8]:
@@ -131,45 +139,127 @@ INPUT, OUTPUT = "images", "probabilities"
 VERSION = "1"
 
 
-def tensor_of(
-    content_type: str, body: bytes, image_shape: tuple[int, int, int], most: int
-) -> tuple[str, NDArray[np.uint8]]:
-    """The request's id, and its tensor uint8 (N, C, H, W).
+@dataclass(frozen=True)
+class Inference:
+    """A request of the Open Inference Protocol.
+
+    Attributes:
+        identity: the request's id.
+        inputs: levels uint8 (N, C, H, W), or image files.
+        binary: whether the answer's tensor shall be bytes behind the JSON instead of numbers in it.
+    """
+
+    identity: str
+    inputs: NDArray[np.uint8] | list[Item]
+    binary: bool
+
+
+def inference_of(
+    content_type: str, header_bytes: int | None, body: bytes, image_shape: tuple[int, int, int], most: int
+) -> Inference:
+    """What a body of /v2/models/NAME/infer asks: JSON, or with the binary tensor extension JSON and bytes behind it.
+
+    Args:
+        content_type: as sent; the protocol's clients often send none.
+        header_bytes: ``Inference-Header-Content-Length``, the length of the JSON; None if all of ``body`` is JSON.
+        body: what was sent.
+        image_shape: (C, H, W) of the model.
+        most: images in a request.
 
     Raises:
         Fault: 400, 413, 415 or 422.
     """
-    if (kind := bodies.media_type(content_type)) != bodies.JSON_TYPE:
+    kind = bodies.media_type(content_type) or bodies.JSON_TYPE
+    if kind != bodies.JSON_TYPE and (header_bytes is None or kind != "application/octet-stream"):
         raise bodies.unsupported(kind, [bodies.JSON_TYPE])
-    asked: schemas.InferIn = bodies.validated(schemas.InferIn, bodies.json_of(body), most)
+    if header_bytes is not None and header_bytes > len(body):
+        raise Fault(
+            400,
+            f"found {len(body):,} bytes, expected at least {header_bytes:,}",
+            field="Inference-Header-Content-Length",
+        )
+    document, rest = (body, b"") if header_bytes is None else (body[:header_bytes], body[header_bytes:])
+    asked: schemas.InferIn = bodies.validated(schemas.InferIn, bodies.json_of(document), most)
+    binary = asked.parameters.get("binary_data_output") is True
     for i, output in enumerate(asked.outputs):
         if output.name != OUTPUT:
             raise Fault(422, f"found the output {output.name[:40]!r}, expected {OUTPUT!r}", field=f"outputs.{i}.name")
+        binary = output.parameters.get("binary_data", binary) is True
     if len(asked.inputs) != 1 or asked.inputs[0].name != INPUT:
         raise Fault(422, f"found other inputs, expected one named {INPUT!r}", field="inputs")
     tensor = asked.inputs[0]
+    size = tensor.parameters.get("binary_data_size")
+    if (tensor.data is None) != (size is not None) or (size or 0) != len(rest) or isinstance(size, bool):
+        found = f"{len(rest):,} bytes behind the JSON" if tensor.data is None else "numbers in the JSON"
+        raise Fault(422, f"found {found}, expected data, or as many bytes as binary_data_size says", field="inputs.0")
+    count, *dimensions = tensor.shape
+    if tensor.datatype == "BYTES":
+        if dimensions not in ([], [1]) or count < 1:
+            raise Fault(422, f"found the shape {tensor.shape}, expected [N] with N from 1", field="inputs.0.shape")
+        if count > most:
+            raise bodies.too_many(count, most)
+        files = _files(rest) if tensor.data is None else [_file(i, text) for i, text in enumerate(tensor.data)]
+        if len(files) != count:
+            raise Fault(422, f"found {len(files)} files, expected {count} for the shape", field="inputs.0.data")
+        return Inference(asked.id, [Item(f"inputs.0.data.{i}", file=file) for i, file in enumerate(files)], binary)
     if tensor.datatype != "UINT8":
-        raise Fault(422, f"found the datatype {tensor.datatype[:40]!r}, expected 'UINT8'", field="inputs.0.datatype")
-    count, *rest = tensor.shape
-    if tuple(rest) != image_shape or count < 1:
+        expected = "'UINT8', or 'BYTES' for image files"
+        raise Fault(422, f"found the datatype {tensor.datatype[:40]!r}, expected {expected}", field="inputs.0.datatype")
+    if tuple(dimensions) != image_shape or count < 1:
         expected = ", ".join(map(str, image_shape))
         raise Fault(
             422, f"found the shape {tensor.shape}, expected [N, {expected}] with N from 1", field="inputs.0.shape"
         )
     if count > most:
         raise bodies.too_many(count, most)
-    return asked.id, _array(tensor.data, (count, *image_shape))
+    shape = (count, *image_shape)
+    if tensor.data is not None:
+        return Inference(asked.id, _array(tensor.data, shape), binary)
+    if len(rest) != int(np.prod(shape)):
+        raise Fault(422, f"found {len(rest):,} bytes, expected {int(np.prod(shape)):,} for the shape", field="inputs.0")
+    return Inference(asked.id, np.frombuffer(rest, np.uint8).reshape(shape), binary)
 
 
-def answer(model: str, identity: str, probabilities: NDArray[np.float32]) -> dict[str, Any]:
-    """The document that answers with ``probabilities`` (N, K)."""
-    tensor = {
-        "name": OUTPUT,
-        "datatype": "FP32",
-        "shape": list(probabilities.shape),
-        "data": [round(p, 7) for p in probabilities.ravel().tolist()],
-    }
-    return {"model_name": model, "model_version": VERSION, "id": identity, "outputs": [tensor]}
+def _file(place: int, text: Any) -> bytes:
+    if not isinstance(text, str):
+        raise Fault(422, "found no text, expected a file in base64", field=f"inputs.0.data.{place}")
+    return bodies.from_base64(text, f"inputs.0.data.{place}")
+
+
+def _files(packed: bytes) -> list[bytes]:
+    """Byte strings, each behind its length in four bytes, little-endian."""
+    found, place = [], 0
+    while place < len(packed):
+        end = place + 4 + int.from_bytes(packed[place : place + 4], "little")
+        if end > len(packed) or place + 4 > len(packed):
+            raise Fault(422, "found bytes that end within an element", field="inputs.0")
+        found.append(packed[place + 4 : end])
+        place = end
+    return found
+
+
+def answer(model: str, asked: Inference, probabilities: NDArray[np.float32]) -> dict[str, Any] | bytes:
+    """The document that answers with ``probabilities`` (N, K); as bytes, :func:`packed`, if the client wants those."""
+    tensor: dict[str, Any] = {"name": OUTPUT, "datatype": "FP32", "shape": list(probabilities.shape)}
+    made = {"model_name": model, "model_version": VERSION, "id": asked.identity, "outputs": [tensor]}
+    if not asked.binary:
+        tensor["data"] = [round(p, 7) for p in probabilities.ravel().tolist()]
+        return made
+    content = probabilities.astype("<f4").tobytes()
+    tensor["parameters"] = {"binary_data_size": len(content)}
+    return packed(document(made), content)
+
+
+def packed(head: bytes, content: bytes) -> bytes:
+    """JSON and what stands behind it, led by the JSON's length; the first byte, 0, tells it from plain JSON."""
+    return len(head).to_bytes(4, "big") + head + content
+
+
+def unpacked(answered: bytes) -> tuple[int | None, bytes]:
+    """The length of the JSON that leads an answer, None if all of it is JSON, and the answer as clients get it."""
+    if answered[:1] != b"\0":
+        return None, answered
+    return int.from_bytes(answered[:4], "big"), answered[4:]
 
 
 def _array(data: list[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -275,8 +365,10 @@ class Workshop:
     def infer(self, job: Mapping[str, Any], body: bytes) -> Work:
         """/v2/models/NAME/infer."""
         model = self.models[job["model"]]
-        identity, inputs = tensor_of(job["content_type"], body, model.bundle.image_shape, self.most_images)
-        return Work(lambda probabilities: answer(model.name, identity, probabilities), model, inputs)
+        shape = model.bundle.image_shape
+        asked = inference_of(job["content_type"], job["header_bytes"], body, shape, self.most_images)
+        inputs = model.inputs(asked.inputs) if isinstance(asked.inputs, list) else asked.inputs
+        return Work(lambda probabilities: answer(model.name, asked, probabilities), model, inputs)
 
     def keep(self, job: Mapping[str, Any], body: bytes) -> Work:
         """/v1/examples."""
@@ -286,7 +378,7 @@ class Workshop:
         if (kind := bodies.media_type(job["content_type"])) != bodies.JSON_TYPE:
             raise bodies.unsupported(kind, [bodies.JSON_TYPE])
         asked = bodies.validated(schemas.Example, bodies.json_of(body), 1)
-        item = bodies.Item("image.base64", file=bodies.decoded_of_bodies(asked.image.base64, "image.base64"))
+        item = bodies.Item("image.base64", file=bodies.from_base64(asked.image.base64, "image.base64"))
         levels = model.inputs([item])[0]
         if not levels.any():
             raise Fault(422, "found a blank image, expected some ink", field="image.base64")
@@ -321,5 +413,9 @@ class Workshop:
 
 
 def document(answer: Any) -> bytes:
-    """JSON as bytes, without spaces."""
-    return json.dumps(answer, separators=(",", ":")).encode()
+    """JSON as bytes, without spaces; bytes stay as they are.
+
+    Raises:
+        ValueError: a number that JSON does not have.
+    """
+    return answer if isinstance(answer, bytes) else json.dumps(answer, separators=(",", ":"), allow_nan=False).encode()
