@@ -39,6 +39,7 @@ setup-locked: ## make .venv with everything from requirements.lock: a file whose
 
 run: setup ## train the default recipe on MNIST: report, submission and model
 	@$(VENV)/bin/tenfold run
+	@echo "From here on: $(VENV)/bin/tenfold --help; or make its commands known to this shell: . $(VENV)/bin/activate; tenfold --help"
 
 test: lint ## format, lint, types, and all tests but the slow ones
 	$(PYTEST) -m "not slow"
@@ -56,10 +57,7 @@ lint: $(DEV_STAMP) ## format, lint and types only
 	$(VENV)/bin/mypy
 
 docs: $(DEV_STAMP) ## write the generated pages anew, and the site from all pages: site/index.html
-	$(VENV)/bin/python docs/generate_commands.py
-	$(VENV)/bin/python docs/generate_recipes.py
-	$(VENV)/bin/python docs/generate_api.py
-	$(VENV)/bin/python docs/generate_reliability.py
+	$(VENV)/bin/python docs/generate.py
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet
 
 lock: $(DEV_STAMP) ## write requirements.lock anew: constraints.txt with the hash of every file that a package index has of it

@@ -73,7 +73,7 @@ def test_the_table_says_what_is_noise_and_what_it_costs(ablation: ModuleType) ->
     found = {ablation.BASE: base, "close": [run([1, 2, 4], 20.0)], "bad": [run(list(range(100)))]}
     lines = ablation.table(found).splitlines()
     assert lines[2] == "| the recipe itself | 0.99700 | 0.99700 | +0.0 | 0.0 |  | 1.00 |"
-    assert lines[3] == "| close | 0.99700 | 0.99700 | +0.0 | 14.1 | noise | 2.00 |"
+    assert lines[3] == "| close | 0.99700 | 0.99700 | +0.0 | 14.1 | not significant | 2.00 |"
     assert "| worse | 1.00 |" in lines[4]
 
 

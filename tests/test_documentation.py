@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import functools
+import importlib
 import os
 import re
 import shlex
@@ -184,13 +185,20 @@ def _quickly(function: Any) -> Any:
     return call
 
 
-@pytest.mark.parametrize("generator", ["generate_recipes.py", "generate_api.py"])
-def test_generated_pages_are_up_to_date(generator: str) -> None:
-    """When this fails, run ``make docs``."""
-    done = subprocess.run(
-        [sys.executable, ROOT / "docs" / generator, "--check"], capture_output=True, text=True, check=False
-    )
+def test_what_is_generated_is_up_to_date() -> None:
+    """When this fails, run ``make docs``: a recipe, a public name or a log changed."""
+    check = [sys.executable, ROOT / "docs" / "generate.py", "--check", "recipes.md", "api.md", "README.md"]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_figure_that_is_retyped_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    generate = importlib.import_module("generate")
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert generate.with_figures(readme) == readme
+    assert generate.with_figures(readme.replace("| 82 and 88 |", "| 28 and 88 |")) == readme
+    assert "| 28 and 88 |" not in readme
 
 
 def test_the_site_builds_without_a_warning_and_asks_nothing_of_the_network(tmp_path: Path) -> None:

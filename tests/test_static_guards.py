@@ -7,7 +7,6 @@ import pytest
 from _sources import modules
 
 UNPICKLER = "data/sources/mnist.py"  # the index's copy of MNIST is a pickle: hash first, then three names of numpy
-LOCK = "values/run.py"  # a lock is an empty file that is never read as data
 WRITER = "files.py"
 RAY = {"executors", "plugins"}
 
@@ -141,7 +140,7 @@ def test_g01_no_input_can_run_code() -> None:
 
 def test_only_atomic_creates_files() -> None:
     found = {path: ways for path, tree in modules() if path != WRITER and (ways := ways_to_write_files(tree))}
-    assert found == {LOCK: ["os.open"]}
+    assert found == {}
 
 
 def test_only_executors_know_ray() -> None:

@@ -89,9 +89,13 @@ class Drained(Stopped):
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, wherever it came: as Ctrl-C it is no Exception, so that nobody takes it for a failure and goes on."""
+    """SIGTERM or SIGHUP, wherever it came: as Ctrl-C it is no Exception, so that nobody takes it for a failure and goes
+    on.
+    """
 
-    exit_code = 143
+    def __init__(self, number: int = 15) -> None:
+        super().__init__()
+        self.exit_code = 128 + number
 
 
 @dataclass(frozen=True)

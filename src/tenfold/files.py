@@ -7,17 +7,21 @@ no temporary file stays behind.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import math
 import os
+import re
 import shutil
+import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tenfold.errors import ResourceError, UsageError
+from tenfold.runtime import OPEN_FLAGS, lock_file
 
 _ADVICE = {
     errno.EACCES: "permission denied; choose a folder you can write to with --out",
@@ -31,6 +35,7 @@ _ADVICE = {
     errno.EIO: "the device reports an input/output error",
     errno.EINTR: "a signal came in between; run the same command again",
 }
+_TEMPORARY = re.compile(r"\..*\.(\d+)\.[0-9a-f]{8}\.tmp", re.DOTALL)
 PATIENCE_SECONDS = 60.0
 """NFS answers from what it remembers of a folder for so long at most (acdirmax)."""
 
@@ -40,8 +45,8 @@ def refused(path: Path, error: OSError, doing: str = "write", needed: int = 0) -
     bytes.
     """
     reason = error.strerror or str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        advice = f"{_no_room(path, error.errno, needed)}; free some space or choose another folder with --out"
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        advice = f"{_no_room(path, error.errno or 0, needed)}; free some space or choose another folder with --out"
     else:
         advice = _ADVICE.get(error.errno or 0, "")
     return ResourceError(f"cannot {doing} {path}: {reason}" + (f" - {advice}" if advice else ""))
@@ -50,9 +55,13 @@ def refused(path: Path, error: OSError, doing: str = "write", needed: int = 0) -
 def _no_room(path: Path, code: int, needed: int) -> str:
     """What is used up where ``path`` was to be written, and how much of it would do."""
     size = f": need about {math.ceil(needed / 1e5) / 10:,.1f} MB" if needed else ""
-    if code == errno.EDQUOT:
+    if code == getattr(errno, "EDQUOT", None):
         return f"your disk quota is used up{size}"
     try:
+        if not hasattr(os, "statvfs"):
+            return (
+                f"the disk is full{size}, {math.floor(shutil.disk_usage(path.parent).free / 1e5) / 10:,.1f} MB are free"
+            )
         disk = os.statvfs(path.parent)
     except OSError:
         return f"the disk is full{size}"
@@ -75,7 +84,7 @@ def write_chunks(path: Path, chunks: Iterable[bytes | memoryview], *, overwrite:
     temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     digest, size = hashlib.sha256(), 0
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, 0o666)
         try:
             try:
                 for chunk in chunks:
@@ -86,11 +95,14 @@ def write_chunks(path: Path, chunks: Iterable[bytes | memoryview], *, overwrite:
             finally:
                 os.close(descriptor)
             if overwrite:
+                _insist_on_file(path)
                 os.replace(temporary, path)
-            else:
+            elif hasattr(os, "link"):
                 # link, unlike rename, fails when the name is taken: no race between two writers
                 os.link(temporary, path)
                 os.unlink(temporary)
+            else:
+                temporary.rename(path)  # fails there when the name is taken
         except BaseException:
             _remove_quietly(temporary)
             raise
@@ -144,7 +156,7 @@ def write_folder(path: Path, folders: Iterable[str], files: Iterable[tuple[str, 
             (staging / name).mkdir()
         for name, content in files:
             (staging / name).write_bytes(content)
-        os.sync()
+        _sync_all(staging)
         staging.rename(path)
         sync_directory(path.parent)
     except FileExistsError:
@@ -202,7 +214,7 @@ def wait_for_files(paths: Iterable[Path]) -> None:
 
 def sync_directory(path: Path) -> None:
     """Make the names in ``path`` survive a power loss (a no-op where the system has no such call)."""
-    if os.name == "nt":
+    if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -218,6 +230,79 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise refused(path, error, "read") from error
+
+
+def _sync_all(folder: Path) -> None:
+    """Make every file below ``folder`` durable: at once, or one by one where the system has no such call."""
+    if hasattr(os, "sync"):
+        os.sync()
+        return
+    for path in folder.rglob("*"):
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDWR | OPEN_FLAGS)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def _insist_on_file(path: Path) -> None:
+    """Refuse to replace a device, a pipe or a socket by a file.
+
+    Raises:
+        UsageError: ``path`` is one.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise UsageError(f"{path} is a device, a pipe or a socket, which is never replaced; choose a file's name")
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, wait: bool = False) -> Iterator[int | None]:
+    """Be the only process in the block that locks ``path``, a file that is made unless it is there.
+
+    The system lets go of it even after ``kill -9``. Yields the descriptor, or None if another process is in its
+    block and we do not ``wait``.
+
+    Raises:
+        ResourceError: the operating system refused.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | OPEN_FLAGS, 0o666)
+    except OSError as error:
+        raise refused(path, error) from error
+    try:
+        try:
+            mine = lock_file(descriptor, wait=wait)
+        except OSError as error:
+            raise refused(path, error, "lock") from error
+        yield descriptor if mine else None
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path, *, age_seconds: float = 0.0) -> list[Path]:
+    """Remove temporary files and folders that a killed writer left in ``folder`` and below; returns those removed.
+
+    Only names that :func:`write_chunks` and :func:`write_folder` give, of writers of this machine that are gone or of
+    more than ``age_seconds``.
+    """
+    found = []
+    for path in sorted(Path(folder).rglob(".*.tmp")):
+        named = _TEMPORARY.fullmatch(path.name)
+        if named is None or path.is_symlink() or not path.exists():
+            continue
+        try:
+            if int(named[1]) == os.getpid() or time.time() - path.stat().st_mtime < age_seconds:
+                continue
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        except OSError:
+            continue
+        found.append(path)
+    return found
 
 
 def _write_all(descriptor: int, chunk: bytes | memoryview) -> None:

@@ -1,10 +1,15 @@
-"""SIGINT and SIGTERM: an exception while a command prepares, a flag while it works, so that work stops at a safe
-point.
+"""What a computation runs on: versions, devices, memory, locks and signals, in the form that each system has.
+
+Names that only POSIX systems or only Windows have are used here and in :mod:`tenfold.files`, nowhere else.
+SIGINT, SIGTERM and SIGHUP are an exception while a command prepares, a flag while it works, so that work stops at a
+safe point.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import importlib
 import importlib.util
 import os
 import platform
@@ -12,14 +17,98 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from tenfold import __version__
 from tenfold.errors import ResourceError, Stopped, Terminated
+
+OPEN_FLAGS: int = sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_BINARY", "O_NOINHERIT"))
+"""For :func:`os.open`: no child has the descriptor, and bytes stay as they are; each system has some of these."""
+ENDING = [number for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if (number := getattr(signal, name, None)) is not None]
+"""Signals that ask us to end, besides SIGINT: of a service manager, a closed terminal, a closed console."""
+_LOCKED_BYTE = 1 << 30
+"""Windows locks a byte, which nobody else may read meanwhile: one behind any content."""
+
+
+def _module(name: str) -> Any:
+    """A module that not every system has, or None."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def lock_file(descriptor: int, *, wait: bool) -> bool:
+    """Lock an open file for this process until the descriptor is closed, also by ``kill -9``.
+
+    Returns:
+        False if another process has it and we do not ``wait``.
+    """
+    if (fcntl := _module("fcntl")) is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        return True
+    msvcrt = importlib.import_module("msvcrt")
+    while True:
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EDEADLK):
+                raise
+            if not wait:
+                return False
+            time.sleep(0.05)
+            continue
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return True
+
+
+def peak_memory_bytes() -> int:
+    """The most memory that this process has had."""
+    if (resource := _module("resource")) is not None:
+        return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
+    if (psutil := _module("psutil")) is None:
+        return 0
+    memory = psutil.Process().memory_info()
+    return int(getattr(memory, "peak_wset", memory.rss))
+
+
+def limit_memory(most: int) -> bool:
+    """Let this process have ``most`` bytes of addresses; False where the system has no such limit."""
+    if (resource := _module("resource")) is None or not hasattr(resource, "RLIMIT_AS"):
+        return False
+    try:
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    except (OSError, ValueError):  # macOS has the name and refuses it
+        return False
+    return True
+
+
+def allow_descriptors(wanted: int) -> int:
+    """Ask for ``wanted`` open files and sockets; returns how many there may be."""
+    if (resource := _module("resource")) is None:
+        return wanted
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    most: int = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    except (OSError, ValueError):
+        return int(soft)
+    return most
+
 
 _CGROUP = Path("/sys/fs/cgroup")
 _INSTRUCTION_SETS = {  # name as torch.backends.cpu has it -> flags of /proc/cpuinfo that it takes
@@ -136,9 +225,14 @@ def memory_bytes() -> int | None:
     """The memory this process may use, in bytes: the machine's, or the container's limit if lower; None where
     unknown.
     """
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
+    if hasattr(os, "sysconf"):
+        try:
+            total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        except (OSError, ValueError):
+            return None
+    elif (psutil := _module("psutil")) is not None:
+        total = int(psutil.virtual_memory().total)
+    else:
         return None
     limit = (_read(_CGROUP / "memory.max") or "").strip()
     return min(total, int(limit)) if limit.isdigit() else total
@@ -211,20 +305,21 @@ class Unwinding:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         self.came.append(number)
-        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
 
 
 @contextlib.contextmanager
 def unwinding() -> Iterator[list[int]]:
-    """Let SIGTERM end the block as Ctrl-C does: what is half written is removed; yields the signals that have come.
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does: what is half written is removed; yields the signals that
+    have come.
 
-    A no-op outside the main thread; SIGINT stays as it is where it does not raise.
+    A no-op outside the main thread; SIGINT stays as it is where it does not raise, SIGHUP where it is ignored (nohup).
     """
     handler = Unwinding()
     if threading.current_thread() is not threading.main_thread():
         yield handler.came
         return
-    numbers = [signal.SIGTERM]
+    numbers = _heard()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         numbers.append(signal.SIGINT)
     previous = {number: signal.signal(number, handler) for number in numbers}
@@ -233,6 +328,11 @@ def unwinding() -> Iterator[list[int]]:
     finally:
         for number, before in previous.items():
             signal.signal(number, before)
+
+
+def _heard() -> list[int]:
+    """The signals of :data:`ENDING`, but for those that whoever started us wants ignored, as nohup does."""
+    return [n for n in ENDING if n == signal.SIGTERM or signal.getsignal(n) != signal.SIG_IGN]
 
 
 class StopFlag:
@@ -245,13 +345,13 @@ class StopFlag:
         return self.signal is not None
 
     def stopped(self) -> Stopped:
-        """The exception to raise: exit code 130 for SIGINT, 143 for SIGTERM."""
+        """The exception to raise: exit code 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP."""
         return Stopped("stopped", 128 + (self.signal or signal.SIGINT))
 
 
 @contextlib.contextmanager
 def stop_flag() -> Iterator[StopFlag]:
-    """Turn the two signals into a flag for the time of the block; a second SIGINT raises. A no-op outside the main
+    """Turn the signals into a flag for the time of the block; a second SIGINT raises. A no-op outside the main
     thread.
 
     Raises:
@@ -267,7 +367,7 @@ def stop_flag() -> Iterator[StopFlag]:
             raise KeyboardInterrupt
         flag.signal = number
 
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, *_heard())}
     for before in previous.values():
         if isinstance(before, Unwinding) and before.came:  # what it raised was swallowed
             flag.signal = before.came[0]

@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 from tenfold.api.study import study
 from tenfold.errors import UsageError
 from tenfold.pipeline.study import planned
-from tenfold.values.recipe import FOLDER
+from tenfold.values.recipe import recipe_names
 from tenfold.values.run import list_runs
 
 RECIPE = """
@@ -56,8 +56,8 @@ def test_a_plan_is_every_recipe_with_every_seed_and_fewer_epochs(recipes: Path) 
 
 
 def test_folders_of_recipes_that_come_along_have_names() -> None:
-    names = [recipe.name for recipe in planned("notebook", 1, 1.0, [], None, None)]
-    assert set(names) == {path.stem for path in (FOLDER / "notebook").glob("*.toml")}
+    names = [recipe.name for recipe in planned(["notebook"], 1, 1.0, [], None, None)]
+    assert set(names) == {name.split("/")[1] for name in recipe_names() if name.startswith("notebook/")}
     assert {f"{entry:02d}" for entry in range(8, 53)} <= {name[:2] for name in names}
 
 

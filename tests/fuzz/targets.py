@@ -27,7 +27,7 @@ from tenfold.data.load import load
 from tenfold.errors import DataError, IntegrityError, UsageError
 from tenfold.service.bodies import check_sizes, decoded, items_of
 from tenfold.service.observability import Fault
-from tenfold.service.work import tensor_of
+from tenfold.service.work import inference_of
 from tenfold.training.state import deserialise, load_newest, save_checkpoint
 from tenfold.values.recipe import load_recipe
 
@@ -158,7 +158,7 @@ def _tensors() -> list[bytes]:
 
 
 def _meet_tensor(content: bytes, folder: Path) -> object:
-    return tensor_of("application/json", content, (1, 2, 2), 16)
+    return inference_of("application/json", None, content, (1, 2, 2), 16)
 
 
 def _recipes() -> list[bytes]:

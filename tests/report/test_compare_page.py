@@ -47,7 +47,7 @@ def test_what_stands_on_it() -> None:
 def test_the_surest_mistake_comes_first_and_others_wait_outside() -> None:
     everything = predict(DATA, {row: (int(DATA.labels[row]) + 1) % 10 for row in range(300)})
     page = render_comparison(compare(predict(DATA, {}), everything), NAMES, "test")
-    assert page.index("<small>1</small>") < page.index("<small>2</small>")
+    assert page.index("<bdi>1</bdi>") < page.index("<bdi>2</bdi>")
     assert MOST_TILES > 300
     assert "images of" not in page
 

@@ -253,6 +253,6 @@ def test_a_lock_on_a_full_disk_is_the_machines_fault(run: Run, monkeypatch: pyte
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(os, "ftruncate", full)
     with pytest.raises(ResourceError, match="the disk is full"), run.lock():
         pass

@@ -65,13 +65,13 @@ def recipes() -> list[RecipeEntry]:
         >>> "quick" in [entry.name for entry in tenfold.recipes()]
         True
     """
-    from tenfold.values.recipe import find_recipe, load_recipe, recipe_names
+    from tenfold.values.recipe import find_recipe, load_recipe, recipe_names, recipe_text
 
     found = []
     for name in recipe_names():
         path = find_recipe(name)
         recipe = load_recipe(path)
-        head = path.read_text("utf-8").partition("\nname")[0].replace("\n# ", " ")
+        head = recipe_text(path).partition("\nname")[0].replace("\n# ", " ")
         accuracy = recipe.expected.get("test_accuracy") or _first(r"\b(0\.\d{4})\b", head)
         seconds = recipe.expected.get("core_seconds") or _first(r"([\d,]*\d) core-seconds", head)
         figures = (None if figure is None else float(figure) for figure in (accuracy, seconds))

@@ -129,7 +129,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         if code == Stopped("").exit_code:  # click makes Ctrl-C an exit code without a word
             _report(Stopped("stopped"))
     except (BrokenPipeError, SystemExit):  # `tenfold ... | head`: the reader has seen enough; click makes it an exit
-        code = 128 + signal.SIGPIPE
+        code = 128 + 13  # SIGPIPE, a name that not every system has
     except (KeyboardInterrupt, typer.Abort):
         code = _report(Stopped("stopped"))
     except Exception as error:

@@ -208,9 +208,9 @@ def recipes_show(call: Call, name: Name) -> None:
     Args:
         name: of a recipe that comes with tenfold, or a file.
     """
-    from tenfold.values.recipe import find_recipe
+    from tenfold.values.recipe import find_recipe, recipe_file
 
-    print(find_recipe(name).read_text("utf-8"), end="")
+    print(recipe_file(find_recipe(name)), end="")
 
 
 @command("recipes copy", None, RECIPES)
@@ -225,10 +225,10 @@ def recipes_copy(
         force: replace the file if it exists.
     """
     from tenfold.files import write_text
-    from tenfold.values.recipe import find_recipe
+    from tenfold.values.recipe import find_recipe, recipe_file
 
     insist_on_free(force, file)
-    write_text(Path(file), find_recipe(name).read_text("utf-8"), overwrite=force)
+    write_text(Path(file), recipe_file(find_recipe(name)), overwrite=force)
     print(file)
     console.next_steps(f"change it, then: tenfold run {file}")
 

@@ -16,6 +16,7 @@ from typing import IO
 
 from tenfold.data.unpacking import DAMAGED, GZIP, ZIP, Gunzip, Member, Readable, most_of
 from tenfold.errors import DataError, Problem, ResourceError
+from tenfold.runtime import OPEN_FLAGS
 
 _KINDS = [
     (stat.S_ISDIR, "a folder"),
@@ -218,7 +219,7 @@ def open_regular(path: Path) -> FileIO:
     try:
         _insist_on_regular(path, path.stat().st_mode)
         # O_NONBLOCK: should a pipe take the file's place just now, opening it must not wait for a writer
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(path, os.O_RDONLY | OPEN_FLAGS | getattr(os, "O_NONBLOCK", 0))
         file = FileIO(descriptor)
     except (FileNotFoundError, NotADirectoryError):
         if path.is_symlink():

@@ -13,10 +13,12 @@ import signal
 import sys
 import threading
 import traceback
+from types import FrameType
 from typing import Any
 
-from tenfold.errors import TenfoldError, out_of_memory
+from tenfold.errors import Stopped, TenfoldError, out_of_memory
 from tenfold.executors import Context, resolve
+from tenfold.runtime import ENDING
 
 
 def main() -> None:
@@ -25,7 +27,14 @@ def main() -> None:
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    came: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        stop.set()
+
+    for number in ENDING:
+        signal.signal(number, end)
     request = json.loads(sys.stdin.readline())
 
     def wait_for_stop() -> None:
@@ -45,6 +54,8 @@ def main() -> None:
         context = Context(lambda event: send("event", event), stop.is_set)
         send("result", resolve(request["function"])(context, **request["task"]))
     except TenfoldError as error:
+        if isinstance(error, Stopped) and came:  # not by the parent, who heard what the terminal sent
+            error = Stopped(f"a worker was stopped by {signal.Signals(came[0]).name}", 128 + came[0])
         send("error", error.as_json())
     except BaseException as error:
         send("error", (out_of_memory(error) or TenfoldError(traceback.format_exc())).as_json())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from tenfold.errors import IntegrityError, UsageError
 from tenfold.executors import Context, Json
 from tenfold.pipeline.run import resume, start
 from tenfold.pipeline.session import Listener, Settings
-from tenfold.values.recipe import FOLDER, Recipe, find_recipe, load_recipe, parse_recipe
+from tenfold.values.recipe import Recipe, find_recipe, load_recipe, parse_recipe, recipe_names
 from tenfold.values.run import Run, list_runs
 
 
@@ -77,7 +76,7 @@ class _Inner(Listener):
         if "history" in event:
             self._context.emit({"history": event["history"], "epochs": event["epochs"], "member": member})
         if self._context.should_stop():
-            os.kill(os.getpid(), signal.SIGTERM)  # the training's own executor turns it into a checkpoint and an end
+            signal.raise_signal(signal.SIGTERM)  # the training's own executor turns it into a checkpoint and an end
 
 
 def _chosen(recipes: Sequence[str | Path | Recipe]) -> list[Recipe]:
@@ -86,9 +85,12 @@ def _chosen(recipes: Sequence[str | Path | Recipe]) -> list[Recipe]:
         if isinstance(one, Recipe):
             found.append(one)
             continue
-        inside = FOLDER / str(one).strip("/").removeprefix("recipes/")
-        folder = next((place for place in (Path(one), inside) if place.is_dir()), None)
-        files = [find_recipe(str(one))] if folder is None else sorted(folder.rglob("*.toml"))
+        inside = str(one).strip("/").removeprefix("recipes/") + "/"
+        if Path(one).is_dir():
+            files = sorted(Path(one).rglob("*.toml"))
+        else:
+            names = [name for name in recipe_names() if name.startswith(inside)]
+            files = [find_recipe(name) for name in names or [str(one)]]
         if not files:
             raise UsageError(f"the folder {one} has no recipes; expected files that end with .toml")
         found += [load_recipe(path) for path in files]

@@ -13,7 +13,6 @@ import contextlib
 import errno
 import functools
 import logging
-import resource
 import signal
 import socket
 import ssl
@@ -26,6 +25,7 @@ import uvicorn
 
 from tenfold.bundle.manifest import bundle_folder, check_hash
 from tenfold.errors import Drained, ResourceError, Stopped, TenfoldError, UsageError
+from tenfold.runtime import ENDING, allow_descriptors
 from tenfold.service.app import build_app
 from tenfold.service.gate import Auth, Gate, Hosts, Rate
 from tenfold.service.observability import Log, Metrics
@@ -160,7 +160,7 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        previous = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        previous = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, *ENDING)}
         try:
             yield
         finally:
@@ -257,13 +257,8 @@ def _within_descriptors(settings: Settings) -> Any:
     """The limits, with no more connections than the system gives descriptors."""
     from dataclasses import replace
 
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = settings.limits.connections + SPARE_FILES
-    if soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-        soft = most
-    return replace(settings.limits, connections=max(8, min(settings.limits.connections, soft - SPARE_FILES)))
+    most = allow_descriptors(settings.limits.connections + SPARE_FILES)
+    return replace(settings.limits, connections=max(8, min(settings.limits.connections, most - SPARE_FILES)))
 
 
 def check_exposure(settings: Settings, insecure: bool) -> None:

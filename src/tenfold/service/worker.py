@@ -8,7 +8,6 @@ back together. A fault of one request is the answer to that one only.
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.errors import ResourceError, TenfoldError
+from tenfold.runtime import limit_memory
 from tenfold.service import pool
 from tenfold.service.examples import Examples
 from tenfold.service.observability import Fault
@@ -133,9 +133,7 @@ def _workshop(header: Mapping[str, Any]) -> Workshop:
 
 
 def _limit_memory() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = MOST_MEMORY if hard == resource.RLIM_INFINITY else min(MOST_MEMORY, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    limit_memory(MOST_MEMORY)
 
 
 def _send(sink: Any, header: dict[str, Any], parts: Sequence[bytes] = ()) -> None:

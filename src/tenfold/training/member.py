@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import platform
-import resource
 import sys
 import time
 import traceback
@@ -29,7 +28,7 @@ from tenfold.executors import Context
 from tenfold.files import make_directory, refused, write_json, write_text
 from tenfold.models import build as build_model
 from tenfold.models._fitted import Fitted, Work
-from tenfold.runtime import instruction_set, version
+from tenfold.runtime import instruction_set, peak_memory_bytes, version
 from tenfold.training.loop import Rows, fit, predict_proba, predict_shifted
 from tenfold.training.optimisers import build_optimizer
 from tenfold.training.replicas import ALONE, PATIENCE, Replicas, join, leave, train_together
@@ -298,12 +297,10 @@ def _restore(state: TrainingState, folder: Path, context: Context) -> dict[str, 
 
 def _timing(earlier: dict[str, float], began: float, cpu_began: float, replicas: int) -> dict[str, float]:
     """What a member has cost so far; replicas cost alike."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    unit = 1 if sys.platform == "darwin" else 1024
     return {
         "seconds": earlier.get("seconds", 0.0) + time.monotonic() - began,
         "core_seconds": earlier.get("core_seconds", 0.0) + replicas * (time.process_time() - cpu_began),
-        "peak_rss_bytes": usage.ru_maxrss * unit,
+        "peak_rss_bytes": peak_memory_bytes(),
     }
 
 

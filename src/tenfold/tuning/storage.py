@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tenfold.files import refused, write_bytes
+from tenfold.files import locked, write_bytes
 from tenfold.training.state import derive
 from tenfold.tuning.space import distributions
 from tenfold.values.recipe import Recipe
@@ -28,38 +25,20 @@ FOLDER = "folder"
 
 
 class FileLock:
-    """optuna's lock for a journal, by ``flock``: the system releases it even after ``kill -9``, others wait for a
-    time-out.
-    """
+    """optuna's lock for a journal: the system releases it even after ``kill -9``, others wait for a time-out."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._descriptor = -1
+        self._held = ExitStack()
 
     def acquire(self) -> bool:
         """Wait until nobody else has it."""
-        try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
-        except OSError as error:
-            raise refused(self._path, error) from error
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        self._descriptor = descriptor
+        self._held.enter_context(locked(self._path, wait=True))
         return True
 
     def release(self) -> None:
         """Let others have it."""
-        os.close(self._descriptor)
-
-
-@contextmanager
-def alone(folder: Path, name: str) -> Iterator[None]:
-    """Be the only process in the block that ``name`` names; see :func:`prepare`."""
-    lock = FileLock(folder / f"{name}.lock")
-    lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        self._held.close()
 
 
 def prepare(folder: Path) -> None:

@@ -12,12 +12,12 @@ from tenfold.data.cache import open_stored
 from tenfold.errors import BusyError, ResourceError, Stopped, TenfoldError
 from tenfold.evaluation.metrics import log_loss
 from tenfold.executors import Context, Json, resolve
-from tenfold.files import write_json
+from tenfold.files import locked, write_json
 from tenfold.pipeline.run import costs, scored
 from tenfold.training.ensemble import TASK, check_recipe, member_tasks
 from tenfold.training.folds import gather, write_folds
 from tenfold.tuning.space import with_values
-from tenfold.tuning.storage import ERROR, FOLDER, alone, ask, folder_name, open_study
+from tenfold.tuning.storage import ERROR, FOLDER, ask, folder_name, open_study
 from tenfold.values.dataset import Dataset
 from tenfold.values.run import Run
 
@@ -43,7 +43,7 @@ def work(context: Context, search: str, train: str, device: str, trials: int, pa
     dataset = open_stored(Path(train))
     study = open_study(here.path, here.recipe)
     while not context.should_stop():
-        with alone(here.path, "claim"):
+        with locked(here.path / "claim.lock", wait=True):
             trial = ask(study, here.recipe, trials, parallel=parallel)
         if trial is None:
             return {"trials": made}

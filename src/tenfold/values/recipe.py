@@ -326,11 +326,23 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         UsageError: not TOML, an unknown key, a wrong type; the message names the key and what it allows. Or the
             recipes extend each other in a circle, or more than 8 deep.
     """
-    return parse_recipe(_text_of(Path(path)), overrides, where=str(path), default_name=Path(path).stem, path=Path(path))
+    return parse_recipe(
+        recipe_text(Path(path)), overrides, where=str(path), default_name=Path(path).stem, path=Path(path)
+    )
 
 
-def _text_of(path: Path) -> str:
-    """What a recipe file says."""
+def recipe_file(path: Path) -> str:
+    """The recipe as a file that stands on its own: a variant is written with all that it extends."""
+    return load_recipe(path).to_toml() if path.parent.is_file() else recipe_text(path)
+
+
+def recipe_text(path: Path) -> str:
+    """What a recipe file says; ``notebook.toml/13-baseline.toml`` is the variant of that name in ``notebook.toml``."""
+    if path.parent.is_file():
+        variants = {one.get("name"): one for one in loads(recipe_text(path.parent)).get("variant", [])}
+        if path.stem not in variants:
+            raise UsageError(f"{path.parent} has no [[variant]] of the name {path.stem!r}")
+        return dumps(variants[path.stem])
     try:
         if not path.is_file():
             path.stat()
@@ -382,7 +394,7 @@ def _resolved(text: str, where: str, path: Path | None, seen: list[Path]) -> dic
             raise UsageError(f"the recipes extend each other in a circle: {' -> '.join(each.stem for each in seen)}")
         if len(seen) > DEEPEST:
             raise UsageError(f"found more than {DEEPEST} recipes that extend one another, expected at most {DEEPEST}")
-        below = _resolved(_text_of(file), str(file), file, [*seen, file.resolve()])
+        below = _resolved(recipe_text(file), str(file), file, [*seen, file.resolve()])
     except UsageError as error:
         raise UsageError(f"{where}: extends = {base!r}: {error}") from error
     return _merged({key: value for key, value in below.items() if key not in _OWN}, table)
@@ -431,9 +443,23 @@ FOLDER = Path(__file__).resolve().parents[1] / "recipes"
 """The recipes that come with tenfold."""
 
 
+_LAB = FOLDER.parents[2] / "lab" / "recipes"
+"""More of them in a checkout; a file of variants, ``notebook.toml``, holds the recipes ``notebook/...``."""
+
+
 def recipe_names() -> list[str]:
-    """Names of all recipes here, such as "quick" and "notebook/svm"."""
-    return sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.toml"))
+    """Names of all recipes here, such as "quick" and "notebook/svm"; in a checkout, those of ``lab/recipes`` too."""
+    return sorted(_recipe_files())
+
+
+def _recipe_files() -> dict[str, Path]:
+    """Name -> file."""
+    files = {path.relative_to(FOLDER).with_suffix("").as_posix(): path for path in FOLDER.rglob("*.toml")}
+    for path in _LAB.glob("*.toml") if FOLDER.parents[1].name == "src" else ():
+        variants = loads(recipe_text(path)).get("variant")
+        inside = {f"{path.stem}/{one['name']}": path / f"{one['name']}.toml" for one in variants or []}
+        files |= {path.stem: path} if variants is None else inside
+    return files
 
 
 def find_recipe(name: str, *, files: bool = True) -> Path:
@@ -444,9 +470,10 @@ def find_recipe(name: str, *, files: bool = True) -> Path:
     """
     if files and Path(name).is_file():
         return Path(name)
-    inside, names = name.removeprefix("recipes/").removesuffix(".toml"), recipe_names()
-    if inside in names:
-        return FOLDER / f"{inside}.toml"
+    inside, found = name.removeprefix("recipes/").removesuffix(".toml"), _recipe_files()
+    if inside in found:
+        return found[inside]
+    names = sorted(found)
     close = get_close_matches(inside, names, n=3)
     hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"there are: {', '.join(names)}"
     neither = "found neither a file of that name nor one of tenfold's" if files else "tenfold has none of that name"

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from tenfold.errors import BusyError, IntegrityError, ResourceError, UsageError
-from tenfold.files import make_directory, refused, sha256_of, write_json, write_text
+from tenfold.files import locked, make_directory, refused, remove_leftovers, sha256_of, write_json, write_text
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe, load_recipe
 from tenfold.values.serialisation import json_object, read_json_object, read_text
@@ -273,28 +273,27 @@ class Run:
         Raises:
             BusyError: another process holds it; the message names pid, host and start time.
         """
-        import fcntl
-
         path = self.path / ".lock"
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise refused(path, error) from error
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.read(descriptor, 1000).decode("utf-8", "replace").strip() or "another process"
-                raise BusyError(f"{self.path} is in use by {holder}; wait for it or stop it") from None
+        with locked(path) as descriptor:
+            if descriptor is None:
+                holder = _text_in(path) or "another process"
+                raise BusyError(f"{self.path} is in use by {holder}; wait for it or stop it")
             started = time.strftime("%Y-%m-%d %H:%M:%S")
             try:
                 os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {started}".encode(), 0)
+                os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {started}".encode())
             except OSError as error:
                 raise refused(path, error) from error
+            remove_leftovers(self.path)  # whoever was killed while writing is not at it any more
             yield
-        finally:
-            os.close(descriptor)
+
+
+def _text_in(lock: Path) -> str:
+    try:
+        with open(lock, "rb") as file:
+            return file.read(1000).decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
 
 
 def list_runs(folder: Path) -> list[Run]:
