@@ -1,0 +1,232 @@
+"""Two opinions of a line - the network's that sees all of it, and that of its cuts - and what both together say."""
+
+from __future__ import annotations  # noqa: I001
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.lines.network import Columns, Text, places_of, text_scores
+from tenfold.reading.lines import HEIGHT, LineInk
+from tenfold.reading.normalise import FAINT, frame
+from tenfold.reading.segmentation import Costs, Seams, Segment, best_path, find_seams, find_segments
+import itertools
+
+Recognise = Callable[[Sequence[Segment]], NDArray[np.float32]]
+"""What the recogniser says of segments: (S, K)."""
+CERTAIN = 0.98
+"""If the line network is so sure of its digits, the cuts are asked only whether they say the same ..."""
+SAME = 0.5
+"""... which they do if each digit has at least this probability."""
+ASIDE = 12.0
+"""What a cut costs that is at one of the signs that it parts, in pixels of ink."""
+WEIGHT = 0.6
+"""Of what a cut costs, beside the logarithm of what the line network says."""
+FARTHEST = 8.0
+"""No text costs more than this beyond the cheapest cut: what cannot be cut may still be read."""
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What segments cost: (S, K) as each digit, and (S,) to leave out."""
+
+    as_digit: NDArray[np.float64]
+    left_out: NDArray[np.float64]
+
+
+def prices_of(segments: Sequence[Segment], probabilities: NDArray[np.float32], costs: Costs) -> Prices:
+    """Of ``segments``, given (S, K) what the recogniser says of them."""
+    classes = probabilities.shape[1]
+    height = np.array([s.bottom - s.top for s in segments], np.float64) / HEIGHT
+    width = np.array([s.right - s.left for s in segments], np.float64) / HEIGHT
+    mass = np.array([s.mass for s in segments], np.float64)
+    gap = np.array([s.gap for s in segments], np.float64) / HEIGHT
+    empty = mass == 0
+    confidence = (probabilities - 1 / classes) / (1 - 1 / classes)
+    doubt = -np.log(confidence.clip(1e-3, 1))
+    shape = costs.each + costs.gap * gap + costs.size * np.log(np.where(empty, 1, height)) ** 2
+    as_digit = shape[:, None] + doubt * (1 + costs.width * width)[:, None]
+    as_mark = np.where(height < costs.tallest, costs.mark + costs.mass * mass * height, np.inf)
+    return Prices(np.where(empty[:, None], np.inf, as_digit), np.where(empty, 0, as_mark))
+
+
+def costs_of(
+    texts: Sequence[Text], seams: Seams, segments: Sequence[Segment], prices: Prices, cut: float
+) -> NDArray[np.float64]:
+    """(len(texts),) what the cheapest cut of the line into each text's digits (0 to 9) costs; infinite if there is none."""
+    longest = max((len(text) for text in texts), default=0)
+    digits = np.zeros((len(texts), longest), np.int64)
+    for row, text in zip(digits, texts, strict=True):
+        row[: len(text)] = text
+    total = np.full((len(seams), len(texts), longest + 1), np.inf)
+    total[0, :, 0] = 0
+    for i, segment in enumerate(segments):  # sorted by their first seam
+        before = total[segment.first] + cut * seams.cost[segment.last]
+        after = total[segment.last]
+        np.minimum(after, before + prices.left_out[i], out=after)
+        np.minimum(after[:, 1:], before[:, :-1] + prices.as_digit[i][digits], out=after[:, 1:])
+    return np.array([total[-1, row, len(text)] for row, text in enumerate(texts)])
+
+
+def cut_into(text: Text, seams: Seams, segments: Sequence[Segment], prices: Prices, cut: float) -> list[int] | None:
+    """The segments, by their places, of the cheapest cut of the line into the digits ``text``; None if there is none."""
+    places = np.arange(1, len(text) + 1)
+    digits = np.array(text, np.int64)
+    total = np.full((len(seams), len(text) + 1), np.inf)
+    total[0, 0] = 0
+    chosen, taken = np.full(total.shape, -1), np.zeros(total.shape, bool)
+    for i, segment in enumerate(segments):
+        before = total[segment.first] + cut * seams.cost[segment.last]
+        better = before + prices.left_out[i] < total[segment.last]
+        total[segment.last][better] = (before + prices.left_out[i])[better]
+        chosen[segment.last][better], taken[segment.last][better] = i, False
+        cost = before[:-1] + prices.as_digit[i][digits]
+        at = places[cost < total[segment.last][1:]]
+        total[segment.last][at] = cost[at - 1]
+        chosen[segment.last][at], taken[segment.last][at] = i, True
+    if not np.isfinite(total[-1, -1]):
+        return None
+    seam, place, path = len(seams) - 1, len(text), list[int]()
+    while seam > 0:
+        i = int(chosen[seam, place])
+        if taken[seam, place]:
+            path.append(i)
+            place -= 1
+        seam = segments[i].first
+    return path[::-1]
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """What both opinions say of a line.
+
+    Attributes:
+        text: classes of the line network, marks and signs included.
+        pieces: (len(text),) the ink of each sign.
+        digits: 0 to 9, those of ``text``.
+        each: (len(text),) the probability of each sign at its place, among all that the line may say.
+        probabilities: (len(digits), K) what the recogniser says of each.
+        quick: the cuts were not asked for another text.
+    """
+
+    text: Text
+    pieces: list[Segment]
+    digits: Text
+    each: NDArray[np.float64]
+    probabilities: NDArray[np.float32]
+    quick: bool
+
+
+def agreed(columns: Columns, line: LineInk, recognise: Recognise, costs: Costs) -> Agreed:
+    """The most probable text of a line, by what the line network says of it and by what its cuts cost.
+
+    If the network is as good as certain, only its own digits are shown to the recogniser.
+    """
+    whole: dict[Text, Text] = {}
+    shares: dict[Text, float] = {}
+    for text, share in columns.likely:
+        digits = tuple(k - 1 for k in text if 1 <= k <= 10)
+        whole.setdefault(digits, text)
+        shares[digits] = shares.get(digits, 0.0) + share
+    first = max(shares, key=shares.__getitem__)
+    total = sum(shares.values())
+    if shares[first] >= CERTAIN * total:
+        pieces = pieces_of(whole[first], columns, line)
+        seen = recognise(_of_digits(whole[first], pieces))
+        if all(row[k] >= SAME for row, k in zip(seen, first, strict=True)):
+            each = _each(first, list(shares), np.array(list(shares.values())) / total)
+            return Agreed(whole[first], pieces, first, _with_marks(whole[first], each, columns), seen, True)
+    seams = find_seams(line.ink)
+    segments = find_segments(line.ink, seams)
+    probabilities = recognise(segments)
+    prices = prices_of(segments, probabilities, costs)
+    cuts = tuple(int(probabilities[i, :10].argmax()) for i in best_path(seams, segments, probabilities, costs))
+    whole.setdefault(cuts, tuple(k + 1 for k in cuts))
+    texts = list(whole)
+    scores = text_scores(columns.of_digits, [tuple(k + 1 for k in text) for text in texts])
+    dear = costs_of(texts, seams, segments, prices, costs.cut)
+    scores = scores - WEIGHT * np.minimum(dear - min(dear.min(), 1e9), FARTHEST)
+    share = np.exp(scores - scores.max())
+    digits = texts[int(share.argmax())]
+    pieces = pieces_of(whole[digits], columns, line)
+    path = cut_into(digits, seams, segments, prices, costs.cut)
+    if path is None:
+        seen = recognise(_of_digits(whole[digits], pieces))
+    else:
+        seen, left = probabilities[path], iter(path)
+        pieces = [
+            segments[next(left)] if 1 <= k <= 10 else piece for k, piece in zip(whole[digits], pieces, strict=True)
+        ]
+    each = _each(digits, texts, share / share.sum())
+    return Agreed(whole[digits], pieces, digits, _with_marks(whole[digits], each, columns), seen, False)
+
+
+def _with_marks(text: Text, each: NDArray[np.float64], columns: Columns) -> NDArray[np.float64]:
+    """(len(text),) ``each`` of the digits, and of marks their share of all texts with the same digits."""
+    digits = [k for k in text if 1 <= k <= 10]
+    same = [(other, share) for other, share in columns.likely if [k for k in other if 1 <= k <= 10] == digits]
+    if not same:
+        same = [(text, 1.0)]
+    shares = np.array([share for _, share in same])
+    found = _each(text, [other for other, _ in same], shares / shares.sum())
+    is_digit = np.array([1 <= k <= 10 for k in text], bool)
+    found[is_digit] = np.minimum(
+        found[is_digit], each
+    )  # a mark that another text has beside a digit makes it doubtful, too
+    return found
+
+
+def _of_digits(text: Text, pieces: Sequence[Segment]) -> list[Segment]:
+    return [piece for k, piece in zip(text, pieces, strict=True) if 1 <= k <= 10]
+
+
+def pieces_of(text: Text, columns: Columns, line: LineInk) -> list[Segment]:
+    """(len(text),) the ink of each sign: between upright cuts where least ink is, near the middle between two signs."""
+    if not text:
+        return []
+    height, width = line.ink.shape
+    places = places_of(columns.probabilities, text)
+    known = np.isfinite(places)
+    places = np.where(known, places, np.arange(len(text)) * len(columns.probabilities) / max(len(text), 1))
+    row = line.height / 2
+    at = ((columns.on_page(places) - line.left + line.moved - line.slope * (row - line.fixed_row)) * line.scale).clip(
+        0, width - 1
+    )
+    at = np.maximum.accumulate(at)
+    inked = line.ink.sum(axis=0)
+    cuts = [0]
+    for left, right in itertools.pairwise(at):
+        begin = min(max(cuts[-1] + 1, round(float(left))), width - 1)
+        inside = np.arange(begin, max(begin + 1, round(float(right))))
+        away = (inside - (left + right) / 2) / max(right - left, 1)
+        cuts.append(int(inside[np.argmin(inked[inside] + ASIDE * away**2)]))
+    found = []
+    for first, last in zip(cuts, [*cuts[1:], width], strict=True):
+        ink = line.ink[:, first : max(last, first + 1)]
+        rows, across = np.flatnonzero((ink > FAINT).any(axis=1)), np.flatnonzero((ink > FAINT).any(axis=0))
+        if not len(rows):
+            rows, across = np.array([0, height - 1]), np.arange(ink.shape[1])
+        box = first + int(across[0]), int(rows[0]), first + int(across[-1]) + 1, int(rows[-1]) + 1
+        found.append(Segment(0, 0, frame(ink), *box, float(ink.sum())))
+    return found
+
+
+def _each(digits: Text, texts: Sequence[Text], share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(len(digits),) the share of all texts that have each digit too, as many places from the begin or from the end."""
+    total = np.zeros(len(digits))
+    for text, weight in zip(texts, share, strict=True):
+        ahead = _common(digits, text)
+        behind = _common(digits[::-1], text[::-1])
+        places = np.arange(len(digits))
+        total += weight * ((places < ahead) | (places >= len(digits) - behind))
+    return total
+
+
+def _common(a: Text, b: Text) -> int:
+    """How many signs both begin with."""
+    for count, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return count
+    return min(len(a), len(b))
