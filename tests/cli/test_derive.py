@@ -90,7 +90,7 @@ def test_what_is_typed_reaches_the_function(words: list[str], said: str) -> None
 
 
 def test_docs_have_it_too() -> None:
-    page = runpy.run_path(str(ROOT / "docs" / "generate_commands.py"))["page"]()
+    page = runpy.run_path(str(ROOT / "docs" / "generate.py"))["commands_page"]()
     assert "## tenfold greet" in page
     assert "--loud" in page
 
