@@ -29,11 +29,11 @@ from torch import nn
 
 import tenfold
 from lab.synthesis.lessons import NOTHING, lessons
+from lab.synthesis.views import WIDTHS, SpreadLast, Stretched
 from tenfold.bundle.export import check_parity, model_card
 from tenfold.bundle.manifest import CARD, MANIFEST, MODEL, Calibration, Estimate, FirstLook, Manifest, ModelFile
 from tenfold.bundle.onnx_graph import Bits, export_onnx
 from tenfold.bundle.predict import Bundle, sure_from
-from tenfold.bundle.views import WIDTHS, SpreadLast, Stretched
 from tenfold.evaluation.calibration import fit_temperature
 from tenfold.files import make_directory, write_bytes, write_json, write_text
 from tenfold.training.loop import predict_proba

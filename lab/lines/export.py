@@ -16,12 +16,15 @@ from onnx import TensorProto, checker, helper
 from lab.lines.network import CLASSES, ROWS
 from lab.lines.train import LineNetwork, Residual
 from tenfold.bundle.inspection import check_model_bytes
-from tenfold.bundle.onnx_graph import IR_VERSION, OPSET, Graph, emit
+from tenfold.bundle.onnx_graph import IR_VERSION, OPSET, Graph
+from tenfold.models.layers import LAYERS, Layer, OnnxGraph
 
 
-@emit.register
-def _(layer: Residual, graph: Graph, x: str) -> str:
+def _residual(layer: Residual, graph: OnnxGraph, x: str) -> str:
     return graph.node("Relu", graph.node("Add", x, graph.chain(layer.body, x)))
+
+
+LAYERS.add("residual", Layer((Residual,), _residual))
 
 
 def exported(network: LineNetwork) -> bytes:

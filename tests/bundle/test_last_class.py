@@ -3,8 +3,8 @@ import onnxruntime
 import torch
 from torch import nn
 
+from lab.synthesis.views import SpreadLast
 from tenfold.bundle.onnx_graph import export_onnx
-from tenfold.bundle.views import SpreadLast
 
 
 def test_nothing_known_is_every_class_alike_and_the_rest_stays() -> None:

@@ -12,7 +12,10 @@ from tenfold.bundle import onnx_graph
 from tenfold.bundle.inspection import OPERATORS
 from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.errors import IntegrityError, ResourceError
-from tenfold.models.network import Crop, parse
+from tenfold.models.layers import LAYERS as REGISTERED
+from tenfold.models.layers import Layer, OnnxGraph
+from tenfold.models.layers.shape import Crop
+from tenfold.models.network import parse
 
 
 def run_onnx(model: bytes, images: np.ndarray) -> np.ndarray:
@@ -189,16 +192,17 @@ class Doubled(nn.Module):
         return x + self.body(x)
 
 
-def test_a_block_is_one_more_registered_function():
+def test_a_block_is_one_more_layer(request):
     block = Doubled(nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.BatchNorm2d(1)))
     network = shaken(nn.Sequential(block, *head(1, 8)))
     with pytest.raises(TypeError, match="cannot export the layer Doubled"):
         export_onnx([network], (1, 8, 8), 5, "mean")
 
-    @onnx_graph.emit.register
-    def _(layer: Doubled, graph: onnx_graph.Graph, x: str) -> str:
+    def emit(layer: Doubled, graph: OnnxGraph, x: str) -> str:
         return graph.node("Add", x, graph.chain(layer.body, x))
 
+    REGISTERED.add("doubled", Layer((Doubled,), emit))
+    request.addfinalizer(lambda: REGISTERED.remove("doubled"))
     images = random_images()
     model = export_onnx([network], (1, 8, 8), 5, "mean")
     np.testing.assert_allclose(run_onnx(model, images), torch_probabilities([network], images), atol=2e-6)

@@ -5,8 +5,8 @@ import onnxruntime
 import torch
 from torch import nn
 
+from lab.synthesis.views import SpreadLast, Stretched, stretching
 from tenfold.bundle.onnx_graph import export_onnx
-from tenfold.bundle.views import SpreadLast, Stretched, stretching
 
 
 def test_rows_become_wider_around_their_middle() -> None:

@@ -21,7 +21,8 @@ from tenfold.data.load import load
 from tenfold.data.sources import SOURCES
 from tenfold.models.network import parse
 from tenfold.reading.normalise import normalise
-from tenfold.service.demo import IN_BROWSER, demo_page
+from tenfold.service.demo import demo_page
+from tenfold.service.demo import in_browser as operators_in_browser
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
 
@@ -104,7 +105,7 @@ def test_every_kind_of_layer_is_computed_as_in_python(tmp_path: Path) -> None:
 
 
 def test_what_python_lets_in_is_what_the_page_computes(chrome: Chrome) -> None:
-    assert set(chrome.run("Object.keys(OPERATORS)")) == IN_BROWSER
+    assert set(chrome.run("Object.keys(OPERATORS)")) == operators_in_browser()
 
 
 @pytest.mark.parametrize(

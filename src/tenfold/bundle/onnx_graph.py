@@ -1,16 +1,15 @@
 """Trained networks as one ONNX file: uint8 images in, class probabilities out, all members inside.
 
-The graph is built directly, one small function per layer type. ``torch.onnx.export`` is not used: it
-takes seconds, writes paths of the machine into the file, and does not give the same bytes twice. A new
-layer or block type is one more function registered with :func:`emit`; a block with layers of its own
-passes them to :meth:`Graph.chain`.
+The graph is built directly: every layer of :mod:`tenfold.models.layers` adds its own operators. ``torch.onnx.export``
+is not used: it takes seconds, writes paths of the machine into the file, and does not give the same bytes twice. A
+block with layers of its own passes them to :meth:`Graph.chain`.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from functools import reduce, singledispatch
+from functools import reduce
 from typing import Any, Literal
 
 import numpy as np
@@ -18,15 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 from torch import Tensor, nn
 
-from tenfold.bundle import onnx_fitted
-from tenfold.bundle.folding import BATCH_NORMS, folded
+from tenfold.bundle.folding import folded
 from tenfold.bundle.inspection import check_model_bytes
 from tenfold.errors import IntegrityError, ResourceError
-from tenfold.models.layers.deskew import Deskew
-from tenfold.models.layers.gradients import Gradients
-from tenfold.models.layers.kernel import Kernel
-from tenfold.models.layers.neighbours import Neighbours
-from tenfold.models.network import Crop
+from tenfold.models.layers import layer_of
 from tenfold.values.predictions import PROBABILITY_FLOOR
 
 Vote = Literal["mean", "log-mean"]
@@ -69,7 +63,7 @@ def export_onnx(
     Raises:
         IntegrityError: a weight is NaN or infinite.
         ResourceError: more weights than one ONNX file can hold.
-        TypeError: a layer that has no :func:`emit`.
+        TypeError: see :func:`emit`.
     """
     graph = Graph(bits)
     images = graph.node("Cast", INPUT, to=TensorProto.FLOAT)
@@ -214,142 +208,15 @@ class Graph:
         return helper.make_model(graph, opset_imports=operators, ir_version=IR_VERSION, producer_name="tenfold")
 
 
-@singledispatch
 def emit(layer: nn.Module, graph: Graph, x: str) -> str:
-    """Add ``layer`` (for inference, float64 weights) applied to the tensor ``x``; returns the output's name."""
-    raise TypeError(f"cannot export the layer {type(layer).__name__}; register a function for it with onnx_graph.emit")
+    """Add ``layer`` (for inference, float64 weights) applied to the tensor ``x``; returns the output's name.
 
-
-@emit.register
-def _(layer: nn.Conv2d, graph: Graph, x: str) -> str:
-    if layer.padding_mode != "zeros":
-        raise _unsupported(layer, f"padding_mode={layer.padding_mode!r}")
-    return graph.node(
-        "Conv",
-        x,
-        *_weights(layer, graph),
-        kernel_shape=_pair(layer.kernel_size),
-        strides=_pair(layer.stride),
-        pads=_pads(layer),
-        dilations=_pair(layer.dilation),
-        group=layer.groups,
-    )
-
-
-@emit.register
-def _(layer: nn.Linear, graph: Graph, x: str) -> str:
-    return graph.node("Gemm", x, *_weights(layer, graph), transB=1)
-
-
-@emit.register(BATCH_NORMS[0])
-@emit.register(BATCH_NORMS[1])
-def _(layer: nn.BatchNorm1d | nn.BatchNorm2d, graph: Graph, x: str) -> str:
-    assert layer.running_mean is not None and layer.running_var is not None
-    ones = np.ones(layer.num_features)
-    weight = graph.constant("weight", ones if layer.weight is None else layer.weight)
-    bias = graph.constant("bias", 0 * ones if layer.bias is None else layer.bias)
-    mean, variance = graph.constant("mean", layer.running_mean), graph.constant("variance", layer.running_var)
-    return graph.node("BatchNormalization", x, weight, bias, mean, variance, epsilon=layer.eps)
-
-
-@emit.register
-def _(layer: nn.ReLU, graph: Graph, x: str) -> str:
-    return graph.node("Relu", x)
-
-
-@emit.register
-def _(layer: nn.ELU, graph: Graph, x: str) -> str:
-    return graph.node("Elu", x, alpha=float(layer.alpha))
-
-
-@emit.register
-def _(layer: nn.LeakyReLU, graph: Graph, x: str) -> str:
-    return graph.node("LeakyRelu", x, alpha=float(layer.negative_slope))
-
-
-@emit.register
-def _(layer: nn.SiLU, graph: Graph, x: str) -> str:
-    return graph.node("Mul", x, graph.node("Sigmoid", x))
-
-
-@emit.register
-def _(layer: nn.Softplus, graph: Graph, x: str) -> str:
-    if layer.beta != 1:
-        raise _unsupported(layer, f"beta={layer.beta}")
-    return graph.node("Softplus", x)
-
-
-emit.register(Deskew, onnx_fitted.deskew)
-emit.register(Gradients, onnx_fitted.gradients)
-emit.register(Kernel, onnx_fitted.kernel)
-emit.register(Neighbours, onnx_fitted.neighbours)
-
-
-@emit.register
-def _(layer: nn.MaxPool2d, graph: Graph, x: str) -> str:
-    if layer.ceil_mode or _pair(layer.dilation) != [1, 1]:
-        raise _unsupported(layer, "ceil_mode or dilation")
-    return graph.node(
-        "MaxPool", x, kernel_shape=_pair(layer.kernel_size), strides=_pair(layer.stride), pads=_pair(layer.padding) * 2
-    )
-
-
-@emit.register
-def _(layer: nn.AvgPool2d, graph: Graph, x: str) -> str:
-    if layer.ceil_mode or layer.divisor_override is not None:
-        raise _unsupported(layer, "ceil_mode or divisor_override")
-    return graph.node(
-        "AveragePool",
-        x,
-        kernel_shape=_pair(layer.kernel_size),
-        strides=_pair(layer.stride),
-        pads=_pair(layer.padding) * 2,
-        count_include_pad=int(layer.count_include_pad),
-    )
-
-
-@emit.register
-def _(layer: nn.AdaptiveAvgPool2d, graph: Graph, x: str) -> str:
-    return _global_pool("GlobalAveragePool", layer, graph, x)
-
-
-@emit.register
-def _(layer: nn.AdaptiveMaxPool2d, graph: Graph, x: str) -> str:
-    return _global_pool("GlobalMaxPool", layer, graph, x)
-
-
-@emit.register
-def _(layer: Crop, graph: Graph, x: str) -> str:
-    return graph.picked(x, layer.channels, layer.pixels)
-
-
-@emit.register
-def _(layer: nn.Flatten, graph: Graph, x: str) -> str:
-    if (layer.start_dim, layer.end_dim) != (1, -1):
-        raise _unsupported(layer, f"start_dim={layer.start_dim}, end_dim={layer.end_dim}")
-    return graph.node("Flatten", x, axis=1)
-
-
-def _global_pool(operator: str, layer: nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d, graph: Graph, x: str) -> str:
-    if layer.output_size not in (1, (1, 1)):
-        raise _unsupported(layer, f"output_size={layer.output_size}")
-    return graph.node(operator, x)
-
-
-def _weights(layer: nn.Conv2d | nn.Linear, graph: Graph) -> list[str]:
-    names = [graph.weight(layer.weight)]
-    return names if layer.bias is None else [*names, graph.constant("bias", layer.bias)]
-
-
-def _pads(layer: nn.Conv2d) -> list[int]:
-    if isinstance(layer.padding, str):
-        raise _unsupported(layer, f"padding={layer.padding!r}")
-    return _pair(layer.padding) * 2
-
-
-def _pair(value: int | tuple[int, ...]) -> list[int]:
-    return [value, value] if isinstance(value, int) else list(value)
-
-
-def _unsupported(layer: nn.Module, what: str) -> TypeError:
-    return TypeError(f"cannot export a {type(layer).__name__} with {what}")
+    Raises:
+        TypeError: no layer of :mod:`tenfold.models.layers` is this module, or it has a setting without an ONNX form.
+    """
+    known = layer_of(layer)
+    if known is None:
+        raise TypeError(
+            f"cannot export the layer {type(layer).__name__}; add a Layer with its ONNX form to tenfold.models.layers"
+        )
+    return known.emit(layer, graph, x)

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tenfold.evaluation.robustness import occlusion as covering
-from tenfold.models.network import Crop
+from tenfold.models.layers.shape import Crop
 
 
 @contextmanager

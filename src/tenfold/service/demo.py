@@ -8,6 +8,8 @@ import html
 import json
 import re
 from importlib import resources
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +18,12 @@ import numpy as np
 from tenfold.bundle.inspection import check_model_bytes, operators_of
 from tenfold.bundle.manifest import DARK, MANIFEST, Manifest, bundle_folder, model_bytes, read_manifest
 from tenfold.errors import IntegrityError, UsageError
+from tenfold.models.layers import LAYERS
 from tenfold.service.examples import sample_row
 from tenfold.service.settings import READABLE, REJECT
 
-SCRIPTS = ("views.js", "pad.js", "onnx.js", "network.js", "normalise.js", "local.js", "page.js")
-IN_BROWSER = frozenset(
-    {
-        "Add",
-        "AveragePool",
-        "BatchNormalization",
-        "Cast",
-        "Conv",
-        "Div",
-        "Elu",
-        "Exp",
-        "Flatten",
-        "Gemm",
-        "GlobalAveragePool",
-    }
-    | {"GlobalMaxPool", "GridSample", "LeakyRelu", "Log", "MatMul", "Max", "MaxPool", "Mean", "Mul", "Relu", "Reshape"}
-    | {"Sigmoid", "Softmax", "Softplus", "Sqrt", "Sub"}
-)
-"""What ``page/network.js`` computes."""
+SCRIPTS = ("views.js", "pad.js", "onnx.js", "network.js", "layers", "normalise.js", "local.js", "page.js")
+"""Files of ``page/`` in order; ``layers`` stands for the files beside the layers."""
 SAMPLES = 30
 
 
@@ -56,6 +42,24 @@ def demo_page(bundle: Path | str) -> str:
     return _assembled(model, manifest, folder.name if folder.name != "bundle" else folder.parent.name, samples)
 
 
+def in_browser() -> frozenset[str]:
+    """The ONNX operators that the page computes."""
+    return frozenset(re.findall(r"^OPERATORS\.(\w+) =", _script("network.js") + _script("layers"), re.MULTILINE))
+
+
+def _script(name: str) -> str:
+    """A part of the page's script; ``layers`` is the JavaScript of all layers, those of other packages included."""
+    if name != "layers":
+        return (resources.files("tenfold.service") / "page" / name).read_text("utf-8")
+    own = resources.files(LAYERS.package).iterdir()
+    files = sorted((file for file in own if file.name.endswith(".js")), key=lambda file: file.name)
+    for point in entry_points(group=LAYERS.package):
+        found = find_spec(point.module)
+        if found is not None and found.origin and (beside := Path(found.origin).with_suffix(".js")).is_file():
+            files.append(beside)
+    return "\n".join(file.read_text("utf-8") for file in files)
+
+
 def _check(manifest: Manifest, model: bytes) -> None:
     if hashlib.sha256(model).hexdigest() != manifest.model.sha256:
         raise IntegrityError("model.onnx: SHA-256 differs from manifest; the file was changed or damaged")
@@ -63,14 +67,14 @@ def _check(manifest: Manifest, model: bytes) -> None:
     if manifest.image_shape != READABLE or manifest.pixel_mean >= DARK:
         found = "x".join(map(str, manifest.image_shape))
         raise UsageError(f"the page draws bright ink for grey images of 28 x 28; this bundle takes {found}")
-    if missing := operators_of(model) - IN_BROWSER:
+    if missing := operators_of(model) - in_browser():
         raise UsageError(f"the page cannot compute {', '.join(sorted(missing))}; serve this bundle with tenfold serve")
 
 
 def _assembled(model: bytes, manifest: Manifest, name: str, samples: list[dict[str, Any]]) -> str:
     page = resources.files("tenfold.service") / "page"
     text, style = ((page / file).read_text("utf-8") for file in ("index.html", "page.css"))
-    script = "\n".join((page / file).read_text("utf-8") for file in SCRIPTS)
+    script = "\n".join(_script(file) for file in SCRIPTS)
     data = {
         "model": base64.b64encode(model).decode(),
         "samples": samples,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 
 import torch
-from torch import nn
+from torch import Size, nn
 from torch.nn import functional as F
+
+from tenfold.models.layers import LAYERS, Layer, OnnxGraph, Shape
 
 DIRECTIONS = 8
 FLOOR = 1e-4
@@ -54,3 +57,45 @@ class Gradients(nn.Module):
 
     def extra_repr(self) -> str:
         return f"step={self.step}, sigma={self.sigma}"
+
+
+def build(match: re.Match[str], shape: Shape, classes: int) -> list[nn.Module]:
+    """Features at points as far apart as the token says, 4 pixels without a number."""
+    step = int(match["step"] or 4)
+    layer = Gradients(shape.channels, step, sigma=step / 2)
+    height, width = shape.spatial()
+    _, shape.channels, *points = layer(torch.zeros(1, shape.channels, height, width)).shape
+    shape.size = (points[0], points[1])
+    return [layer]
+
+
+def emit(layer: Gradients, graph: OnnxGraph, x: str) -> str:
+    """Two convolutions with fixed weights."""
+    slopes, blur = layer.kernels()
+    kernel_shape, group, weight = list(slopes.shape[2:]), layer.channels, graph.constant("slopes", slopes)
+    rises = graph.node("Relu", graph.node("Conv", x, weight, kernel_shape=kernel_shape, pads=[2] * 4, group=group))
+    kernel_shape, strides, weight = list(blur.shape[2:]), [layer.step] * 2, graph.constant("blur", blur)
+    pads = [layer.margin] * 4
+    spread = graph.node("Conv", rises, weight, kernel_shape=kernel_shape, strides=strides, pads=pads, group=len(blur))
+    return graph.node("Sqrt", graph.node("Add", spread, graph.constant("floor", FLOOR)))
+
+
+def cost(layer: Gradients, before: Size, after: Size) -> int:
+    """Both convolutions; the first one's output is two rows and columns larger than the images."""
+    slopes, blur = layer.kernels()
+    return slopes.numel() * (before[2] + 2) * (before[3] + 2) + blur.numel() * after[2] * after[3]
+
+
+LAYERS.add(
+    "gradients",
+    Layer(
+        modules=(Gradients,),
+        token=r"GRADIENTS(?P<step>[1-8])?",
+        form="GRADIENTS",
+        build=build,
+        emit=emit,
+        operators=frozenset({"Add", "Conv", "Relu", "Sqrt"}),
+        cost=cost,
+        c={"Sqrt": "sqrtf(x[i])"},
+    ),
+)

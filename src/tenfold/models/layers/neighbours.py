@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from tenfold.models._fitted import fixed
+from tenfold.models.layers import LAYERS, Layer, OnnxGraph
 
 TIE = 1e-6
 """Added to every weight, so that neighbours that are all equally near have one."""
@@ -49,3 +51,29 @@ class Neighbours(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.neighbours} of {len(self.rows)} rows"
+
+
+def emit(layer: Neighbours, graph: OnnxGraph, x: str) -> str:
+    """The nearest rows by one product of matrices, and their votes by their places."""
+    rows, classes, count = layer.rows, layer.votes.shape[1], layer.looked_at
+    half = graph.constant("half_norms", -0.5 * (rows * rows).sum(1))
+    nearness = graph.node("Gemm", x, graph.constant("rows", rows), half, transB=1)
+    values, places = graph.outputs("TopK", nearness, graph.integers("count", [count]), count=2)
+    above = graph.node("Sub", values, graph.node("ReduceMin", values, axes=[1], keepdims=1))
+    weights = graph.node("Add", above, graph.constant("tie", TIE))
+    weights = graph.node("Reshape", weights, graph.integers("one_row", [-1, 1, count]))
+    votes = graph.node("MatMul", weights, graph.node("Gather", graph.constant("votes", layer.votes), places, axis=0))
+    votes = graph.node("Reshape", votes, graph.integers("flat", [-1, classes]))
+    total = graph.node("MatMul", votes, graph.constant("sum", np.ones((classes, 1))))
+    return graph.node("Log", graph.node("Add", graph.node("Div", votes, total), graph.constant("doubt", layer.doubt)))
+
+
+LAYERS.add(
+    "neighbours",
+    Layer(
+        modules=(Neighbours,),
+        emit=emit,
+        operators=frozenset({"Add", "Div", "Gather", "Gemm", "Log", "MatMul", "ReduceMin", "Reshape", "Sub", "TopK"}),
+        cost=lambda layer, before, after: layer.rows.numel() + layer.looked_at * layer.votes.shape[1],
+    ),
+)

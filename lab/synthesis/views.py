@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tenfold.bundle.onnx_graph import Graph, emit
+from tenfold.models.layers import LAYERS, Layer, OnnxGraph
 from tenfold.values.predictions import PROBABILITY_FLOOR
 
 
@@ -31,8 +31,7 @@ class SpreadLast(nn.Module):
         return (logits.softmax(1) @ matrix).clamp_min(PROBABILITY_FLOOR).log()
 
 
-@emit.register
-def _spread_last(layer: SpreadLast, graph: Graph, x: str) -> str:
+def _spread_last(layer: SpreadLast, graph: OnnxGraph, x: str) -> str:
     spread = graph.node("Gemm", graph.node("Softmax", x, axis=1), graph.constant("spread", layer.matrix()))
     floor = graph.constant("probability_floor", np.float32(PROBABILITY_FLOOR))
     return graph.node("Log", graph.node("Max", spread, floor))
@@ -71,9 +70,12 @@ def stretching(side: int, width: float) -> torch.Tensor:
     return torch.from_numpy(np.clip(1 - distance, 0, None).astype(np.float32))
 
 
-@emit.register
-def _stretched(layer: Stretched, graph: Graph, x: str) -> str:
+def _stretched(layer: Stretched, graph: OnnxGraph, x: str) -> str:
     views = [x, *(graph.node("MatMul", x, graph.constant("stretching", matrix)) for matrix in layer.matrices)]
     together = graph.mean([graph.node("Exp", graph.chain(layer.network, view)) for view in views])
     floor = graph.constant("probability_floor", np.float32(PROBABILITY_FLOOR))
     return graph.node("Log", graph.node("Max", together, floor))
+
+
+LAYERS.add("spread-last", Layer((SpreadLast,), _spread_last))
+LAYERS.add("stretched", Layer((Stretched,), _stretched))

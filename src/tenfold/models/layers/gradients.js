@@ -1,0 +1,2 @@
+"use strict";
+OPERATORS.Sqrt = ([x]) => map(x, Math.sqrt);

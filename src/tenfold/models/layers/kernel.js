@@ -1,0 +1,2 @@
+"use strict";
+OPERATORS.Exp = ([x]) => map(x, Math.exp);
