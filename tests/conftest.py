@@ -100,7 +100,7 @@ def _changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
 def ray_cluster() -> Iterator[None]:
     """A Ray cluster of two cores for the tests of one module: starting one takes seconds."""
     pytest.importorskip("ray")
-    from tenfold.executors._ray_cluster import connected
+    from tenfold.plugins._ray_cluster import connected
 
     with connected(2, None, insecure=False):
         yield

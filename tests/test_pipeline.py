@@ -345,7 +345,7 @@ def test_missing_packages_are_said_with_their_command(
 
 
 def test_a_run_explores_its_data_when_asked(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tsne, "DEFAULT", tsne.TsneSettings(early_rounds=10, rounds=10))
+    monkeypatch.setattr(tsne, "DEFAULT", tsne.Tsne(early_rounds=10, rounds=10))
     run = pipeline.start(recipe, "run", here(tmp_path, explore=True))
     assert "explore.html" in run.files()
     assert run.verify() == []

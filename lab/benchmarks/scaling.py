@@ -60,7 +60,7 @@ def processes(recipe: str, seconds: float) -> dict[str, Any]:
 
 def overhead(tasks: int, core_seconds: float, members: int) -> dict[str, Any]:
     """Seconds that a task costs on Ray besides its work, and the share of a run of so many members."""
-    from tenfold.executors.ray import Ray
+    from tenfold.plugins.ray import Ray
 
     begun = time.monotonic()
     stamps: list[float] = []
@@ -81,8 +81,8 @@ def overhead(tasks: int, core_seconds: float, members: int) -> dict[str, Any]:
 
 def cluster(workers: int, members: int, member_seconds: float, faster: float) -> dict[str, Any]:
     """Efficiency of so many simulated workers with so many members."""
-    from tenfold.executors._ray_cluster import connected
-    from tenfold.executors.ray import Ray
+    from tenfold.plugins._ray_cluster import connected
+    from tenfold.plugins.ray import Ray
 
     events = 0
 

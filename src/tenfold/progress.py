@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenfold.pipeline import Listener
-from tenfold.tracking._listener import Told, connected, member_name
+from tenfold.tracking import Told, connected, member_name
 from tenfold.values.run import Run
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ an underscore and is not excluded) holds one factory with the module's name in C
 ``augment/affine.py`` defines ``Affine`` and is found as ``affine``; ``sources/kaggle_csv.py``
 defines ``KaggleCsv`` and is found as ``kaggle-csv``. Listing the names imports nothing.
 
-Other packages add entries through entry points of the same group, such as ``tenfold.augmentation``; a script adds
-one with :meth:`Registry.add`, for its own process only.
+Other packages add entries through entry points of the same group, such as ``tenfold.augmentation``, and so does
+:mod:`tenfold.plugins`; a script adds one with :meth:`Registry.add`, for its own process only.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Registry(Generic[T]):
     """The factories in the modules of one package.
 
     Args:
-        package: dotted name of the package whose files are the entries.
+        package: dotted name of the package whose files are the entries; of a module, if all entries are entry points.
         noun: what an entry is, for messages ("augmentation").
         exclude: module names that are helpers, not entries.
     """
@@ -58,8 +58,9 @@ class Registry(Generic[T]):
     @cached_property
     def _own_names(self) -> list[str]:
         spec = importlib.util.find_spec(self.package)
-        assert spec is not None and spec.submodule_search_locations is not None, self.package
-        modules = (module.name for module in pkgutil.iter_modules(spec.submodule_search_locations))
+        assert spec is not None, self.package
+        folders = spec.submodule_search_locations or []
+        modules = (module.name for module in pkgutil.iter_modules(folders))
         return [m.replace("_", "-") for m in modules if not m.startswith("_") and m not in self.exclude]
 
     @cached_property

@@ -24,10 +24,10 @@ from tenfold.bundle.manifest import Manifest, ModelFile, model_bytes
 from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.bundle.predict import Bundle, open_session
 from tenfold.bundle.targets import TARGETS
-from tenfold.bundle.targets.c import c_header
 from tenfold.errors import UsageError
 from tenfold.models.layers.kernel import Kernel
 from tenfold.models.network import parse
+from tenfold.plugins.c import c_header
 
 HARNESS = """
 #include <stdio.h>

@@ -14,11 +14,11 @@ from tenfold import registry
 from tenfold.bundle.inspection import OPERATORS, operators_of
 from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.bundle.predict import open_session
-from tenfold.bundle.targets._c_code import PAIRS, CGraph
 from tenfold.models.layers import LAYERS, Layer, layer_of
 from tenfold.models.layers.kernel import Kernel
 from tenfold.models.layers.neighbours import Neighbours
 from tenfold.models.network import Network, help_text, multiply_adds
+from tenfold.plugins.c import PAIRS, CGraph
 from tenfold.service.demo import in_browser
 
 SHAPE = (2, 12, 12)

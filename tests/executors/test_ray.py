@@ -13,7 +13,7 @@ import pytest
 from _ray import TESTS, train
 from _small_training import weights
 from tenfold.errors import IntegrityError, Stopped
-from tenfold.executors.ray import Ray
+from tenfold.plugins.ray import Ray
 
 HERE = Path(__file__).parent
 pytest.importorskip("ray")

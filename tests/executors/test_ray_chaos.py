@@ -46,7 +46,7 @@ def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 MAP = """
 import sys
 from tenfold.errors import TenfoldError
-from tenfold.executors.ray import Ray
+from tenfold.plugins.ray import Ray
 try:
     Ray(1).map("tasks:until_stopped", [{}], lambda index, event: None)
 except TenfoldError as error:

@@ -23,11 +23,12 @@ from _ray import TESTS, Hunter, child, ray_processes, train, wait_for
 from _small_training import recipe, table, weights
 from tenfold import files
 from tenfold.errors import IntegrityError, ResourceError, TenfoldError, UsageError
-from tenfold.executors import EXECUTORS, _ray_cluster
-from tenfold.executors import ray as ray_executor
+from tenfold.executors import EXECUTORS
 from tenfold.executors.local import Local
 from tenfold.executors.processes import Processes
-from tenfold.executors.ray import Ray
+from tenfold.plugins import _ray_cluster
+from tenfold.plugins import ray as ray_executor
+from tenfold.plugins.ray import Ray
 
 HERE = Path(__file__).parent
 pytest.importorskip("ray")

@@ -4,10 +4,10 @@ from sklearn.datasets import load_digits
 
 from tenfold.exploration import examine as module
 from tenfold.exploration.examine import averaged, examine
-from tenfold.exploration.maps.tsne import TsneSettings
+from tenfold.exploration.maps.tsne import Tsne
 from tenfold.values.dataset import Dataset
 
-QUICK = TsneSettings(early_rounds=20, rounds=20)
+QUICK = Tsne(early_rounds=20, rounds=20)
 
 
 @pytest.fixture(scope="module")

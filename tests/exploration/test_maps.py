@@ -7,9 +7,10 @@ from sklearn.datasets import load_digits
 from tenfold.errors import ResourceError, UsageError
 from tenfold.exploration import maps
 from tenfold.exploration.examine import examine
-from tenfold.exploration.maps import NAMES, method
-from tenfold.exploration.maps.pacmap import PacmapSettings
+from tenfold.exploration.maps import MAPS
+from tenfold.exploration.maps.tsne import Tsne
 from tenfold.exploration.statistics import fit_pca, neighbour_agreement
+from tenfold.plugins.pacmap import Pacmap
 from tenfold.values.dataset import Dataset
 
 METHODS = [
@@ -28,7 +29,7 @@ def test_a_map_keeps_neighbours_and_takes_further_points(name: str) -> None:
     pytest.importorskip({"umap": "umap.umap_"}.get(name, name))
     images, labels = digits(660)
     points = fit_pca(images[:600]).transform(images, 40)
-    fitted = method(name).fit(points[:600])
+    fitted = MAPS.get(name)().fit(points[:600])
     assert fitted.places.shape == (600, 2)
     assert fitted.places.dtype == np.float32
     agreement = neighbour_agreement(fitted.places, labels[:600])
@@ -38,7 +39,7 @@ def test_a_map_keeps_neighbours_and_takes_further_points(name: str) -> None:
     nearest = ((fitted.places[None] - placed[:, None]) ** 2).sum(axis=2).argmin(axis=1)
     assert (labels[:600][nearest] == labels[600:]).mean() > 0.85
     assert np.array_equal(before, fitted.places)
-    assert np.array_equal(method(name).fit(points[:600]).places, before)
+    assert np.array_equal(MAPS.get(name)().fit(points[:600]).places, before)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -49,8 +50,8 @@ def test_a_handful_of_images_is_enough(name: str, count: int) -> None:
     names = tuple("0123456789")
     train = Dataset(images[:count], labels[:count], np.arange(count), names)
     test = Dataset(images[count:], None, np.arange(3), names)
-    found = examine(train, test, maps=(method(name),))
-    assert [some.name for some in found.maps] == [method(name).name, "PCA"]
+    found = examine(train, test, maps=(MAPS.get(name)(),))
+    assert [some.name for some in found.maps] == [MAPS.get(name)().name, "PCA"]
     assert np.isfinite(found.maps[0].places).all()
     assert found.maps[0].places.shape == (count + 3, 2)
 
@@ -60,16 +61,16 @@ def test_what_is_missing_is_said_with_its_command(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(maps, "find_spec", lambda package: None)
     images, _ = digits(8)
     with pytest.raises(ResourceError, match=rf"pip install 'tenfold\[{extra}\]'"):
-        examine(Dataset(images, None, np.arange(8), ()), maps=(method(name),))
+        examine(Dataset(images, None, np.arange(8), ()), maps=(MAPS.get(name)(),))
 
 
 def test_an_unknown_map_is_refused() -> None:
-    with pytest.raises(UsageError, match="tsne, umap, pacmap"):
-        method("isomap")
+    with pytest.raises(UsageError, match="pacmap, tsne, umap"):
+        MAPS.get("isomap")
 
 
 def test_every_method_says_how_its_map_is_to_be_read() -> None:
-    for name in NAMES:
-        assert "sizes of groups mean little" in method(name).note(50)
-    assert "perplexity 50" in method("tsne", as_notebook=True).note(154)
-    assert method("pacmap") == PacmapSettings()
+    for name in MAPS:
+        assert "sizes of groups mean little" in MAPS.get(name)().note(50)
+    assert "perplexity 50" in Tsne.as_notebook().note(154)
+    assert MAPS.get("pacmap")() == Pacmap()

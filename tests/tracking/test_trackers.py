@@ -12,9 +12,7 @@ import tenfold as library
 from _command_line import tenfold
 from tenfold.errors import ResourceError
 from tenfold.pipeline import Listener
-from tenfold.tracking import TRACKERS, Tracker
-from tenfold.tracking._listener import Tracked, tracked
-from tenfold.tracking.figures import parameters
+from tenfold.tracking import TRACKERS, Tracked, Tracker, parameters, tracked
 from tenfold.values.run import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what MLflow and TensorBoard say about their own dependencies

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from tenfold.api.labels import predictions_for
 from tenfold.api.shared import Folder, Option, OutOfFold, Page, Source, insist_on_free, read_source, source_name
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 
 DEFAULT = ReadOptions()
-MapName = Literal["tsne", "umap", "pacmap"]
 
 
 def explore(
@@ -26,7 +25,7 @@ def explore(
     *,
     out: Page | None = "explore.html",
     figures: Folder | None = None,
-    maps: Annotated[Sequence[MapName], Option("--map", "tsne|umap|pacmap")] = ("tsne",),
+    maps: Annotated[Sequence[str], Option("--map", "tsne|umap|pacmap")] = ("tsne",),
     as_notebook: bool = False,
     oof: OutOfFold | None = None,
     role: Role = "train",
@@ -63,12 +62,14 @@ def explore(
     """
     from tenfold.evaluation.label_issues import suspected_labels
     from tenfold.exploration.examine import ProgressLines, examine
-    from tenfold.exploration.maps import method
+    from tenfold.exploration.maps import MAPS, MapMethod
+    from tenfold.exploration.maps.tsne import Tsne
 
     if as_notebook and "tsne" not in maps:
         raise UsageError("--as-notebook is a way to make the t-SNE map, and none is made; choose one of them")
     insist_on_free(replace, out)
-    methods = [method(name, as_notebook=as_notebook) for name in dict.fromkeys(maps)]
+    notebook: dict[str, MapMethod] = {"tsne": Tsne.as_notebook()} if as_notebook else {}
+    methods = [notebook.get(name) or MAPS.get(name)() for name in dict.fromkeys(maps)]
     for some in methods:
         some.check_installed()
     train = read_source(data, role, options)

@@ -82,7 +82,7 @@ def heard_by(progress: Progress, track: Sequence[str] = (), folder: Path = Path(
     """The listener that ``progress`` means, and the trackers that ``track`` names."""
     from tenfold.pipeline import Listener
     from tenfold.progress import listener_for
-    from tenfold.tracking._listener import tracked
+    from tenfold.tracking import tracked
 
     listener = progress if isinstance(progress, Listener) else listener_for(quiet=not progress)
     return tracked(listener, track, folder)

@@ -1,4 +1,4 @@
-"""Run N independent tasks: here, or in processes.
+"""Run N independent tasks: here, in processes, or where a plugin runs them.
 
 A task is a function, named ``"package.module:function"``, and a JSON object of arguments. The
 function gets a :class:`Context` first and returns a JSON object. Nothing but JSON crosses a process
@@ -8,7 +8,6 @@ border, so a worker can be a process, another machine, or the same process in a 
 from __future__ import annotations
 
 import importlib
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +46,11 @@ class Executor(ABC):
         self.workers = max(1, workers)
         self.cores = max(1, cores)
 
+    @classmethod
+    def capacity(cls, taken: int) -> int | None:
+        """How many tasks that take ``taken`` cores each can run at once; None where nobody here knows."""
+        return cores() // taken
+
     @abstractmethod
     def stream(
         self, function: str, tasks: Iterable[Mapping[str, Any]], on_event: OnEvent, *, keep_going: bool = False
@@ -74,16 +78,16 @@ class Executor(ABC):
         return [results[index] for index in range(len(tasks))]
 
 
-EXECUTORS: Registry[Callable[..., Executor]] = Registry("tenfold.executors", "executor")
+EXECUTORS: Registry[type[Executor]] = Registry("tenfold.executors", "executor")
 
 
 def at_once(executor: str, workers: int | None, tasks: int, taken: int = 1) -> int:
     """How many of ``tasks``, which take ``taken`` cores each, to run at once: ``workers``, or as many as cores allow.
 
-    On a cluster that is all of them: nobody here knows its cores, and what finds none free waits.
+    An executor that does not know its cores runs all of them: what finds none free waits.
     """
-    on_cluster = executor == "ray" and os.environ.get("RAY_ADDRESS") is not None
-    return max(1, min(workers or (tasks if on_cluster else cores() // taken), tasks))
+    capacity = EXECUTORS.get(executor).capacity(taken)
+    return max(1, min(workers or capacity or tasks, tasks))
 
 
 def concerns_all(error: Exception) -> bool:

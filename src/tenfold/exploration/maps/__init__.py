@@ -1,6 +1,7 @@
 """What every way to map images onto a plane can do, and the ways there are by name.
 
-A method is a frozen dataclass of settings in a file of its own; :func:`method` finds it.
+A method is a frozen dataclass of settings in a file of its own; other packages name theirs as entry points of the group
+``tenfold.exploration.maps``.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.errors import UsageError, missing_extra
+from tenfold.errors import missing_extra
+from tenfold.registry import Registry
 
 Points = NDArray[np.float32]
 Progress = Callable[[int, int], None]
 """Called with the rounds done and the rounds there are."""
-NAMES = ("tsne", "umap", "pacmap")
 
 
 class FittedMap(Protocol):
@@ -60,24 +61,8 @@ class MapMethod(Protocol):
         """How a map of points with so many components was made, and how to read it."""
 
 
-def method(name: str, *, as_notebook: bool = False) -> MapMethod:
-    """The method of a name in :data:`NAMES`, with its default settings, or for t-SNE the notebook's.
-
-    Raises:
-        UsageError: no such method.
-    """
-    from tenfold.exploration.maps.pacmap import PacmapSettings
-    from tenfold.exploration.maps.tsne import AS_NOTEBOOK, DEFAULT
-    from tenfold.exploration.maps.umap import UmapSettings
-
-    methods: dict[str, MapMethod] = {
-        "tsne": AS_NOTEBOOK if as_notebook else DEFAULT,
-        "umap": UmapSettings(),
-        "pacmap": PacmapSettings(),
-    }
-    if name not in methods:
-        raise UsageError(f"no map is called {name!r}; there are {', '.join(NAMES)}")
-    return methods[name]
+MAPS: Registry[Callable[[], MapMethod]] = Registry(__name__, "map")
+"""By name; called without arguments, a method has its default settings."""
 
 
 def require(package: str, extra: str, purpose: str) -> None:

@@ -16,7 +16,7 @@ from tenfold.exploration.maps import Points, Progress, plane, require
 
 
 @dataclass(frozen=True)
-class TsneSettings:
+class Tsne:
     """How a map is made.
 
     Attributes:
@@ -36,6 +36,13 @@ class TsneSettings:
     rounds: int = 350
     exaggeration: float = 1.5
     interval: float = 3
+
+    @classmethod
+    def as_notebook(cls) -> Tsne:
+        """The notebook's settings: 154 components, perplexity 50, exaggeration 12, 1,000 rounds, begun from two
+        components.
+        """
+        return cls(154, perplexity=50, early_rounds=250, early_exaggeration=12, rounds=750, exaggeration=1, interval=1)
 
     @property
     def name(self) -> str:
@@ -59,13 +66,7 @@ class TsneSettings:
         )
 
 
-DEFAULT = TsneSettings()
-AS_NOTEBOOK = TsneSettings(
-    components=154, perplexity=50, early_rounds=250, early_exaggeration=12, rounds=750, exaggeration=1, interval=1
-)
-"""The settings of the notebook: 154 components, perplexity 50, exaggeration 12, 1,000 rounds, begun from two
-components.
-"""
+DEFAULT = Tsne()
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def check_installed() -> None:
 
 def fit_tsne(
     points: Points,
-    settings: TsneSettings = DEFAULT,
+    settings: Tsne = DEFAULT,
     *,
     seed: int = 0,
     threads: int = -1,

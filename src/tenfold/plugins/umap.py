@@ -16,7 +16,7 @@ from tenfold.exploration.maps import Points, Progress, plane, require
 
 
 @dataclass(frozen=True)
-class UmapSettings:
+class Umap:
     """How a map is made.
 
     Attributes:

@@ -17,7 +17,7 @@ from tenfold.exploration.maps import Points, Progress, plane, require
 
 
 @dataclass(frozen=True)
-class PacmapSettings:
+class Pacmap:
     """How a map is made.
 
     Attributes:

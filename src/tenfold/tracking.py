@@ -1,7 +1,13 @@
-"""Hears what a training says, and tells trackers as well as people."""
+"""Runs in other people's trackers, as they happen: curves, parameters and artefacts.
+
+A tracker gets copies. Everything stands in the run directory, with a tracker or without one, and no tracker can stop a
+training. Trackers are entry points of the group ``tenfold.tracking``; :mod:`tenfold.plugins` has two.
+"""
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +15,61 @@ from typing import Any
 from tenfold.data.checks import Finding
 from tenfold.errors import TenfoldError
 from tenfold.pipeline.session import Listener
-from tenfold.tracking import Tracker, make_trackers
+from tenfold.registry import Registry
 from tenfold.values.run import Run
+
+SEPARATOR = "="
+
+
+class Tracker(ABC):
+    """One place that runs are copied to; made for one run.
+
+    Args:
+        place: where to, as the user wrote it; None is the tracker's own choice.
+        folder: that holds the run directories, for trackers that keep files.
+    """
+
+    def __init__(self, place: str | None, folder: Path) -> None:
+        self.place = place
+        self.folder = folder
+
+    @abstractmethod
+    def connect(self) -> str:
+        """Make sure that it can be reached, before anything is trained; the answer says where runs will be seen.
+
+        Raises:
+            ResourceError: a package is missing, or nobody answers.
+            UsageError: the place cannot be meant.
+        """
+
+    @abstractmethod
+    def begin(self, run: Run) -> None:
+        """A run begins or goes on: its name and parameters."""
+
+    @abstractmethod
+    def epoch(self, name: str, row: Mapping[str, Any]) -> None:
+        """An epoch of the member ``name`` has ended: a row of its history."""
+
+    @abstractmethod
+    def end(self, run: Run) -> None:
+        """The run is complete: its figures and files."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """The run was interrupted, or failed."""
+
+
+TRACKERS: Registry[type[Tracker]] = Registry(__name__, "tracker")
+
+
+def make_trackers(wanted: Sequence[str], folder: Path) -> list[Tracker]:
+    """The trackers in ``wanted``, each ``NAME`` or ``NAME=PLACE``; the last of a name counts.
+
+    Raises:
+        UsageError: no such tracker.
+    """
+    pairs = [one.partition(SEPARATOR)[::2] for one in wanted]
+    return [TRACKERS.get(name)(place or None, folder) for name, place in dict(pairs).items()]
 
 
 class Told:
@@ -168,3 +227,57 @@ class Tracked(Listener):
     def training_ends(self) -> None:
         """See :class:`Listener`."""
         self._inner.training_ends()
+
+
+CURVES = {
+    "train_loss": "loss/train",
+    "validation_loss": "loss/validation",
+    "train_accuracy": "accuracy/train",
+    "validation_accuracy": "accuracy/validation",
+    "learning_rate": "learning_rate",
+    "images_per_second": "images_per_second",
+}
+"""Keys of a history's rows, and what trackers call them."""
+
+
+def title(run: Run) -> str:
+    """The name of a run; a trial's stands behind that of its search."""
+    is_trial = run.path.parent.name == "trials"
+    return f"{run.path.parents[1].name}/{run.path.name}" if is_trial else run.path.name
+
+
+def parameters(run: Run) -> dict[str, str]:
+    """The recipe with every default spelled out, one level deep: ``train.epochs`` -> ``12``."""
+    return dict(_flat(run.recipe.model_dump(mode="json", exclude={"claim", "expected"}), ""))
+
+
+def epoch_figures(row: Mapping[str, Any]) -> dict[str, float]:
+    """The curves' values at the end of an epoch; what is unknown is left out."""
+    found = {name: row.get(key) for key, name in CURVES.items()}
+    return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
+
+
+def final_figures(run: Run) -> dict[str, float]:
+    """The headline figures of a complete run."""
+    summary = run.summary
+    found: dict[str, float] = {}
+    for split in ("test", "validation"):
+        figures = summary.get(split) or {}
+        found |= {
+            f"{split}/{name}": float(figures[name]) for name in ("accuracy", "low", "high", "errors") if name in figures
+        }
+    found |= {
+        name: float(summary[name]) for name in ("mean", "deviation", "core_seconds") if summary.get(name) is not None
+    }
+    found["seconds"] = float(summary["seconds"]["total"])
+    return found
+
+
+def _flat(value: Any, name: str) -> list[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        items = [(str(key), part) for key, part in value.items()]
+    elif isinstance(value, list) and any(isinstance(part, Mapping) for part in value):
+        items = [(str(number), part) for number, part in enumerate(value)]
+    else:
+        return [] if value is None else [(name, str(value))]
+    return [pair for key, part in items for pair in _flat(part, f"{name}.{key}" if name else key)]

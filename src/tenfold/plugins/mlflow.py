@@ -1,17 +1,23 @@
-"""Runs in MLflow: a database file, or a server."""
+"""MLflow: a tracker that copies runs to it, and a bundle as a folder that it loads, serves and registers."""
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tenfold.bundle.export import model_card
+from tenfold.bundle.manifest import CARD, MANIFEST, MODEL
+from tenfold.bundle.targets import Request, Target
 from tenfold.errors import ResourceError, UsageError, missing_extra, printable
-from tenfold.files import make_directory
-from tenfold.tracking import Tracker
-from tenfold.tracking.figures import epoch_figures, final_figures, parameters, title
+from tenfold.files import make_directory, write_folder
+from tenfold.runtime import version
+from tenfold.tracking import Tracker, epoch_figures, final_figures, parameters, title
+from tenfold.values.names import yaml
 from tenfold.values.run import Run
 
 if TYPE_CHECKING:
@@ -132,3 +138,68 @@ class Mlflow(Tracker):
 def _name(text: str) -> str:
     """``text`` in the characters that MLflow takes."""
     return "".join(c if c.isalnum() or c in "_-. /" else "_" for c in text)
+
+
+class MlflowModel(Target):
+    """An MLflow model folder: flavours onnx and python_function, signature, requirements."""
+
+    default = "mlflow-model"
+
+    @classmethod
+    def write(cls, request: Request) -> list[str]:
+        """See :meth:`Target.write`. MLmodel is YAML, of which JSON is a part."""
+        manifest = request.bundle.manifest
+        python = platform.python_version()
+        pixels = {"dtype": "uint8", "shape": [-1, *manifest.image_shape]}
+        answers = {"dtype": "float32", "shape": [-1, len(manifest.class_names)]}
+        requirements = ["mlflow>=3", f"onnxruntime=={version('onnxruntime')}", f"onnx=={version('onnx') or '1.17.0'}"]
+        mlmodel = {
+            "flavors": {
+                "onnx": {
+                    "data": MODEL,
+                    "onnx_version": version("onnx"),
+                    "providers": ["CPUExecutionProvider"],
+                    "code": None,
+                },
+                "python_function": {
+                    "data": MODEL,
+                    "env": {"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
+                    "loader_module": "mlflow.onnx",
+                    "python_version": python,
+                },
+            },
+            "signature": {
+                "inputs": json.dumps([{"name": "images", "type": "tensor", "tensor-spec": pixels}]),
+                "outputs": json.dumps([{"name": "probabilities", "type": "tensor", "tensor-spec": answers}]),
+                "params": None,
+            },
+            "metadata": {
+                "class_names": list(manifest.class_names),
+                "recipe_key": manifest.recipe_key,
+                "leaked": manifest.leaked,
+            },
+            "utc_time_created": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),
+        }
+        conda = {
+            "name": "tenfold",
+            "channels": ["conda-forge"],
+            "dependencies": [f"python={python}", "pip", {"pip": requirements}],
+        }
+        environment = {"python": python, "build_dependencies": ["pip"], "dependencies": ["-r requirements.txt"]}
+        files = {
+            "MLmodel": _yaml(mlmodel),
+            MODEL: request.model,
+            "conda.yaml": _yaml(conda),
+            "python_env.yaml": _yaml(environment),
+            "requirements.txt": "".join(f"{line}\n" for line in requirements).encode(),
+            MANIFEST: (json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n").encode(),
+            CARD: model_card(manifest).encode(),
+        }
+        write_folder(request.out, [], files.items())
+        return [
+            f"{request.out}  an MLflow model; serve it with: mlflow models serve -m {request.out} --env-manager local"
+        ]
+
+
+def _yaml(content: object) -> bytes:
+    return f"{yaml(content, indent=2)}\n".encode()

@@ -17,9 +17,8 @@ from typing import Any
 
 from tenfold.errors import ResourceError, TenfoldError, from_json, printable
 from tenfold.executors import Executor, Json, OnEvent, concerns_all
-from tenfold.executors._ray_cluster import ADDRESS, INSECURE, connected
-from tenfold.executors._ray_worker import Mailbox, run_task
 from tenfold.executors.processes import ENVIRONMENT, GRACE_SECONDS
+from tenfold.plugins._ray_cluster import ADDRESS, INSECURE, Mailbox, connected, run_task
 from tenfold.runtime import StopFlag, stop_flag
 
 RETRIES = 3
@@ -81,6 +80,11 @@ class Ray(Executor):
         super().__init__(workers, cores=cores)
         self.address = address or os.environ.get(ADDRESS) or None
         self.insecure = insecure or os.environ.get(INSECURE) == "1"
+
+    @classmethod
+    def capacity(cls, taken: int) -> int | None:
+        """See :meth:`Executor.capacity`; a cluster's cores are not known here."""
+        return None if os.environ.get(ADDRESS) is not None else super().capacity(taken)
 
     def stream(
         self, function: str, tasks: Iterable[Mapping[str, Any]], on_event: OnEvent, *, keep_going: bool = False

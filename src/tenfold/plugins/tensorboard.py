@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenfold.errors import missing_extra
-from tenfold.tracking import Tracker
-from tenfold.tracking.figures import epoch_figures, final_figures, parameters, title
+from tenfold.tracking import Tracker, epoch_figures, final_figures, parameters, title
 from tenfold.values.run import Run
 
 if TYPE_CHECKING:
