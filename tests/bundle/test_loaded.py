@@ -17,7 +17,7 @@ from _networks import random_images, small_network, torch_probabilities
 from tenfold.bundle.export import export_bundle
 from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.bundle.predict import Bundle
-from tenfold.errors import IntegrityError
+from tenfold.errors import DataError, IntegrityError
 
 
 @pytest.fixture
@@ -91,8 +91,9 @@ def test_m08_images_of_another_shape_are_refused(folder, sample):
     bundle = Bundle.open(folder, threads=1)
     with pytest.raises(IntegrityError, match=r"the images are 1x9x9 .* this model was trained on 1x8x8"):
         bundle.predict(replace(sample, images=random_images(size=9)))
-    with pytest.raises(ValueError, match="float64"):
-        bundle.predict_proba(sample.images / 255)
+    with pytest.raises(DataError, match=r"images of \(1, 9, 9\) .* expected \(1, 8, 8\)"):
+        bundle.predict_proba(random_images(size=9))
+    np.testing.assert_array_equal(bundle.predict_proba(sample.images / 255), bundle.predict_proba(sample.images))
 
 
 def test_m08_f03_labels_that_mean_other_classes_are_refused(folder, sample):

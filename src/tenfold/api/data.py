@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from tenfold.api.shared import Folder, Option, OutOfFold, Source, insist_on_free, read_source
+from tenfold.api.shared import Folder, InMemory, Option, OutOfFold, Source, insist_on_free, read_source
 from tenfold.data import ReadOptions, Role
 from tenfold.errors import UsageError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tenfold.values.dataset import Dataset
 
 DEFAULT = ReadOptions()
-Tested = Annotated["str | Path | Dataset", Option("--test", "SOURCE")]
+Tested = Annotated["str | Path | Dataset | InMemory", Option("--test", "SOURCE")]
 
 
 @dataclass(frozen=True)

@@ -76,19 +76,18 @@ def evaluate(
     from tenfold.bundle.pieces import read_input
     from tenfold.bundle.predict import Bundle
     from tenfold.evaluation.evaluated import Evaluation
-    from tenfold.values.dataset import Dataset
 
     insist_on_free(replace, out)
     insist_on_free(replace, csv, option="--csv")
     bundle = opened(model, threads)
     run = None if isinstance(model, Bundle) else _run_behind(model)
-    read = data if isinstance(data, Dataset) else read_input(data, bundle, options, role)
+    read = read_input(data, bundle, options, role)
     _insist_on_labels(read, data)
     made = bundle.predict(read)
     learnt_from = _training_images(run, bundle, train)
     found = Evaluation(
         model=_name(model),
-        source="data in memory" if isinstance(data, Dataset) else str(data),
+        source=str(data) if isinstance(data, str | Path) else "data in memory",
         split=role,
         predictions=made,
         class_names=bundle.class_names,
@@ -123,10 +122,8 @@ def _robustness(
     return measure(bundle.predict_proba, read, names, limit=limit, progress=ProgressLines() if progress else None)
 
 
-def _insist_on_labels(read: Dataset, data: str | Path | Dataset) -> None:
-    from tenfold.values.dataset import Dataset
-
-    where = "the dataset" if isinstance(data, Dataset) else data
+def _insist_on_labels(read: Dataset, data: Source) -> None:
+    where = data if isinstance(data, str | Path) else "the dataset"
     if not len(read):
         raise DataError(Problem(where, "no images", "one or more"))
     if read.labels is None:
@@ -157,7 +154,7 @@ def _run_behind(model: str | Path | Run) -> Run | None:
     return Run(folder.parent) if (folder.parent / "recipe.toml").is_file() and folder.name == "bundle" else None
 
 
-def _training_images(run: Run | None, bundle: Bundle, train: str | Path | Dataset | None) -> Dataset | None:
+def _training_images(run: Run | None, bundle: Bundle, train: Source | None) -> Dataset | None:
     """The images that the model learnt from; None if they are not at hand."""
     from tenfold.api.shared import read_source
     from tenfold.pipeline import MEMORY, Settings

@@ -59,7 +59,6 @@ def review_labels(
         True
     """
     from tenfold.evaluation.label_issues import suspected_labels
-    from tenfold.values.dataset import Dataset
 
     insist_on_free(replace, out)
     read = read_source(data, role, options)
@@ -67,7 +66,7 @@ def review_labels(
     if out is not None:
         from tenfold.report.question_pages import write_label_page
 
-        write_label_page(found, Path(out), None if isinstance(data, Dataset) else str(data), most)
+        write_label_page(found, Path(out), str(data) if isinstance(data, str | Path) else None, most)
     return found
 
 

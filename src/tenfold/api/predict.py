@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tenfold.api.shared import Count, Model, Option, insist_on_free, opened, place_of
+from tenfold.api.shared import Count, InMemory, Model, Option, insist_on_free, opened, place_of
 from tenfold.data import ReadOptions
 from tenfold.errors import UsageError, printable
 
@@ -51,7 +51,7 @@ class Answers:
 
 def predict(
     model: Model,
-    sources: Sequence[str | Path] | str | Path,
+    sources: Sequence[str | Path] | str | Path | InMemory,
     *,
     out: Annotated[str | Path | None, Option(metavar="FILE.csv")] = None,
     probabilities: bool = False,
@@ -67,7 +67,8 @@ def predict(
 
     Args:
         model: a run, a bundle, or builtin.
-        sources: image files, tables, folders, URLs, patterns, a data set's name.
+        sources: image files, tables, folders, URLs, patterns, a data set's name. In Python also arrays, pictures,
+            tensors and frames.
         out: write a CSV file, in constant memory; if interrupted, the same command goes on. With --parts a folder or
             URL.
         probabilities: add the probability of every class.
@@ -94,11 +95,19 @@ def predict(
     from tenfold.bundle.predict import Bundle
     from tenfold.data.fetch import expanded
 
-    names = expanded([str(one) for one in ([sources] if isinstance(sources, str | Path) else sources)])
+    given = [sources] if isinstance(sources, str | Path) else sources
+    if not (isinstance(given, list | tuple) and all(isinstance(one, str | Path) for one in given)):
+        return _of_memory(given, opened(model, threads), options, out, probabilities, replace)
+    names = expanded([str(one) for one in given])
     if all(name == STANDARD_INPUT or is_image(name) for name in names):
         bundle = opened(model, threads)
         if _are_pictures(names, bundle):
-            return _pictures(bundle, names, out, probabilities, replace)
+            from tenfold.reading.reader import Reader
+
+            _insist_on_table(out, replace)
+            found_digits = Reader(bundle).recognise(*names)
+            answers = Answers(bundle.class_names, names, [], found_digits, len(names))
+            return _written(answers, out, probabilities, replace)
     if out is not None:
         from tenfold.bundle.batch import predict_to_csv
 
@@ -143,17 +152,40 @@ def _are_pictures(sources: Sequence[str], model: Bundle) -> bool:
     return builtin or any(s == STANDARD_INPUT or load_image(Path(s), 1).shape != model.image_shape for s in sources)
 
 
-def _pictures(model: Bundle, sources: list[str], out: str | Path | None, probabilities: bool, replace: bool) -> Answers:
-    """What each picture shows; as a table where ``out`` names one."""
+def _of_memory(
+    source: InMemory, model: Bundle, options: ReadOptions, out: str | Path | None, probabilities: bool, replace: bool
+) -> Answers:
+    """What arrays, pictures, tensors or a frame show: as they are if they have the model's form, else brought to it."""
+    from tenfold.bundle.pieces import polarity_warning, read_input
+    from tenfold.data.memory import picture_of, pictures_in
+    from tenfold.reading.normalise import FIELD
     from tenfold.reading.reader import Reader
 
-    if out is not None:
-        from tenfold.data.fetch import is_url
+    _insist_on_table(out, replace)
+    pictures = pictures_in(source, model.image_shape) if model.image_shape == (1, FIELD, FIELD) else None
+    if pictures is not None and any(
+        picture_of(one, f"picture {number}").shape != model.image_shape for number, one in enumerate(pictures)
+    ):
+        names = [f"picture {number}" for number in range(len(pictures))]
+        answers = Answers(model.class_names, names, [], Reader(model).recognise(*pictures), len(pictures))
+    else:
+        data = read_input(source, model, options)
+        warning = polarity_warning(data, model)
+        notes = (*data.notes, *([warning] if warning else []))
+        answers = Answers(model.class_names, ["memory"], [model.predict(data)], [], len(data), warnings=notes)
+    return _written(answers, out, probabilities, replace)
 
-        if is_url(str(out)):
-            raise UsageError(f"{printable(out)} is a URL, and what pictures show is one table here; give --out a path")
-        insist_on_free(replace, out)
-    answers = Answers(model.class_names, sources, [], Reader(model).recognise(*sources), len(sources))
+
+def _insist_on_table(out: str | Path | None, replace: bool) -> None:
+    from tenfold.data.fetch import is_url
+
+    if out is not None and is_url(str(out)):
+        raise UsageError(f"{printable(out)} is a URL, and what pictures show is one table here; give --out a path")
+    insist_on_free(replace, out)
+
+
+def _written(answers: Answers, out: str | Path | None, probabilities: bool, replace: bool) -> Answers:
+    """``answers``, as a table too where ``out`` names one."""
     if out is not None:
         from tenfold.bundle.submission import csv_text
         from tenfold.files import write_text

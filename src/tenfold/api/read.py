@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from tenfold.api.shared import Count, Option, Page, RunLike, insist_on_free, opened
+from tenfold.api.shared import Count, InMemory, Option, Page, RunLike, insist_on_free, opened
 from tenfold.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class PictureRead:
 
 
 def read_pictures(
-    images: Annotated[Sequence[str | Path], Option(metavar="IMAGES...")],
+    images: Annotated[Sequence[str | Path | InMemory], Option(metavar="IMAGES...")],
     *,
     bundle: RunLike = "builtin",
     expect: Annotated[Sequence[str], Option(metavar="RULE")] = (),
@@ -50,7 +50,8 @@ def read_pictures(
     """Read all digits in pictures: lines, boxes and how sure each one is; "?" is no digit.
 
     Args:
-        images: pictures: PNG, JPEG, BMP, GIF, WebP, TIFF; "-" is standard input.
+        images: pictures: PNG, JPEG, BMP, GIF, WebP, TIFF; "-" is standard input. In Python also Pillow's pictures and
+            arrays.
         bundle: a bundle, a run that has one, or the one that comes along.
         expect: what lines must be: length=5, range=1-31, date=DDMMYYYY, one-of=10|20, luhn, mod11, mod97; may be
             repeated.
@@ -77,7 +78,7 @@ def read_pictures(
     from tenfold.reading.review import check, parse_rule
 
     rules: list[Rule] = [parse_rule(text) for text in expect]
-    names = [str(image) for image in images]
+    names = [str(one) if isinstance(one, str | Path) else f"picture {number}" for number, one in enumerate(images)]
     drawings = _drawings(names, None if show is None else Path(show))
     insist_on_free(replace, review)
     for path in drawings.values():
@@ -85,8 +86,8 @@ def read_pictures(
             raise UsageError(f"{path} exists; pass --force to replace it, or choose another name")
     reader = Reader(opened(bundle, threads), threshold=threshold, polarity=ink)
     pages = []
-    for name in names:
-        grey = open_image(name)
+    for name, image in zip(names, images, strict=True):
+        grey = open_image(image, None if isinstance(image, str | Path) else name)
         reading = reader.read(grey)
         pages.append(PictureRead(name, grey, reading, check(name, grey, reading, rules)))
     if review is not None:

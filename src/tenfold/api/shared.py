@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from tenfold.data import ReadOptions, Role
 from tenfold.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ class Option:
 
 
 RecipeLike = Annotated["str | Path | Recipe", Option(metavar="RECIPE.toml")]
-Source = Annotated["str | Path | Dataset", Option(metavar="SOURCE")]
+InMemory = Any
+"""Arrays, pictures, tensors, (images, labels), frames: what :mod:`tenfold.data.memory` takes."""
+Source = Annotated["str | Path | Dataset | InMemory", Option(metavar="SOURCE")]
 Model = Annotated["str | Path | Run | Bundle", Option(metavar="RUN|BUNDLE")]
 RunLike = Annotated["str | Path | Run", Option(metavar="RUN")]
 OutOfFold = Annotated["str | Path | Run | Predictions", Option(metavar="RUN|FILE")]
@@ -43,12 +46,22 @@ On = Literal["test", "validation"]
 
 
 def prepared(
-    recipe: str | Path | Recipe, train: Source | None, test: Source | None, overrides: Sequence[str]
+    recipe: str | Path | Recipe,
+    train: Source | None,
+    test: Source | None,
+    overrides: Sequence[str],
+    options: ReadOptions | None = None,
 ) -> tuple[Recipe, dict[str, Dataset]]:
-    """The recipe with its sources named, and those of them that are datasets in memory."""
+    """The recipe with its sources named, and those of them that are in memory, read by ``options``."""
     from tenfold.api.recipes import load_recipe
     from tenfold.values.dataset import Dataset
     from tenfold.values.recipe import Recipe
+
+    options = options or ReadOptions()
+    train = _in_memory(train, "train", options)
+    if isinstance(train, Dataset):  # what it is decides what the test set has to be
+        options = replace(options, shape=train.image_shape, class_names=train.class_names)
+    test = _in_memory(test, "test", options)
 
     loaded = recipe.overridden(overrides) if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
     given = {"train": loaded.data.train, "test": loaded.data.test}
@@ -61,6 +74,10 @@ def prepared(
     return loaded, datasets
 
 
+def _in_memory(source: Source | None, role: Role, options: ReadOptions) -> Source | None:
+    return source if source is None or isinstance(source, str | Path) else read_source(source, role, options)
+
+
 def source_name(source: Source) -> str:
     """What a recipe records of a source; a dataset from memory is found again in the cache by its fingerprint."""
     from tenfold.pipeline import MEMORY
@@ -70,12 +87,10 @@ def source_name(source: Source) -> str:
 
 
 def read_source(source: Source, role: Any = "train", options: Any = None) -> Dataset:
-    """The dataset itself, or what is read from a path or a name."""
-    from tenfold.data import ReadOptions
+    """The dataset itself, or what is read from a path, a name or memory."""
     from tenfold.data.load import load
-    from tenfold.values.dataset import Dataset
 
-    return source if isinstance(source, Dataset) else load(source, role, options or ReadOptions())
+    return load(source, role, options or ReadOptions())
 
 
 def heard_by(progress: Progress, track: Sequence[str] = (), folder: Path = Path()) -> Listener:

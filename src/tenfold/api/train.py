@@ -239,7 +239,7 @@ def _start(
 ) -> Run:
     from tenfold import pipeline
 
-    loaded, datasets = prepared(recipe, train, test, overrides)
+    loaded, datasets = prepared(recipe, train, test, overrides, settings.options)
     if stages == "train":
         loaded = loaded.model_copy(update={"data": loaded.data.model_copy(update={"test": None})})
     listener = heard_by(progress, track, settings.out)

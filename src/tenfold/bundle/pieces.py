@@ -39,11 +39,12 @@ _END = 1 << 16
 _ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 
-def read_input(source: str | Path, bundle: Bundle, options: ReadOptions = DEFAULT, role: Role = "test") -> Dataset:
+def read_input(source: Any, bundle: Bundle, options: ReadOptions = DEFAULT, role: Role = "test") -> Dataset:
     """The images of ``source`` as ``bundle`` takes them, with labels where the source has them.
 
     Args:
-        source: a data set's name, a path that :func:`~tenfold.data.load.load` reads, or one image file.
+        source: a data set's name, a path that :func:`~tenfold.data.load.load` reads, one image file, or what is in
+            memory.
         bundle: decides the size of the images and the names of the classes.
         options: how to read tables and folders; shape and class names are the bundle's.
         role: which part of the source.
@@ -52,7 +53,7 @@ def read_input(source: str | Path, bundle: Bundle, options: ReadOptions = DEFAUL
         DataError: not readable, or images of another size.
         IntegrityError: the classes are not the bundle's.
     """
-    if is_image(source):
+    if isinstance(source, str | Path) and is_image(source):
         return _single_image(source, bundle)
     return load(source, role, _fitting(options, bundle))
 

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from tenfold.bundle.inspection import check_model_bytes, messages
 from tenfold.bundle.manifest import MANIFEST, MODEL, Manifest, bundle_folder, read_manifest, read_model
+from tenfold.data import ReadOptions
+from tenfold.data.memory import dataset_of
 from tenfold.errors import IntegrityError, printable
 from tenfold.evaluation.calibration import with_temperature
 from tenfold.runtime import cores
@@ -183,27 +186,24 @@ class Bundle:
         look = self.manifest.first_look
         return self.manifest.model.sha256 if look is None else f"{self.manifest.model.sha256} {look.tensor} {look.sure}"
 
-    def predict_proba(
-        self, images: NDArray[np.uint8], batch: int = BATCH, *, every_look: bool = False
-    ) -> NDArray[np.float32]:
-        """Class probabilities (N, K) of ``images``, uint8 (N, C, H, W), computed ``batch`` at a time.
+    def predict_proba(self, images: Any, batch: int = BATCH, *, every_look: bool = False) -> NDArray[np.float32]:
+        """Class probabilities (N, K) of ``images``, computed ``batch`` at a time.
 
         Where the manifest knows a first look, an image that it is sure of gets no other; see
         :mod:`tenfold.bundle.predict`.
 
         Args:
-            images: what to recognise.
+            images: what to recognise: uint8 (N, C, H, W), taken as it is; or anything else that
+                :mod:`tenfold.data.memory` takes, such as float images 0..1, tensors and Pillow's pictures.
             batch: how many at a time.
             every_look: take all looks at every image, so that small differences between answers mean something.
 
         Raises:
-            ValueError: another dtype or shape.
+            DataError: no images of the model's shape.
             IntegrityError: what the model answers are no probabilities.
         """
-        if images.dtype != np.uint8 or images.shape[1:] != self.image_shape:
-            raise ValueError(
-                f"images must be uint8 (N, {_by(self.image_shape, ', ')}), got {images.dtype} {images.shape}"
-            )
+        if getattr(images, "dtype", None) != np.uint8 or images.shape[1:] != self.image_shape:
+            images = dataset_of(images, "test", ReadOptions(shape=self.image_shape)).images
         look = self.manifest.first_look
         if self._first is None or look is None or every_look:
             return self._computed(self._session, images, batch)

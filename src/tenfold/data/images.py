@@ -112,12 +112,12 @@ def decode_image(
             # only Pillow's own remarks, all of which are either errors below or of no consequence
             warnings.filterwarnings("ignore", module=r"PIL\.")
             image = _open(data, format_name)
-            _check_size(image.size, name, limits)
+            check_size(image.size, name, limits)
             insist_on_scans(data, format_name)
             image.load()
             if (lost := lost_of(data, image, format_name)) is not None:
                 raise DataError(Problem(name, lost, "a complete image", hint="copy or save it again"))
-            pixels = _levels(ImageOps.exif_transpose(image), limits.background)
+            pixels = levels_of(ImageOps.exif_transpose(image), limits.background)
     except (DataError, MemoryError):
         raise
     except (
@@ -228,7 +228,8 @@ def _open(data: bytes, format_name: str) -> Image.Image:
     return factory(io.BytesIO(data), "")
 
 
-def _check_size(size: tuple[int, int], name: str, limits: ImageLimits) -> None:
+def check_size(size: tuple[int, int], name: str, limits: ImageLimits) -> None:
+    """Refuse a picture of ``size`` (width, height) that ``limits`` does not allow, before it is decoded."""
     width, height = size
     if not (1 <= width <= limits.width and 1 <= height <= limits.height):
         raise DataError(
@@ -244,7 +245,7 @@ def _check_size(size: tuple[int, int], name: str, limits: ImageLimits) -> None:
         raise DataError(Problem(name, found, most, hint="crop or scale it down first"))
 
 
-def _levels(image: Image.Image, background: int | None) -> NDArray[np.uint8]:
+def levels_of(image: Image.Image, background: int | None) -> NDArray[np.uint8]:
     """The table at the top of this module: any image -> uint8 (1 or 3, H, W)."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         values = np.asarray(image)
@@ -254,15 +255,15 @@ def _levels(image: Image.Image, background: int | None) -> NDArray[np.uint8]:
             levels[transparent] = _ground(levels[~transparent]) if background is None else background
         return levels[None]
     if image.mode in ("L", "RGB") and "transparency" not in image.info:
-        return np.atleast_3d(np.array(image)).transpose(2, 0, 1)  # opaque: what _compose would give, sooner
+        return np.atleast_3d(np.array(image)).transpose(2, 0, 1)  # opaque: what composed would give, sooner
     if image.mode in ("1", "L", "LA", "La"):
-        return _compose(image.convert("LA"), background)
+        return composed(image.convert("LA"), background)
     if image.mode in ("RGB", "RGBA", "RGBa"):
-        return _compose(image.convert("RGBA"), background)
+        return composed(image.convert("RGBA"), background)
     if image.mode in ("CMYK", "YCbCr"):
-        return _compose(image.convert("RGB").convert("RGBA"), background)
+        return composed(image.convert("RGB").convert("RGBA"), background)
     if image.mode in ("P", "PA"):
-        colours = _compose(image.convert("RGBA"), background)
+        colours = composed(image.convert("RGBA"), background)
         return colours[:1] if (colours == colours[0]).all() else colours
     raise ValueError(f"pixel mode {image.mode} has no rule")
 
@@ -274,7 +275,7 @@ def _scaled(values: NDArray[np.generic], largest: float) -> NDArray[np.uint8]:
     return np.rint(exact * (255.0 / largest)).astype(np.uint8)
 
 
-def _compose(image: Image.Image, background: int | None) -> NDArray[np.uint8]:
+def composed(image: Image.Image | NDArray[np.uint8], background: int | None) -> NDArray[np.uint8]:
     """Colours and alpha in the last band -> the colours on the background, rounded."""
     bands = np.asarray(image).astype(np.uint32).transpose(2, 0, 1)
     colours, alpha = bands[:-1], bands[-1]

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from tenfold.data.cache import keep, key_of, recall
 from tenfold.data.fetch import local_path
 from tenfold.data.images import decode_image
 from tenfold.data.layout import looked_at, part_of
+from tenfold.data.memory import WHERE, dataset_of
 from tenfold.data.sources import SOURCES, Block, Piece, Source
 from tenfold.data.sources.image_folder import LARGEST_FILE
 from tenfold.data.streams import first_bytes, hash_file, looks_like, open_regular, open_stream
@@ -25,11 +27,12 @@ DEFAULT = ReadOptions()
 _COMPARED_NAMES = 10_000
 
 
-def load(source: str | Path, role: Role = "train", options: ReadOptions = DEFAULT, *, cache: bool = True) -> Dataset:
+def load(source: Any, role: Role = "train", options: ReadOptions = DEFAULT, *, cache: bool = True) -> Dataset:
     """The images of ``role`` in ``source``.
 
     Args:
         source: a data set's name ("mnist"), a path or a URL. A name wins; write ``./mnist`` for a path of that name.
+            Or what is in memory: pixels, a pair (pixels, labels) or a frame; see :mod:`tenfold.data.memory`.
         role: "train" insists on labels of two classes or more; "test" takes labels if they are there.
         options: how to read it.
         cache: keep a parsed copy of slow formats, and use it.
@@ -44,6 +47,12 @@ def load(source: str | Path, role: Role = "train", options: ReadOptions = DEFAUL
         >>> digits.images.dtype, digits.image_shape, digits.class_names[:3]
         (dtype('uint8'), (1, 28, 28), ('0', '1', '2'))
     """
+    if not isinstance(source, str | Path):
+        if not isinstance(source, Dataset):
+            source = dataset_of(source, role, options)
+            if role == "train":
+                _insist_on_classes(WHERE, source)
+        return source
     if not str(source):
         raise DataError(Problem("''", "an empty name", "a path, a URL or the name of a data set"))
     if isinstance(source, str) and source in SOURCES.names() and SOURCES.get(source).named:
@@ -156,7 +165,7 @@ def _missing(path: Path) -> DataError:
     return DataError(Problem(path, "no such file or folder", expected, hint=hint))
 
 
-def _insist_on_classes(path: Path, dataset: Dataset) -> None:
+def _insist_on_classes(path: Path | str, dataset: Dataset) -> None:
     present = [] if dataset.labels is None else [dataset.class_names[label] for label in np.unique(dataset.labels)]
     if len(present) < 2:
         found = f"only images of class {present[0]!r}" if present else "no labels"

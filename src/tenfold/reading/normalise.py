@@ -13,20 +13,22 @@ import re
 import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from tenfold.data.images import ImageLimits, decode_image, luma
+from tenfold.data.memory import picture_of
 from tenfold.data.streams import open_stream
 from tenfold.errors import DataError, Problem
 from tenfold.reading.ink import Ink, Polarity, ink_map
 
 Grey = NDArray[np.uint8]
 """(H, W), 0 is black."""
-Picture = str | Path | bytes | NDArray[np.uint8]
+Picture = Any
+"""What :func:`open_image` takes."""
 
 LARGEST_FILE = 64 << 20
 LIMITS = ImageLimits(
@@ -49,7 +51,8 @@ def open_image(source: Picture, name: str | None = None, limits: ImageLimits = L
 
     Args:
         source: a path, "-" for standard input, a data URL (``data:image/png;base64,...``), an encoded
-            image's bytes, or uint8 pixels (H, W), (H, W, 3), (1, H, W) or (3, H, W).
+            image's bytes, one of Pillow's, or pixels (H, W), (C, H, W) or (H, W, C) of any type, as
+            :mod:`tenfold.data.memory` takes them.
         name: what errors call it.
         limits: formats and sizes to accept.
 
@@ -60,13 +63,14 @@ def open_image(source: Picture, name: str | None = None, limits: ImageLimits = L
         DataError: not an image of an allowed format, too large, damaged or incomplete.
         ResourceError: the operating system refused.
     """
-    if isinstance(source, np.ndarray):
-        return _from_array(source, name or "the array")
     if isinstance(source, bytes | bytearray | memoryview):
         return decode_image(bytes(source), name or "the image", limits, channels=1)[0]
     if isinstance(source, str) and source.startswith("data:"):
         return from_base64(source, name or "the data URL", limits)
-    if str(source) == STANDARD_INPUT:
+    if not isinstance(source, str | Path):
+        planes = picture_of(source, name or "the picture", limits)
+        return np.ascontiguousarray((planes if len(planes) == 1 else luma(planes))[0])
+    if source == STANDARD_INPUT:
         return decode_image(_all_of(sys.stdin.buffer), name or "standard input", limits, channels=1)[0]
     with open_stream(Path(source), LARGEST_FILE) as stream:
         return decode_image(stream.read_exactly(LARGEST_FILE), name or str(source), limits, channels=1)[0]
@@ -92,17 +96,6 @@ def _all_of(stream: BinaryIO) -> bytes:
     if len(content) > LARGEST_FILE:
         raise DataError(Problem("standard input", f"more than {LARGEST_FILE:,} bytes", "one image"))
     return content
-
-
-def _from_array(pixels: NDArray[np.uint8], name: str) -> Grey:
-    if pixels.dtype != np.uint8:
-        raise DataError(Problem(name, f"{pixels.dtype} pixels", "uint8, 0..255"))
-    planes = pixels[None] if pixels.ndim == 2 else pixels
-    if planes.ndim == 3 and planes.shape[0] not in (1, 3) and planes.shape[2] in (1, 3):
-        planes = planes.transpose(2, 0, 1)
-    if planes.ndim != 3 or planes.shape[0] not in (1, 3) or 0 in planes.shape:
-        raise DataError(Problem(name, f"pixels of shape {pixels.shape}", "(H, W), (H, W, 3), (1, H, W) or (3, H, W)"))
-    return np.ascontiguousarray((planes if len(planes) == 1 else luma(planes))[0])
 
 
 FIELD = 28

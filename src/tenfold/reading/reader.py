@@ -281,8 +281,8 @@ def read(picture: Picture, bundle: Bundle | str | Path = "builtin", *, threshold
     To read many, make one :class:`tenfold.Reader` and use it again.
 
     Args:
-        picture: a path, "-" for standard input, a data URL, an encoded image's bytes, or uint8 pixels (H, W) or (H, W,
-            3).
+        picture: a path, "-" for standard input, a data URL, an encoded image's bytes, one of Pillow's pictures, or
+            pixels (H, W), (H, W, C) or (C, H, W): 0..255 or 0..1, with an alpha channel or without.
         bundle: what recognises digits: a bundle, a run, or the small one that comes with tenfold.
         threshold: reject digits with less confidence; by default what the bundle says.
 

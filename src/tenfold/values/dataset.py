@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -39,6 +39,9 @@ class Dataset:
         >>> data = tenfold.Dataset(pixels, np.array([0, 1, 0]), np.arange(1, 4), ("zero", "one"))
         >>> data.take([0, 2])
         Dataset(2 labelled images of 1x28x28, 2 classes)
+        >>> image, label = data[1]  # uint8 (C, H, W) and a number, as torch's DataLoader wants them
+        >>> image.shape, label
+        ((1, 28, 28), 1)
     """
 
     images: NDArray[np.uint8]
@@ -68,6 +71,20 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __getitem__(self, row: Any) -> Any:
+        """Of a number the image uint8 (C, H, W), a copy, with its label if there is one; of a slice, a mask or rows
+        the dataset of these.
+        """
+        if isinstance(row, slice):
+            return self.take(range(*row.indices(len(self))))
+        if not isinstance(row, int | np.integer):
+            return self.take(np.arange(len(self))[row])
+        image = self.images[row].copy()
+        return image if self.labels is None else (image, int(self.labels[row]))
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[row] for row in range(len(self)))
 
     def __repr__(self) -> str:
         n, c, h, w = self.images.shape

@@ -14,7 +14,7 @@ from tenfold.data import ReadOptions, Role
 from tenfold.errors import DataError, Problem
 
 LABEL = "label"
-_LABELS = (LABEL, "labels", "class", "target", "digit")
+LABEL_COLUMNS = (LABEL, "labels", "class", "target", "digit")
 """Names of a label's column, in any case."""
 MANY = 16
 """From so many columns on, bare numbers that count up are their names."""
@@ -54,7 +54,7 @@ class Layout:
         return self.pixels
 
 
-def layout_of_header(line: bytes, path: Path, role: Role, options: ReadOptions) -> Layout:
+def layout_of_header(line: bytes, path: Path | str, role: Role, options: ReadOptions) -> Layout:
     """The layout that the first line of a table declares.
 
     Args:
@@ -92,7 +92,7 @@ def layout_of_header(line: bytes, path: Path, role: Role, options: ReadOptions) 
             raise fault(f"{_shown(name)} in columns {seen[name]} and {column}", "each column name once", column)
         seen[name] = column
 
-    label = next((index for index, name in enumerate(names) if name.lower() in _LABELS), None)
+    label = next((index for index, name in enumerate(names) if name.lower() in LABEL_COLUMNS), None)
     if label is None and role == "train":
         raise fault(f"no column {LABEL!r}", "labels to train on", hint="is this the test file?")
     order: dict[tuple[int, int], int] = {}
