@@ -197,8 +197,12 @@ def test_a_figure_that_is_retyped_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
     generate = importlib.import_module("generate")
     readme = (ROOT / "README.md").read_text("utf-8")
     assert generate.with_figures(readme) == readme
-    assert generate.with_figures(readme.replace("| 82 and 88 |", "| 28 and 88 |")) == readme
-    assert "| 28 and 88 |" not in readme
+    retyped = readme.replace("| 82 and 88 |", "| 28 and 88 |")
+    assert retyped != readme, "the README has no table of Kaggle's figures any more"
+    assert generate.with_figures(retyped) == readme
+    unmarked = retyped.replace("<!-- figures: kaggle -->", "")
+    assert generate.with_figures(unmarked) == unmarked != readme  # so the test above needs the marker
+    assert "kaggle" in {found[2] for found in generate.MARKED.finditer(readme)}
 
 
 def test_the_site_builds_without_a_warning_and_asks_nothing_of_the_network(tmp_path: Path) -> None:

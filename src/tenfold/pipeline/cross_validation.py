@@ -28,8 +28,10 @@ from tenfold.pipeline.session import (
     first_line,
     load_again,
     load_source,
+    recipe_record,
     resumable,
     say_data,
+    suited,
     timed,
 )
 from tenfold.runtime import require_training
@@ -74,6 +76,7 @@ def cross_validate(
     say_data(listener, train, None)
     findings = check(train)
     listener.findings(findings)
+    recipe = suited(recipe, train, listener)
     check_recipe(recipe, train)
     made = make_folds(recipe, train, folds)
     for line in _rare_classes(train, [fold.out for fold in made]):
@@ -81,7 +84,7 @@ def cross_validate(
     run = Run.create(settings.out, recipe)
     make_directory(run.path / "folds")
     with run.lock(), resumable(run, run.command):
-        write_json(run.path / "environment.json", environment)
+        write_json(run.path / "environment.json", environment | recipe_record(recipe))
         record = {
             "train": describe_source(train, recipe.data.train),
             "test": None,

@@ -35,8 +35,10 @@ from tenfold.pipeline.session import (
     load_again,
     load_source,
     load_test,
+    recipe_record,
     resumable,
     say_data,
+    suited,
     timed,
 )
 from tenfold.runtime import require_training
@@ -234,10 +236,11 @@ def start(
     if settings.strict:
         check_spotless(findings, train.origin[0].path if train.origin else recipe.data.train)
     listener.findings(findings)
+    recipe = suited(recipe, train, listener)
     check_recipe(recipe, train)
     run = Run.create(settings.out, recipe)
     with run.lock(), resumable(run, stages):
-        write_json(run.path / "environment.json", environment)
+        write_json(run.path / "environment.json", environment | recipe_record(recipe))
         split = split_rows(recipe, train)
         split.save(run)
         leaked = any(finding.severity == "leak" for finding in findings)

@@ -135,6 +135,16 @@ def load_again(run: Run, role: Role, source: str, settings: Settings) -> Dataset
     return data
 
 
+def suited(recipe: Recipe, train: Dataset, listener: Listener) -> Recipe:
+    """The recipe fitted to the training set; the listener hears what was fitted, and that steps are too few."""
+    from tenfold.training.fitting import few_steps, fitted
+
+    recipe, line = fitted(recipe, train)
+    for text in filter(None, (line, few_steps(recipe, len(train)))):
+        listener.say(text)
+    return recipe
+
+
 def check_same_kind(train: Dataset, test: Dataset) -> None:
     """Training and test images must have one shape and, where labels are known, the same classes.
 
@@ -214,9 +224,13 @@ def environment_of(settings: Settings, recipe: Recipe) -> dict[str, Any]:
         "bfloat16": has_bfloat16(device),
         "threads_per_member": 1,
         "replicas": recipe.train.replicas,
-        "recipe_key": recipe.key(),
-        "recipe": recipe.deciding(),
+        **recipe_record(recipe),
     }
+
+
+def recipe_record(recipe: Recipe) -> dict[str, Any]:
+    """What ``environment.json`` records of the recipe."""
+    return {"recipe_key": recipe.key(), "recipe": recipe.deciding()}
 
 
 def first_line(environment: Mapping[str, Any], settings: Settings) -> str:

@@ -114,4 +114,4 @@ def begun(folder: Path) -> dict[tuple[str, ...], Run]:
 
 def identity(recipe: Recipe) -> tuple[str, ...]:
     """What tells the trainings of a study apart."""
-    return recipe.name, recipe.key(), recipe.data.train, str(recipe.data.test)
+    return recipe.name, recipe.fitted_from or recipe.key(), recipe.data.train, str(recipe.data.test)

@@ -24,8 +24,10 @@ from tenfold.pipeline.session import (
     first_line,
     load_again,
     load_source,
+    recipe_record,
     resumable,
     say_data,
+    suited,
     timed,
 )
 from tenfold.runtime import require_training
@@ -78,14 +80,15 @@ def tune(
     say_data(listener, train, None)
     findings = check(train)
     listener.findings(findings)
+    tune, recipe = recipe.tune, suited(recipe, train, listener)
     check_recipe(recipe, train)
-    for values in corners(recipe.tune):
+    for values in corners(tune):
         check_recipe(with_values(recipe, values), train)
-    make_folds(recipe, train, recipe.tune.folds)
+    make_folds(recipe, train, tune.folds)
     run = Run.create(settings.out, recipe)
     make_directory(run.path / "trials")
     with run.lock(), resumable(run, run.command):
-        write_json(run.path / "environment.json", environment)
+        write_json(run.path / "environment.json", environment | recipe_record(recipe))
         record = {
             "train": describe_source(train, recipe.data.train),
             "test": None,

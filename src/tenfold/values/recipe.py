@@ -220,7 +220,10 @@ class EnsembleSettings(_Table):
         return [(down, right) for down in reach for right in reach if abs(down) + abs(right) <= self.shifts]
 
 
-_NOT_IN_KEY: Any = {"name": True, "claim": True, "expected": True, "tune": True, "data": {"train", "test", "folds"}}
+_NOT_IN_KEY: Any = {
+    **dict.fromkeys(("name", "claim", "expected", "tune", "fit", "fitted_from"), True),
+    "data": {"train", "test", "folds"},
+}
 
 
 def _one_or_many(value: object) -> object:
@@ -248,6 +251,12 @@ class Recipe(_Table):
     train: TrainSettings = TrainSettings()
     ensemble: EnsembleSettings = EnsembleSettings()
     expected: dict[str, float | str] = {}
+    fit: tuple[Literal["layers", "shift", "steps"], ...] = ()
+    """What a training suits to its data: the layers to size and channels, shifts to the size, batch and epochs to the
+    rows. A key that ``--set`` or a recipe that extends this one gives is left as it is.
+    """
+    fitted_from: str = ""
+    """In a run's recipe: the key of the recipe as it was before it was fitted; empty where nothing had to change."""
     tune: TuneSettings | None = None
     """What `tenfold tune` searches through; a training does not look at it."""
 
@@ -258,7 +267,8 @@ class Recipe(_Table):
     def key(self) -> str:
         """16 hexadecimal digits of the SHA-256 of everything that decides the result.
 
-        Names, claims and what might be tuned don't; nor do the sources, since data are known by their fingerprint.
+        Names, claims and what might be tuned don't; nor do the sources, since data are known by their fingerprint. A
+        recipe that has yet to be fitted has the key that it has on data which it suits as it is.
         """
         canonical = json.dumps(self.deciding(), sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
@@ -369,8 +379,11 @@ def parse_recipe(
     """
     table = _resolved(text, where, path, [] if path is None else [path.resolve()])
     table.setdefault("name", default_name)
+    own: dict[str, Any] = {}
     for override in overrides:
         apply(table, override)
+        own |= dict.fromkeys(override.partition("=")[0].strip().split("."))
+    _leave(table, own)
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:
@@ -397,7 +410,19 @@ def _resolved(text: str, where: str, path: Path | None, seen: list[Path]) -> dic
         below = _resolved(recipe_text(file), str(file), file, [*seen, file.resolve()])
     except UsageError as error:
         raise UsageError(f"{where}: extends = {base!r}: {error}") from error
-    return _merged({key: value for key, value in below.items() if key not in _OWN}, table)
+    merged: dict[str, Any] = _merged({key: value for key, value in below.items() if key not in _OWN}, table)
+    if "fit" not in table:
+        _leave(merged, table | (table["train"] if isinstance(table.get("train"), Mapping) else {}))
+    return merged
+
+
+_FITTED_BY = {"model": "layers", "augment": "shift", "epochs": "steps", "batch_size": "steps"}
+
+
+def _leave(table: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Fit no key of ``table`` that is among the ``given``."""
+    if isinstance(fit := table.get("fit"), list):
+        table["fit"] = [each for each in fit if each not in {_FITTED_BY.get(key) for key in given}]
 
 
 def _merged(base: Any, own: Any) -> Any:
