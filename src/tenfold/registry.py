@@ -31,12 +31,16 @@ class Registry(Generic[T]):
         package: dotted name of the package whose files are the entries; of a module, if all entries are entry points.
         noun: what an entry is, for messages ("augmentation").
         exclude: module names that are helpers, not entries.
+        attribute: what an entry's module calls its factory; its own name in CamelCase if None.
     """
 
-    def __init__(self, package: str, noun: str, exclude: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, package: str, noun: str, exclude: frozenset[str] = frozenset(), attribute: str | None = None
+    ) -> None:
         self.package = package
         self.noun = noun
         self.exclude = exclude
+        self.attribute = attribute
         self._added: dict[str, T] = {}
 
     def add(self, name: str, factory: T) -> None:
@@ -85,7 +89,8 @@ class Registry(Generic[T]):
             return found
         module_name = name.replace("-", "_")
         module = importlib.import_module(f"{self.package}.{module_name}")
-        factory: T = getattr(module, "".join(part.capitalize() for part in module_name.split("_")))
+        camel_case = "".join(part.capitalize() for part in module_name.split("_"))
+        factory: T = getattr(module, self.attribute or camel_case)
         return factory
 
 

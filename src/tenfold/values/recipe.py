@@ -14,9 +14,20 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from tenfold.errors import UsageError
+from tenfold.registry import Registry
 from tenfold.values.names import RECIPE_NAME
 from tenfold.values.serialisation import apply, dumps, loads
 
@@ -162,6 +173,13 @@ class Pruning(_Table):
     """Share of the epochs after which all images are learnt from again."""
 
 
+def _optimizer(name: str) -> str:
+    """``name``, if a file or another package has this optimiser; nothing is imported to find out."""
+    if name not in (known := Registry("tenfold.training.optimisers", "optimizer").names()):
+        raise PydanticCustomError("literal_error", f"Input should be {', '.join(map(repr, known))}")
+    return name
+
+
 class TrainSettings(_Table):
     """How one member is trained."""
 
@@ -174,7 +192,7 @@ class TrainSettings(_Table):
     """
     sync_batch_norm: bool = True
     """Whether batch norms see the images of all replicas; else each sees its own, and the statistics are averaged."""
-    optimizer: Literal["adamw", "adam", "nadam", "sgd", "muon"] = "adamw"
+    optimizer: Annotated[str, AfterValidator(_optimizer)] = "adamw"
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     momentum: Share = 0.9

@@ -1,22 +1,30 @@
-"""Learning rate as a function of progress."""
+"""Optimisers, a file each, and the learning rate as a function of progress.
+
+A file holds ``build(network, settings)``, which gives the optimiser of a recipe's ``[train]`` table; other packages
+name such a function as an entry point of the group ``tenfold.training.optimisers``.
+"""
 
 from __future__ import annotations
 
 import inspect
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
 
-from tenfold.training.optimisers.muon import Muon
+from tenfold.registry import Registry
 from tenfold.values.recipe import TrainSettings
+
+Build = Callable[[nn.Module, TrainSettings], torch.optim.Optimizer]
+OPTIMISERS: Registry[Build] = Registry(__name__, "optimizer", attribute="build")
 
 _FOR_THE_COMPILER = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
 """Methods that torch wraps so that its compiler leaves them alone."""
 
 
-def _plain(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+def plain(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
     """``kind`` without what it does for torch's compiler, computing the same.
 
     The first call of a wrapped method loads the compiler: seconds and 75 MB for each process that trains, and nothing
@@ -26,34 +34,20 @@ def _plain(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optim
     return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(inspect.unwrap(kind.step))})
 
 
-_ADAMW, _ADAM, _NADAM, _SGD, _MUON = map(
-    _plain, (torch.optim.AdamW, torch.optim.Adam, torch.optim.NAdam, torch.optim.SGD, Muon)
-)
+def groups(network: nn.Module, settings: TrainSettings) -> list[dict[str, Any]]:
+    """Parameter groups: weights, which decay, and biases and batch norms, which do not."""
+    weights = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    return [{"params": weights, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
 def build_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """The recipe's optimiser over ``network``; weight decay only on weights, not on biases and batch norms."""
-    weights = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    rate = settings.learning_rate
-    match settings.optimizer:
-        case "adamw":
-            return _ADAMW(groups, lr=rate, fused=True)
-        case "adam":
-            return _ADAM(groups, lr=rate, fused=True)
-        case "nadam":
-            return _NADAM(groups, lr=rate)
-        case "sgd":
-            return _SGD(groups, lr=rate, momentum=settings.momentum, nesterov=settings.momentum > 0, fused=True)
-        case "muon":
-            # the output's rows are classes, and depthwise filters work each on a channel of its own: no directions to
-            # balance
-            depthwise = {id(m.weight) for m in network.modules() if isinstance(m, nn.Conv2d) and m.groups > 1}
-            hidden = [p for p in weights[:-1] if id(p) not in depthwise]
-            groups[0]["params"] = [p for p in weights[:-1] if id(p) in depthwise] + weights[-1:]
-            orthogonal = {"params": hidden, "weight_decay": settings.weight_decay, "orthogonal": True}
-            return _MUON([orthogonal, *groups] if hidden else groups, rate, settings.momentum)
+    """The recipe's optimiser over ``network``.
+
+    Raises:
+        UsageError: no such optimiser.
+    """
+    return OPTIMISERS.get(settings.optimizer)(network, settings)
 
 
 def learning_rate(settings: TrainSettings, progress: float, epoch: int) -> float:

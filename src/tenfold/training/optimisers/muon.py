@@ -7,8 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.adamw import adamw
+
+from tenfold.training.optimisers import groups, plain
+from tenfold.values.recipe import TrainSettings
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 """Of the AdamW part, torch's own defaults."""
@@ -100,3 +103,23 @@ def _polynomial(gram: Tensor) -> Tensor:
     polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
     polynomial.diagonal().add_(a)
     return polynomial
+
+
+_KIND = plain(Muon)
+
+
+def build(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    """See :data:`tenfold.training.optimisers.Build`.
+
+    The output's rows are classes, and depthwise filters work each on a channel of its own: they have no directions to
+    balance, so AdamW learns them.
+    """
+    decaying, others = groups(network, settings)
+    weights = decaying["params"]
+    depthwise = {id(m.weight) for m in network.modules() if isinstance(m, nn.Conv2d) and m.groups > 1}
+    hidden = [p for p in weights[:-1] if id(p) not in depthwise]
+    decaying["params"] = [p for p in weights[:-1] if id(p) in depthwise] + weights[-1:]
+    orthogonal = {"params": hidden, "weight_decay": settings.weight_decay, "orthogonal": True}
+    return _KIND(
+        [orthogonal, decaying, others] if hidden else [decaying, others], settings.learning_rate, settings.momentum
+    )
