@@ -1,4 +1,4 @@
-"""The contract of what is registered by name, several a file: corruptions and sections of a report."""
+"""The contract of what is registered by name, several a file: corruptions, checks of data and sections of a report."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ import pytest
 
 from _report_runs import RunMaker, digits, predict
 from tenfold import registry
+from tenfold.data.checks import CHECKS, Check, Finding, Subject, check
 from tenfold.errors import UsageError
 from tenfold.evaluation.corruptions import CORRUPTIONS, Corruption, corrupt, corruption
 from tenfold.report.page import write_report
@@ -55,6 +56,34 @@ def test_another_package_adds_entries_by_entry_points(monkeypatch: pytest.Monkey
     assert entries["upside-down"] is np.flipud
     with pytest.raises(UsageError, match=r"unknown corruption 'sideways'; expected one of: .*upside-down"):
         entries["sideways"]
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS))
+def test_a_check_makes_the_finding_of_its_name_and_leaves_the_data_alone(name: str) -> None:
+    train, test = digits(60), digits(60).take(range(20))
+    before = train.fingerprint(), test.fingerprint()
+    some = CHECKS[name]
+    subject = Subject(train, test)
+    assert all(subject.has(need) for need in some.needs)
+    found = some.look(subject)
+    assert found.name == name
+    assert 0 <= found.count <= found.total
+    assert (train.fingerprint(), test.fingerprint()) == before
+    orders = [other.order for other in CHECKS.load().values()]
+    assert orders.count(some.order) == 1
+
+
+def test_a_check_of_another_package_runs_with_the_others_where_its_needs_are_met() -> None:
+    def look(subject: Subject) -> Finding:
+        return Finding("weather", "warning", 1, 1, f"{len(subject.tested)} test images in the rain")
+
+    CHECKS.add("weather", Check(look, 55, ("test",)))
+    try:
+        data = digits(20)
+        assert [f.name for f in check(data, data)][-2:] == ["weather", "leakage"]
+        assert "weather" not in [f.name for f in check(data)]
+    finally:
+        CHECKS.remove("weather")
 
 
 @pytest.mark.parametrize("key", sorted(SECTIONS))

@@ -7,17 +7,9 @@ import scipy.stats
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from tenfold.data.checks import (
-    MOST_IDS,
-    Finding,
-    check,
-    chi_square_p,
-    class_balance,
-    constant_images,
-    duplicates,
-    label_conflicts,
-    leakage,
-)
+from tenfold.data.checks import MOST_IDS, Finding, check
+from tenfold.data.checks.content import chi_square_p, class_balance, constant_images
+from tenfold.data.checks.equal_images import duplicates, label_conflicts, leakage
 from tenfold.values.dataset import Dataset
 
 DIGITS = tuple("0123456789")

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tenfold.data import ReadOptions
-from tenfold.data.checks import label_conflicts
+from tenfold.data.checks.equal_images import label_conflicts
 from tenfold.data.load import load
 from tenfold.data.sources import image_folder
 from tenfold.errors import DataError, IntegrityError

@@ -189,7 +189,8 @@ def _is_here(source: str) -> bool:
 
 
 def _leak(bundle: Bundle, read: Dataset, train: Dataset | None) -> Finding | None:
-    from tenfold.data.checks import Finding, leakage
+    from tenfold.data.checks import Finding
+    from tenfold.data.checks.equal_images import leakage
 
     if train is not None:
         return leakage(train, read)

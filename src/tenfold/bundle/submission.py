@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from tenfold.bundle.manifest import bundle_folder
 from tenfold.bundle.submission_check import HEADER, examine
-from tenfold.data.checks import Finding, leakage
+from tenfold.data.checks import Finding
+from tenfold.data.checks.equal_images import leakage
 from tenfold.data.fetch import FetchedSource
 from tenfold.data.load import load, named_sources
 from tenfold.data.sources import SOURCES

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.data.checks import Finding, check
-from tenfold.data.checks.closely import check_closely
+from tenfold.data.checks import Finding, Subject, check
 from tenfold.data.checks.drift import Shift, shift
-from tenfold.data.ink import InkMeasures, measure
+from tenfold.data.ink import InkMeasures
 from tenfold.exploration.maps import FittedMap, MapMethod, plane
 from tenfold.exploration.statistics import (
     LARGEST,
@@ -163,12 +162,12 @@ def examine(
     with_labels = train.labels is not None
     clock.begins("pixels")
     summaries = {name: pixels(data.images) for name, data in splits.items()}
-    measures = {name: measure(data.images) for name, data in splits.items()}
+    subject = Subject(train, test)
+    measures = {"train": subject.measures} | ({"test": subject.test_measures} if "test" in splits else {})
     clock.begins("classes")
     classes = class_images(train) if with_labels else []
     clock.begins("checks")
-    close = check_closely(train, test, train_measures=measures["train"], test_measures=measures.get("test"))
-    findings = [*check(train, test), *close, *further]
+    findings = [*check(train, test, close=True, subject=subject), *further]
     clock.begins("principal components")
     shrunk = math.ceil(math.sqrt(math.prod(train.image_shape) / LARGEST))
     small = {name: averaged(data.images, shrunk) for name, data in splits.items()}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.data.checks import Finding
+from tenfold.data.checks import Finding, Subject, registered
 from tenfold.data.ink import InkMeasures
 
 LARGE = 0.1
@@ -47,6 +47,11 @@ class Shift:
     def is_large(self) -> bool:
         """Beyond chance, and large enough to matter."""
         return self.distance > max(LARGE, self.by_chance)
+
+
+@registered("drift", 160, "same shape")
+def _drift(subject: Subject) -> Finding:
+    return drift(subject.measures, subject.test_measures)
 
 
 def drift(train: InkMeasures, test: InkMeasures) -> Finding:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.data.checks import DUPLICATE_SHARE, LEAK_SHARE, Finding, Severity, limited_ids, row_id, share_of
+from tenfold.data.checks import Finding, Severity, Subject, limited_ids, registered, row_id, share_of
+from tenfold.data.checks.equal_images import DUPLICATE_SHARE, LEAK_SHARE
 from tenfold.data.ink import Grid, blocks, centre_of_mass, ink
 from tenfold.values.dataset import Dataset
 
@@ -257,6 +258,16 @@ FEWEST_PIXELS = 400
 NEAR_LEAK_SHARE = 0.05
 """Above this share of test rows with a changed copy in the training set, chance is ruled out."""
 _TOO_SMALL = f"not looked for: below {FEWEST_PIXELS} pixels, copies and look-alikes cannot be told apart"
+
+
+@registered("near-duplicates", 100)
+def _near_duplicate_rows(subject: Subject) -> Finding:
+    return near_duplicate_rows(subject.train)
+
+
+@registered("near-leakage", 150, "same shape")
+def _near_leakage(subject: Subject) -> Finding:
+    return near_leakage(subject.train, subject.tested)
 
 
 def near_duplicate_rows(data: Dataset) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.data.checks import Finding, limited_ids, share_of
+from tenfold.data.checks import Finding, Subject, limited_ids, registered, share_of
 from tenfold.data.ink import InkMeasures, is_inverted
 from tenfold.values.dataset import Dataset
 
@@ -14,6 +14,26 @@ SPREADS = 5.0
 FEWEST = 20
 """A class needs this many images before its spread means anything."""
 _TO_DEVIATION = 1.4826  # median absolute deviation of a normal distribution -> its standard deviation
+
+
+@registered("inverted", 110)
+def _inverted(subject: Subject) -> Finding:
+    return inverted(subject.train)
+
+
+@registered("off-centre", 120)
+def _off_centre(subject: Subject) -> Finding:
+    return off_centre(subject.train, subject.measures)
+
+
+@registered("clipped", 130)
+def _clipped(subject: Subject) -> Finding:
+    return clipped(subject.train, subject.measures)
+
+
+@registered("outliers", 140, "labels")
+def _outliers(subject: Subject) -> Finding:
+    return outliers(subject.train)
 
 
 def outliers(data: Dataset) -> Finding:
