@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -96,6 +97,9 @@ class Served:
     ) -> None:
         self.command = command or [sys.executable, "-m", "tenfold", "serve", *map(str, arguments), "--port", "0"]
         self.environment = {**os.environ, **(environment or {})}
+        self.scheme = "http"
+        self.context: ssl.SSLContext | None = None
+        """What a client of HTTPS trusts."""
 
     def __enter__(self) -> Served:
         self._log = tempfile.NamedTemporaryFile("w+")  # not a pipe, which fills
@@ -144,6 +148,8 @@ class Served:
 
     def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        if self.scheme == "https":
+            connection = http.client.HTTPSConnection("localhost", self.port, timeout=30, context=self.context)
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
@@ -195,6 +201,15 @@ class Served:
 def _rss(pid: int) -> int:
     found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) * 1024 if found else 0
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate of this machine's own, and its key."""
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *files, *subject]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder / "cert.pem", folder / "key.pem"
 
 
 def status_of(answer: bytes) -> int:

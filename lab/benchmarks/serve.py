@@ -41,7 +41,7 @@ from open_loop import LOST, Load, closed_loop, open_loop, post
 from PIL import Image
 
 import tenfold
-from tenfold.service.work import Workshop, document, open_models
+from tenfold.service.work import Model, Workshop, document
 
 MIB = 1 << 20
 WARM_UP = 5_000
@@ -115,7 +115,7 @@ def service(workers: int) -> Iterator[tuple[int, subprocess.Popen[str]]]:
 
 def overhead(port: int, good: list[bytes], files: list[bytes]) -> None:
     """What HTTP, the queue and the way to a worker add to the work itself."""
-    workshop = Workshop(open_models({"digits": "builtin"}), 256, None)
+    workshop = Workshop({"digits": Model("digits", tenfold.Bundle.open("builtin", 1))}, 256, None)
     header = {"model": "digits", "content_type": "image/png", "show": []}
     alone = []
     for _ in range(3):

@@ -11,7 +11,7 @@ from tenfold.bundle.predict import Bundle
 from tenfold.errors import DataError, IntegrityError
 from tenfold.reading.normalise import normalise
 from tenfold.reading.reader import Reader
-from tenfold.service.bodies import InFlight, json_of
+from tenfold.service.bodies import json_of
 from tenfold.service.observability import Fault
 from tenfold.service.work import MOST_DIGITS
 
@@ -73,14 +73,6 @@ def test_a_doubled_key_is_found_in_linear_time() -> None:
         json_of(f"{{{pairs}}}".encode())
     assert seconds(lambda: json_of(f"{{{pairs}}}".encode())) < 1
     assert json_of(json.dumps({"a": 1}).encode()) == {"a": 1}
-
-
-def test_bodies_in_flight_have_a_common_limit() -> None:
-    in_flight = InFlight(10)
-    in_flight.take(6)
-    with pytest.raises(Fault) as refused:
-        in_flight.take(5)
-    assert (refused.value.status, in_flight.bytes) == (503, 6)
 
 
 @pytest.mark.parametrize("answer", [np.nan, -0.5, 20_791.0, 0.0])

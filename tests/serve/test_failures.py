@@ -23,7 +23,7 @@ import _strained_service
 from _command_line import tenfold
 from _faulty_worker import DIE, HANG, RAISE
 from _load import open_loop
-from _service import Reply, Served, big_digits, png
+from _service import Reply, Served, big_digits, certificate, png
 
 IMAGE = big_digits().images[1300, 0]
 GOOD = {"image": {"pixels": IMAGE.tolist()}}
@@ -225,37 +225,14 @@ def test_v17_a_token_is_long_enough(bundle: Path, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def guarded(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A service with a token, which speaks TLS."""
-    folder = tmp_path_factory.mktemp("tls")
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *files, *subject], check=True
-    )
-    options = ["--certfile", folder / "cert.pem", "--keyfile", folder / "key.pem"]
-    with Secure(folder / "cert.pem", bundle, *options, environment={"TENFOLD_TOKEN": TOKEN}) as served:
+    chain, key = certificate(tmp_path_factory.mktemp("tls"))
+    served = Served(bundle, "--certfile", chain, "--keyfile", key, environment={"TENFOLD_TOKEN": TOKEN})
+    served.context = ssl.create_default_context(cafile=str(chain))
+    with served:
         yield served
     assert TOKEN not in served.log
-
-
-class Secure(Served):
-    """Over TLS, by a client that trusts one certificate."""
-
-    def __init__(self, certificate: Path, *arguments: str | Path, environment: dict[str, str]) -> None:
-        super().__init__(*arguments, environment=environment)
-        self.context = ssl.create_default_context(cafile=str(certificate))
-
-    def request(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Reply:
-        import http.client
-
-        connection = http.client.HTTPSConnection("localhost", self.port, timeout=30, context=self.context)
-        try:
-            connection.request(method, path, body, headers or {})  # type: ignore[arg-type]
-            answer = connection.getresponse()
-            return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
-        finally:
-            connection.close()
 
 
 def test_v18_without_the_token_nothing_is_answered(guarded: Served) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ from tenfold.errors import UsageError, missing_extra, printable
 TOKEN = "TENFOLD_TOKEN"
 SHORTEST_TOKEN = 16
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9._\[\]:-]{1,260}/?", re.ASCII)
 File = Annotated[str | Path, Option(metavar="FILE")]
 
 
@@ -26,6 +28,8 @@ def serve(
     token_file: File | None = None,
     insecure: bool = False,
     allow_host: Annotated[Sequence[str], Option(metavar="NAME")] = (),
+    allow_origin: Annotated[Sequence[str], Option(metavar="ADDRESS")] = (),
+    trust_proxy: Annotated[Sequence[str], Option(metavar="ADDRESS")] = (),
     certfile: File | None = None,
     keyfile: File | None = None,
     workers: Annotated[int, Option(low=0, high=256)] = 0,
@@ -44,6 +48,9 @@ def serve(
         token_file: file with the token that clients must send; or set TENFOLD_TOKEN.
         insecure: let other machines in without a token.
         allow_host: a further name by which clients may call; may be repeated.
+        allow_origin: where a proxy shows the page, as https://example.com, if it asks here by another name; may be
+            repeated.
+        trust_proxy: address or network of a proxy whose X-Forwarded-For is believed; may be repeated.
         certfile: serve HTTPS with this certificate (PEM).
         keyfile: its key, if not in the same file.
         workers: processes that compute; 0 is one for each core, two at least.
@@ -79,6 +86,8 @@ def serve(
         port=port,
         token=_token(None if token_file is None else Path(token_file)),
         allowed_hosts=tuple(allow_host),
+        allowed_origins=tuple(_origin(text) for text in allow_origin),
+        trusted_proxies=tuple(_network(text) for text in trust_proxy),
         workers=workers,
         keep=None if keep is None else Path(keep),
         certfile=None if certfile is None else Path(certfile),
@@ -89,6 +98,22 @@ def serve(
     server.check_exposure(settings, insecure)
     say = on_listening or (lambda at: print(f"listening on {at}", flush=True))
     server.serve(settings, log_to=sys.stderr if log else None, on_listening=say)
+
+
+def _origin(text: str) -> str:
+    if not _ORIGIN.fullmatch(text):
+        raise UsageError(f"--allow-origin: found {printable(text)!r}, expected scheme and host, as https://example.com")
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        raise UsageError(
+            f"--trust-proxy: found {printable(text)!r}, expected an address or a network, as 10.0.0.0/8"
+        ) from None
+    return text
 
 
 def _named(bundles: list[str]) -> dict[str, str]:

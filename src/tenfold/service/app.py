@@ -38,6 +38,7 @@ _MEANING = {
     500: "A fault of ours.",
     503: "Not ready, or too many requests wait; Retry-After says how long to wait.",
     504: "Waited or computed too long.",
+    507: "What was to be kept could not be written.",
 }
 _ALWAYS = (400, 401, 403, 404, 405, 408, 413, 414, 415, 421, 422, 429, 431, 500)
 _COMPUTED = (*_ALWAYS, 503, 504)
@@ -133,7 +134,9 @@ def build_app(service: Service, pages: Pages) -> FastAPI:
         """Every digit on each image, with its box, in reading order."""
         return await service.compute("read", request, model)
 
-    @app.post("/v1/examples", responses=_answers(schemas.KeptOut, computed=True, more=(409,)), openapi_extra=EXAMPLE)
+    @app.post(
+        "/v1/examples", responses=_answers(schemas.KeptOut, computed=True, more=(409, 507)), openapi_extra=EXAMPLE
+    )
     async def keep(request: Request, model: Chosen = None) -> Response:
         """Keep an image with the label that a person gave it, where the service was started with --keep."""
         return await service.compute("keep", request, model)

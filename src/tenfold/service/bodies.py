@@ -15,68 +15,11 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import Request
 
 from tenfold.data.images import ImageLimits, decode_image, image_size, recognise_format
 from tenfold.errors import DataError
 from tenfold.service import schemas
 from tenfold.service.observability import Fault
-
-
-class Disconnected(Exception):
-    """The client is gone; nobody waits for an answer."""
-
-
-@dataclass
-class InFlight:
-    """Bytes of all bodies that are arriving or wait for a worker."""
-
-    limit: int
-    bytes: int = 0
-
-    def take(self, count: int) -> None:
-        """So many more.
-
-        Raises:
-            Fault: 503, too many.
-        """
-        if self.bytes + count > self.limit:
-            raise Fault(503, "too much is being sent at once; try again in a moment", headers={"Retry-After": "1"})
-        self.bytes += count
-
-
-async def body_of(request: Request, limit: int, in_flight: InFlight) -> bytearray:
-    """Everything that the client sends; it stays counted in ``in_flight``, also after a fault.
-
-    Raises:
-        Fault: 413, at once if the length that is announced is over ``limit``, else when that much has come; 503 too
-            much of others is in flight.
-        Disconnected: the client went away.
-    """
-    announced = request.headers.get("content-length", "0")
-    if not (announced.isascii() and announced.isdigit()):
-        raise Fault(400, "found no valid Content-Length", field="Content-Length")
-    if int(announced) > limit:
-        raise _too_large(limit)
-    body = bytearray()
-    more = True
-    while more:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        piece = message.get("body", b"")
-        in_flight.take(len(piece))
-        request.state.in_flight = getattr(request.state, "in_flight", 0) + len(piece)
-        body += piece
-        if len(body) > limit:
-            raise _too_large(limit)
-        more = message.get("more_body", False)
-    return body
-
-
-def _too_large(limit: int) -> Fault:
-    return Fault(413, f"found a body of more than {limit:,} bytes, which is the limit")
-
 
 LONGEST_BOUNDARY = 70
 """RFC 2046, 5.1.1."""

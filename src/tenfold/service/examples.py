@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,30 +29,37 @@ class Examples:
         self.folder = folder
         self.class_names = class_names
         self.most = most
-        self._counts = {name: len(list((folder / folder_of_class(name)).glob("*.png"))) for name in class_names}
 
     def keep(self, image: NDArray[np.uint8], label: str) -> int:
         """Write the grey image (H, W) below the folder of ``label``; the number of its images now.
 
         The name is a hash of the pixels: the same drawing is kept once. The folder is named after the class,
-        with ``%2F`` for ``/`` and so on, which reading the folder turns back.
+        with ``%2F`` for ``/`` and so on, which reading the folder turns back. What is there is counted each time, as
+        other workers write, too; the service asks one of them at a time.
 
         Raises:
-            Fault: 422 not a class, 409 the folder is full.
+            Fault: 422 not a class, 409 the folder is full, 507 the disk is.
         """
         if label not in self.class_names:
             names = ", ".join(self.class_names[:SHOWN]) + (" ..." if len(self.class_names) > SHOWN else "")
             raise Fault(422, f"found {label[:LONGEST]!r}, expected one of {names}", field="label")
-        if sum(self._counts.values()) >= self.most:
-            raise Fault(409, f"{self.most:,} examples are kept, which is the limit", code="full")
         path = self.folder / folder_of_class(label) / f"{hashlib.sha256(image.tobytes()).hexdigest()[:32]}.png"
-        if not path.exists():
-            content = io.BytesIO()
-            Image.fromarray(image).save(content, "PNG")
+        counts = {name: len(list((self.folder / folder_of_class(name)).glob("*.png"))) for name in self.class_names}
+        if path.exists():
+            return counts[label]
+        if sum(counts.values()) >= self.most:
+            raise Fault(409, f"{self.most:,} examples are kept, which is the limit", code="full")
+        content = io.BytesIO()
+        Image.fromarray(image).save(content, "PNG")
+        try:
             make_directory(path.parent)
             write_bytes(path, content.getbuffer())
-            self._counts[label] += 1
-        return self._counts[label]
+        except TenfoldError as error:
+            print(error, file=sys.stderr)  # into the log
+            raise Fault(
+                507, "the example could not be written: the disk is full, or refuses; the log has more"
+            ) from None
+        return counts[label] + 1
 
 
 PER_CLASS = 20

@@ -29,13 +29,15 @@ CODES = {
     422: "invalid",
     429: "too_many_requests",
     431: "headers_too_large",
+    499: "client_left",
     500: "internal",
     503: "unavailable",
     504: "timeout",
+    507: "insufficient_storage",
 }
 
 
-CLOSING = frozenset({400, 408, 413, 421})
+CLOSING = frozenset({400, 408, 413, 414, 421, 431})
 """After these the connection is closed: what else comes on it is not to be trusted, or not to be waited for."""
 
 
@@ -73,6 +75,10 @@ class Fault(Exception):
         if self.status in CLOSING:
             headers["connection"] = "close"
         return headers, body
+
+
+GONE = 499
+"""The status, in metrics and log, of a request whose client went away; nobody is there to see it."""
 
 
 def error_body(code: str, message: str, field: str = "") -> bytes:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from tenfold.errors import ResourceError, TenfoldError, from_json
-from tenfold.service.observability import Fault, Log, Metrics, error_body
+from tenfold.service.observability import GONE, Fault, Log, Metrics, error_body
 from tenfold.service.settings import Limits, Times
 
 _LENGTH = struct.Struct(">I")
@@ -77,22 +77,37 @@ class WorkerGone(Exception):
         self.hung = hung
 
 
+@dataclass(frozen=True, eq=False)
+class Welcome:
+    """What a worker is told first, and each one that is started later: what lies on the disk by then changes nothing.
+
+    Attributes:
+        header: the manifests of the models, by name, and settings.
+        models: the bytes of each model, in their order.
+    """
+
+    header: dict[str, Any]
+    models: Sequence[bytes]
+
+
 class Worker:
     """One running process. Make one with :meth:`start`.
 
     Attributes:
+        welcome: what it was told.
         models: what it says about its models.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Callable[..., None]) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, welcome: Welcome, log: Callable[..., None]) -> None:
         self._process = process
+        self.welcome = welcome
         self.models: list[dict[str, Any]] = []
         self._listening = asyncio.create_task(self._listen(log))
 
     @classmethod
     async def start(
         cls,
-        welcome: Mapping[str, Any],
+        welcome: Welcome,
         log: Callable[..., None],
         command: Sequence[str] = ("-m", "tenfold.service.worker"),
     ) -> Worker:
@@ -115,9 +130,9 @@ class Worker:
             env={**os.environ, **_ENVIRONMENT},
             start_new_session=True,  # Ctrl-C in a terminal is for the parent
         )
-        worker = cls(process, log)
+        worker = cls(process, welcome, log)
         try:
-            header, _ = await asyncio.wait_for(worker._exchange(dict(welcome), ()), START_SECONDS)
+            header, _ = await asyncio.wait_for(worker._exchange(welcome.header, welcome.models), START_SECONDS)
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
             await worker.kill()
             raise ResourceError("a worker could not start; is there enough memory?") from error
@@ -200,6 +215,8 @@ LARGE = 256 << 10
 """Bytes of a body beyond which a request goes alone."""
 PAUSE = 0.5
 """Seconds before a worker that could not be started is tried again; doubled up to 16 times that."""
+MOST_FAILURES = 6
+"""In a row, and no worker is left: then the service ends."""
 
 
 @dataclass(eq=False)
@@ -219,12 +236,13 @@ class Pool:
 
     Attributes:
         models: what the workers say about their models; empty until the first is ready.
-        failed: why the first worker could not start, or None.
+        failed: why no worker can start, or None.
+        on_failed: called when ``failed`` is set.
     """
 
     def __init__(
         self,
-        welcome: Mapping[str, Any],
+        welcome: Welcome,
         workers: int,
         limits: Limits,
         times: Times,
@@ -234,7 +252,10 @@ class Pool:
     ) -> None:
         self.models: list[dict[str, Any]] = []
         self.failed: TenfoldError | None = None
+        self.on_failed: Callable[[], None] = lambda: None
         self._welcome = welcome
+        self._spare: Worker | None = None
+        self._failures = 0
         self._limits = limits
         self._times = times
         self._metrics = metrics
@@ -243,7 +264,6 @@ class Pool:
         self._waiting: deque[Job] = deque()
         self._work = asyncio.Event()
         self._alive = 0
-        self._settled = asyncio.Event()
         self._tasks = [asyncio.create_task(self._tend(), name=f"worker {i}") for i in range(workers)]
 
     @property
@@ -251,9 +271,18 @@ class Pool:
         """Whether some worker can take a request."""
         return self._alive > 0
 
-    async def settled(self) -> None:
-        """Wait until the first worker is ready, or cannot be; see :attr:`failed`."""
-        await self._settled.wait()
+    async def reload(self, welcome: Welcome) -> None:
+        """Answer with other models from one moment on: once a worker has opened them, no request goes to one that has
+        those from before.
+
+        Raises:
+            TenfoldError: a worker could not open them; nothing has changed.
+        """
+        spare = await Worker.start(welcome, self._log, **self._command)
+        if self._spare is not None:
+            await self._spare.close()
+        self._welcome, self._spare, self.models = welcome, spare, spare.models
+        self._work.set()
 
     async def submit(
         self, header: Mapping[str, Any], body: bytes | bytearray, is_gone: Callable[[], bool]
@@ -280,27 +309,31 @@ class Pool:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._spare is not None:
+            await self._spare.close()
         for job in self._waiting:
             _settle(job, 503, error_body("unavailable", "the service ends"))
         self._waiting.clear()
 
     async def _tend(self) -> None:
         """One worker's place: keep a worker in it and give it work."""
-        pause = PAUSE
         while True:
+            worker, self._spare = self._spare, None
             try:
-                worker = await Worker.start(self._welcome, self._log, **self._command)
+                worker = worker or await Worker.start(self._welcome, self._log, **self._command)
             except TenfoldError as error:
-                if not self._settled.is_set():
+                self._failures += 1
+                self._log("worker not started", reason=str(error), failures=self._failures)
+                if not self._alive and (not self.models or self._failures >= MOST_FAILURES):
                     self.failed = error
-                    self._settled.set()
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, 16 * PAUSE)
+                    self.on_failed()
+                await asyncio.sleep(min(PAUSE * 2**self._failures, 16 * PAUSE))
                 continue
-            pause = PAUSE
-            self.models = worker.models
+            if not self.models:
+                self.models = worker.models
+                self._log("ready", models=[model["sha256"] for model in self.models])
+            self._failures = 0
             self._alive += 1
-            self._settled.set()
             # a death while there is nothing to do is noticed at once, not by the next request
             watch = asyncio.create_task(worker.ended())
             watch.add_done_callback(lambda _: self._work.set())
@@ -315,12 +348,14 @@ class Pool:
                 watch.cancel()
 
     async def _feed(self, worker: Worker) -> None:
-        while True:
-            while worker.running and not (batch := self._take()):
-                self._work.clear()
-                await self._work.wait()
+        """Give ``worker`` what waits, until it is gone or other models are served."""
+        while worker.welcome is self._welcome:
             if not worker.running:
                 raise WorkerGone(hung=False)
+            if not (batch := self._take()):
+                self._work.clear()
+                await self._work.wait()
+                continue
             self._metrics.batches.observe(len(batch))
             try:
                 answers = await worker.compute([j.header for j in batch], [j.body for j in batch], self._times.compute)
@@ -340,9 +375,10 @@ class Pool:
         now = time.monotonic()
         while self._waiting and len(batch) < self._limits.batch:
             job = self._waiting[0]
-            if job.answer.done() or job.is_gone():
+            # a client that only closed its sending side looks gone, too, and is answered if nobody waits behind it
+            if job.answer.done() or (job.is_gone() and len(self._waiting) > 1):
                 self._metrics.dropped["gone"] += 1
-                _settle(self._waiting.popleft(), 503, b"")
+                _settle(self._waiting.popleft(), GONE, b"")
             elif now - job.arrived > self._times.queue:
                 self._metrics.dropped["late"] += 1
                 body = error_body("timeout", f"waited {self._times.queue:g} seconds without a turn; try again later")

@@ -1,9 +1,10 @@
 """From settings to an open port, and from SIGTERM to its end.
 
-Hashes are compared before the port opens; models are loaded after that, while the service lives but is
-not ready. On SIGTERM it stops being ready at once, listens on for ``drain_delay`` seconds so that a load
-balancer can turn away, then takes no new connection, answers what it accepted, and ends. A second
-signal ends it at once.
+Bundles are read and their hashes compared before the port opens; workers open them after that, while the service
+lives but is not ready. Whatever lies on the disk later is not looked at, until SIGHUP (unless it comes from a terminal
+that was closed) loads all of it anew. On SIGTERM the service stops being ready at once, listens on for ``drain_delay``
+seconds so that a load balancer can turn away, then takes no new connection, answers what it accepted, and ends. A
+second signal ends it at once.
 """
 
 from __future__ import annotations
@@ -11,29 +12,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import functools
 import logging
 import signal
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
-from tenfold.bundle.manifest import bundle_folder, check_hash
+from tenfold.bundle.manifest import MANIFEST, MODEL, bundle_folder, check_hash, read_manifest, read_model
 from tenfold.errors import Drained, ResourceError, Stopped, TenfoldError, UsageError
 from tenfold.runtime import ENDING, allow_descriptors
 from tenfold.service.app import build_app
 from tenfold.service.gate import Auth, Gate, Hosts, Rate
+from tenfold.service.guard import Connections
 from tenfold.service.observability import Log, Metrics
-from tenfold.service.pool import Pool
-from tenfold.service.protocol import Crowd, protocol_class
+from tenfold.service.pool import Pool, Welcome
 from tenfold.service.service import Pages, Service, ShortWay
-from tenfold.service.settings import LOOPBACK, Settings
+from tenfold.service.settings import LOOPBACK, Limits, Settings
 
+RELOAD: signal.Signals | None = getattr(signal, "SIGHUP", None)
 SPARE_FILES = 64
 """Descriptors that are not for connections."""
 
@@ -60,22 +63,42 @@ def serve(
         Drained: the normal end, after SIGINT (130) or SIGTERM (143).
         Stopped: a second signal came before all was answered.
     """
-    for folder in settings.models.values():
-        check_hash(bundle_folder(folder))
+    welcome = _welcome(settings)
     context = _tls(settings)
     listener = _bound(settings.host, settings.port)
     port = listener.getsockname()[1]
     name = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"{'https' if context else 'http'}://{name}:{port}/"
     with contextlib.closing(listener):
-        loop = functools.partial(_Loop, settings.times.handshake)
-        with asyncio.Runner(loop_factory=loop) as runner:
-            ended = runner.run(_run(settings, listener, context, log_to, lambda: on_listening(address), worker_command))
+        ended = asyncio.run(
+            _run(settings, welcome, listener, context, log_to, lambda: on_listening(address), worker_command)
+        )
     raise ended
+
+
+def _welcome(settings: Settings) -> Welcome:
+    """What is served, as it lies on the disk now.
+
+    Raises:
+        IntegrityError: a bundle is not what its manifest says.
+    """
+    folders = {name: bundle_folder(path) for name, path in settings.models.items()}
+    for folder in folders.values():
+        check_hash(folder)
+    manifests = {name: read_manifest(folder / MANIFEST) for name, folder in folders.items()}
+    header = {
+        "models": {name: manifest.model_dump(mode="json") for name, manifest in manifests.items()},
+        "most_images": settings.limits.images,
+        "keep": None if settings.keep is None else str(settings.keep),
+        "most_examples": settings.limits.examples,
+    }
+    models = [read_model(folders[name] / MODEL, manifest.model.bytes) for name, manifest in manifests.items()]
+    return Welcome(header, models)
 
 
 async def _run(
     settings: Settings,
+    welcome: Welcome,
     listener: socket.socket,
     context: ssl.SSLContext | None,
     log_to: Any,
@@ -86,45 +109,34 @@ async def _run(
     metrics = Metrics()
     log = Log(log_to, metrics)
     _redirect_logging(log)
-    welcome = {
-        "models": dict(settings.models),
-        "most_images": settings.limits.images,
-        "keep": None if settings.keep is None else str(settings.keep),
-        "most_examples": settings.limits.examples,
-    }
     pool = Pool(welcome, settings.worker_count, settings.limits, settings.times, metrics, log, worker_command)
     service = Service(settings, pool, metrics)
-    hosts = Hosts(settings.host, settings.allowed_hosts)
+    hosts = Hosts(settings.host, settings.allowed_hosts, settings.allowed_origins)
     app = ShortWay(build_app(service, Pages()), service)
-    gate = Gate(app, hosts, Auth(settings.token), Rate(settings.limits.rate), metrics, log)
+    limits = _within_descriptors(settings.limits)
+    gate = Gate(app, hosts, Auth(settings.token), Rate(limits.rate), limits, metrics, log)
     config = uvicorn.Config(
         gate,
-        http=protocol_class(Crowd(_within_descriptors(settings), settings.times, metrics)),
+        http=cast(Any, Connections(limits, settings.times, metrics, context).protocol),
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
-        proxy_headers=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         server_header=False,
         timeout_keep_alive=int(settings.times.keep_alive),
         timeout_graceful_shutdown=int(settings.times.drain),
-        ssl_context_factory=None if context is None else lambda *_: context,
-        backlog=1024,
     )
-    server = _Server(config, service, gate, settings, log)
+    server = _Server(config, service, gate, pool, settings, log)
+    pool.on_failed = server.close
     serving = asyncio.create_task(server.serve([listener]))
-    settled = asyncio.create_task(pool.settled())
     while not server.started and not serving.done():
         await asyncio.sleep(0.005)
-    on_listening()
-    log("listening", host=settings.host, port=listener.getsockname()[1], models=list(settings.models))
-    await asyncio.wait({serving, settled}, return_when=asyncio.FIRST_COMPLETED)
-    if pool.failed is not None:
-        server.should_exit = True
-    elif settled.done():
-        log("ready", models=[model["sha256"] for model in pool.models])
+    if server.started:
+        on_listening()
+        log("listening", host=settings.host, port=listener.getsockname()[1], models=list(settings.models))
     await serving
-    settled.cancel()
     await pool.close()
     ended = pool.failed or server.end()
     log("ended", reason=str(ended))
@@ -132,40 +144,45 @@ async def _run(
     return ended
 
 
-class _Loop(asyncio.SelectorEventLoop):
-    """An event loop that waits less than a minute for a client to agree on TLS: until then no other limit sees it."""
-
-    def __init__(self, handshake: float) -> None:
-        super().__init__()
-        self._handshake = handshake
-
-    async def create_server(self, *arguments: Any, **keywords: Any) -> Any:
-        """As asyncio's, with a bound on the handshake."""
-        if keywords.get("ssl") is not None:
-            keywords.setdefault("ssl_handshake_timeout", self._handshake)
-        return await super().create_server(*arguments, **keywords)
-
-
 class _Server(uvicorn.Server):
     """uvicorn's server with the phase between "not ready" and "not listening"."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, gate: Gate, settings: Settings, log: Log) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: Service, gate: Gate, pool: Pool, settings: Settings, log: Log
+    ) -> None:
         super().__init__(config)
         self.signal = 0
         self._service = service
         self._gate = gate
-        self._delay = settings.times.drain_delay
+        self._pool = pool
+        self._settings = settings
         self._log = log
         self._loop = asyncio.get_running_loop()
+        self._reloading: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         previous = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, *ENDING)}
+        if RELOAD is not None and not (
+            sys.stdin and sys.stdin.isatty()
+        ):  # a closed terminal sends it, too, and means the end
+            signal.signal(RELOAD, lambda *_: self._loop.call_soon_threadsafe(self._reload))
         try:
             yield
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+    def _reload(self) -> None:
+        if self._reloading is None or self._reloading.done():
+            self._reloading = self._loop.create_task(self._reloaded())
+
+    async def _reloaded(self) -> None:
+        try:
+            await self._pool.reload(await asyncio.to_thread(_welcome, self._settings))
+            self._log("reloaded", models=[model["sha256"] for model in self._pool.models])
+        except TenfoldError as error:
+            self._log("not reloaded", reason=str(error))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.signal:
@@ -185,9 +202,10 @@ class _Server(uvicorn.Server):
         self._service.draining = self._gate.draining = True
         self._log("draining", signal=signal.Signals(self.signal).name)
         # Ctrl-C is someone at a terminal: there is no load balancer to wait for
-        self._loop.call_later(0 if self.signal == signal.SIGINT else self._delay, self._close)
+        self._loop.call_later(0 if self.signal == signal.SIGINT else self._settings.times.drain_delay, self.close)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Take no new connection, answer what was accepted, and end."""
         self.should_exit = True
 
 
@@ -225,6 +243,7 @@ def _bound(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        listener.listen(1024)  # two services may bind one port before either of them listens
     except OSError as error:
         listener.close()
         advice = {
@@ -253,12 +272,10 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
-def _within_descriptors(settings: Settings) -> Any:
+def _within_descriptors(limits: Limits) -> Limits:
     """The limits, with no more connections than the system gives descriptors."""
-    from dataclasses import replace
-
-    most = allow_descriptors(settings.limits.connections + SPARE_FILES)
-    return replace(settings.limits, connections=max(8, min(settings.limits.connections, most - SPARE_FILES)))
+    most = allow_descriptors(limits.connections + SPARE_FILES) - SPARE_FILES
+    return replace(limits, connections=max(8, min(limits.connections, most)))
 
 
 def check_exposure(settings: Settings, insecure: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import Mapping
@@ -14,8 +16,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tenfold.service import work
-from tenfold.service.bodies import Disconnected, InFlight, body_of
-from tenfold.service.observability import Fault, Metrics
+from tenfold.service.guard import STATE
+from tenfold.service.observability import GONE, Fault, Metrics
 from tenfold.service.pool import Pool
 from tenfold.service.settings import Settings
 
@@ -50,10 +52,6 @@ class Pages:
         return Response(self._files[name], media_type=f"{TYPES[name.rpartition('.')[2]]}; charset=utf-8", headers=about)
 
 
-NOBODY = 499
-"""The status, in metrics and log, of a request whose client went away."""
-
-
 class Service:
     """One running service.
 
@@ -66,7 +64,7 @@ class Service:
         self.draining = False
         self._pool = pool
         self._metrics = metrics
-        self._in_flight = InFlight(settings.limits.in_flight_bytes)
+        self._keeping = asyncio.Lock()
         self._answered = dict.fromkeys(settings.models, (0, 0))  # requests, nanoseconds
 
     @property
@@ -139,19 +137,9 @@ class Service:
         """What a worker answers to ``request``.
 
         Raises:
-            Fault: 404 no such model, 413 too large, 503 not now.
+            Fault: 404 no such model, 499 the client went away before its turn, 503 not now.
         """
         name = self.settings.default_model if model is None else self._named(model)
-        try:
-            return await self._computed(kind, request, name, fields)
-        except Disconnected:
-            return Response(status_code=NOBODY)
-        finally:
-            self._in_flight.bytes -= getattr(request.state, "in_flight", 0)
-
-    async def _computed(self, kind: str, request: Request, name: str, fields: Mapping[str, Any]) -> Response:
-        body = await body_of(request, self.settings.limits.body_bytes, self._in_flight)
-        connection = request.scope.get("extensions", {}).get("tenfold.connection")
         header: Mapping[str, Any] = {
             "kind": kind,
             "model": name,
@@ -160,9 +148,11 @@ class Service:
         }
         if kind == "infer":
             header = {**header, "header_bytes": _header_bytes(request.headers.get("inference-header-content-length"))}
-        is_gone = connection.is_closing if connection is not None else _never
-        began = time.monotonic_ns()
-        status, answer = await self._pool.submit(header, body, is_gone)
+        state, began = request.scope["state"], time.monotonic_ns()
+        async with self._keeping if kind == "keep" else contextlib.nullcontext():  # its limit is counted, then written
+            status, answer = await self._pool.submit(header, state["body"], lambda: state[STATE].is_gone)
+        if status == GONE:
+            raise Fault(GONE, "the client left")
         if status == 200:
             count, duration = self._answered[name]
             self._answered[name] = count + 1, duration + time.monotonic_ns() - began
@@ -188,10 +178,6 @@ def _header_bytes(text: str | None) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise Fault(400, f"found {text[:40]!r}, expected a number", field="Inference-Header-Content-Length")
     return int(text)
-
-
-def _never() -> bool:
-    return False
 
 
 PATH = "/v1/predict"

@@ -24,13 +24,9 @@ class Limits:
     """Request line and headers together."""
     headers: int = 128
     url_bytes: int = 8 << 10
-    chunks: int = 65_536
-    """Pieces of a chunked body: a million of one byte each is an attack, not a file."""
     images: int = 256
     """In one request."""
     connections: int = 1000
-    pipeline: int = 8
-    """Requests that a client may send ahead of the answers on one connection."""
     in_flight_bytes: int = 256 << 20
     """Of all bodies that are arriving or wait for a worker, together; the next one is told 503."""
     queue: int = 64
@@ -71,6 +67,8 @@ class Settings:
         host: address to bind.
         token: what clients must present, or None.
         allowed_hosts: further names by which clients may call the service.
+        allowed_origins: further addresses, as "https://example.com", whose pages may send.
+        trusted_proxies: addresses or networks whose ``X-Forwarded-For`` and ``-Proto`` are believed.
         keep: folder for labelled examples from the page, or None.
     """
 
@@ -79,6 +77,8 @@ class Settings:
     port: int = 8000
     token: str | None = field(default=None, repr=False)
     allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     workers: int = 0
     keep: Path | None = None
     certfile: Path | None = None

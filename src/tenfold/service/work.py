@@ -126,15 +126,6 @@ def _digit(digit: Digit) -> dict[str, Any]:
     }
 
 
-def open_models(bundles: Mapping[str, str], threads: int = 1) -> dict[str, Model]:
-    """Open every bundle of name -> bundle, run or "builtin".
-
-    Raises:
-        IntegrityError: a bundle is not what its manifest says.
-    """
-    return {name: Model(name, Bundle.open(bundle, threads)) for name, bundle in bundles.items()}
-
-
 INPUT, OUTPUT = "images", "probabilities"
 VERSION = "1"
 

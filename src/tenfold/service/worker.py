@@ -1,6 +1,6 @@
 """A worker process, ``python -m tenfold.service.worker``: bodies in, answers out, over its standard streams.
 
-The first message says which models to open; the answer to it is what they are, or why not. Then each
+The first message has the models, bytes and manifests; the answer to it is what they are, or why not. Then each
 message holds the requests that were waiting: their images are computed together, their answers go
 back together. A fault of one request is the answer to that one only.
 """
@@ -17,12 +17,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tenfold.bundle.manifest import Manifest
+from tenfold.bundle.predict import Bundle
 from tenfold.errors import ResourceError, TenfoldError
 from tenfold.runtime import limit_memory
 from tenfold.service import pool
 from tenfold.service.examples import Examples
 from tenfold.service.observability import Fault
-from tenfold.service.work import Model, Work, Workshop, document, open_models
+from tenfold.service.work import Model, Work, Workshop, document
 
 MOST_MEMORY = 4 << 30
 """Bytes of address space: what an image blows up beyond that is a fault of the request."""
@@ -37,10 +39,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what anything prints goes to standard error
-    _limit_memory()
+    limit_memory(MOST_MEMORY)
     try:
-        header, _ = pool.read(source)
-        workshop = _workshop(header)
+        workshop = _workshop(*pool.read(source))
         ready: dict[str, Any] = {"models": [model.described() for model in workshop.models.values()]}
     except TenfoldError as error:
         ready = {"error": error.as_json()}
@@ -124,16 +125,15 @@ def _broken() -> Answer:
     return fault.status, fault.body()
 
 
-def _workshop(header: Mapping[str, Any]) -> Workshop:
-    models = open_models(header["models"])
-    first: Model = next(iter(models.values()))
+def _workshop(header: Mapping[str, Any], contents: Sequence[bytes]) -> Workshop:
+    models = {
+        name: Model(name, Bundle(Manifest.model_validate(manifest), content, threads=1))
+        for (name, manifest), content in zip(header["models"].items(), contents, strict=True)
+    }
+    first = next(iter(models.values()))
     keep = header["keep"]
     examples = Examples(Path(keep), first.bundle.class_names, header["most_examples"]) if keep else None
     return Workshop(models, header["most_images"], examples)
-
-
-def _limit_memory() -> None:
-    limit_memory(MOST_MEMORY)
 
 
 def _send(sink: Any, header: dict[str, Any], parts: Sequence[bytes] = ()) -> None:
