@@ -41,7 +41,7 @@ FORMS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_k15_predicting_and_judging_answers_the_same_in_any_form(form: str) -> None:
+def test_predicting_and_judging_answers_the_same_in_any_form(form: str) -> None:
     images = drawn()
     expected = BUILTIN.predict_proba(images[:, None])
     source = FORMS[form](images)
@@ -53,7 +53,7 @@ def test_k15_predicting_and_judging_answers_the_same_in_any_form(form: str) -> N
     assert judged.score.accuracy == (expected.argmax(1) == labels).mean()
 
 
-def test_k15_pictures_of_other_sizes_are_brought_to_the_models_form(tmp_path: Path) -> None:
+def test_pictures_of_other_sizes_are_brought_to_the_models_form(tmp_path: Path) -> None:
     pictures = [Image.fromarray(255 - one).resize((90 + n, 90)) for n, one in enumerate(drawn())]
     paths = [tmp_path / f"{number}.png" for number in range(10)]
     for path, picture in zip(paths, pictures, strict=True):
@@ -66,7 +66,7 @@ def test_k15_pictures_of_other_sizes_are_brought_to_the_models_form(tmp_path: Pa
     assert (tmp_path / "found.csv").read_text().count("\n") == 11
 
 
-def test_k15_reading_takes_pillows_pictures_and_arrays_of_any_type() -> None:
+def test_reading_takes_pillows_pictures_and_arrays_of_any_type() -> None:
     image = drawn()[3]
     expected = tenfold.read(image).text
     transparent = np.zeros((28, 28, 4), np.uint8)
@@ -86,7 +86,7 @@ def test_k15_reading_takes_pillows_pictures_and_arrays_of_any_type() -> None:
         tenfold.read(image / 127.5 - 1)
 
 
-def test_k15_training_on_a_pair_is_training_on_its_file(tmp_path: Path) -> None:
+def test_training_on_a_pair_is_training_on_its_file(tmp_path: Path) -> None:
     images, labels = digits().images[:300], digits().labels[:300]
     np.savez(tmp_path / "some.npz", x_train=images, y_train=labels, x_test=images[:50], y_test=labels[:50])
     options: dict[str, Any] = {"out": tmp_path / "runs", "progress": False, "executor": "local"}

@@ -64,7 +64,7 @@ def tensor(array: np.ndarray) -> Any:
     ],
     ids=lambda images: f"{type(images).__name__}-{getattr(images, 'dtype', '')}-{getattr(images, 'shape', '')}",
 )
-def test_k15_grey_images_are_the_same_in_any_form(images: Any) -> None:
+def test_grey_images_are_the_same_in_any_form(images: Any) -> None:
     np.testing.assert_array_equal(tenfold.load((images, LABELS)).images, GREY[:, None])
 
 
@@ -80,11 +80,11 @@ def test_k15_grey_images_are_the_same_in_any_form(images: Any) -> None:
     ],
     ids=["NHWC", "NCHW", "floats", "pictures", "tensor", "opaque RGBA"],
 )
-def test_k15_colour_images_are_the_same_in_any_form(images: Any) -> None:
+def test_colour_images_are_the_same_in_any_form(images: Any) -> None:
     np.testing.assert_array_equal(tenfold.load((images, LABELS)).images, np.moveaxis(COLOUR, 3, 1))
 
 
-def test_k06_the_values_decide_and_not_their_type(tmp_path: Path) -> None:
+def test_the_values_decide_and_not_their_type(tmp_path: Path) -> None:
     expected = INK[:, None] * np.uint8(255)
     for one in (INK.astype(bool), INK, INK.astype(np.int32), INK.astype(np.float64)):
         np.testing.assert_array_equal(tenfold.load((one, LABELS)).images, expected)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,6 +57,51 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     from tenfold.values import recipe as recipes
 
     return recipes.load_recipe(recipes.find_recipe(str(name)), overrides)
+
+
+SECTIONS = ("train", "ensemble", "data")
+"""Tables of a recipe whose keys are parameters, besides ``model``."""
+
+
+def keys_named(name: str, recipe: Recipe) -> list[str]:
+    """The recipe's keys, as overrides have them, that a parameter ``name`` means.
+
+    Raises:
+        ValueError: none.
+    """
+    from tenfold.models import MODELS
+
+    models = [set(signature(MODELS.get(one.kind)).parameters) - {"image_shape", "classes"} for one in recipe.model]
+    tables = {section: set(type(getattr(recipe, section)).model_fields) for section in SECTIONS}
+    section, _, key = name.partition("__")
+    if name == "seed" or (section in tables and key.partition("__")[0] in tables[section]):
+        return [name.replace("__", ".")]
+    if section in ("model", "augment") and key:
+        number, _, of_one = key.partition("__")
+        if number.isdecimal() or section == "augment":
+            return [name.replace("__", ".")]
+        name = key if not of_one else name
+    if places := [place for place, keys in enumerate(models) if name in keys]:
+        return [f"model.{place}.{name}" for place in places]
+    for section, keys in tables.items():
+        if name in keys:
+            return [f"{section}.{name}"]
+    known = sorted({"seed"}.union(*models, *tables.values()))
+    close = get_close_matches(name, known, 3)
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"there are: {', '.join(known)}"
+    raise ValueError(f"Invalid parameter {name!r} for Classifier with the recipe {recipe.name!r}; {hint}")
+
+
+def all_keys(recipe: Recipe) -> Iterator[tuple[str, Any]]:
+    """Every key of ``recipe`` that is a parameter, with its value."""
+    yield "seed", recipe.seed
+    for section in SECTIONS:
+        for key, value in getattr(recipe, section).model_dump(mode="json").items():
+            yield f"{section}__{key}", value
+    for number, model in enumerate(recipe.model):
+        place = "model" if len(recipe.model) == 1 else f"model__{number}"
+        for key, value in model.settings.items():
+            yield f"{place}__{key}", value
 
 
 def recipes() -> list[RecipeEntry]:

@@ -55,7 +55,7 @@ def dataset_of(source: Any, role: Role = "train", options: ReadOptions | None = 
     if isinstance(source, Dataset):
         return source
     labels: Any = None
-    if isinstance(source, tuple) and len(source) == 2 and not (_is_picture(source[0]) or _ndim(source[1]) > 2):
+    if isinstance(source, tuple) and len(source) == 2 and not (is_picture(source[0]) or dimensions(source[1]) > 2):
         source, labels = source
     notes: list[str] = []
     names: tuple[str, ...] | None = None
@@ -81,9 +81,13 @@ def dataset_of(source: Any, role: Role = "train", options: ReadOptions | None = 
 
 def pixels_of(source: Any, options: ReadOptions, notes: list[str]) -> NDArray[np.uint8]:
     """uint8 (N, C, H, W) of pictures in one of the shapes above; what was taken for granted is added to ``notes``."""
-    if _is_picture(source):
+    if is_picture(source):
         source = [source]
-    if isinstance(source, Sequence) and not isinstance(source, str | bytes) and any(_ndim(one) != 1 for one in source):
+    if (
+        isinstance(source, Sequence)
+        and not isinstance(source, str | bytes)
+        and any(dimensions(one) != 1 for one in source)
+    ):
         return _stacked([picture_of(one, f"image {n} of {WHERE}") for n, one in enumerate(source)], options)
     array = as_array(source)
     if array.size == 0:
@@ -108,7 +112,7 @@ def pixels_of(source: Any, options: ReadOptions, notes: list[str]) -> NDArray[np
         levels = levels[:, None]
     if levels.ndim != 4 or not {levels.shape[1], levels.shape[3]} & set(_BANDS):
         raise _fault(f"an array of shape {array.shape}", SHAPES)
-    return _fitting(_opaque(_channels_first(levels, wanted)), wanted)
+    return _fitting(_opaque(channels_first(levels, wanted)), wanted)
 
 
 def picture_of(picture: Any, name: str, limits: ImageLimits = DEFAULT_LIMITS) -> NDArray[np.uint8]:
@@ -121,7 +125,7 @@ def picture_of(picture: Any, name: str, limits: ImageLimits = DEFAULT_LIMITS) ->
         picture = picture["bytes"]
     if isinstance(picture, bytes | bytearray):
         return decode_image(bytes(picture), name, limits)
-    if _is_picture(picture):
+    if is_picture(picture):
         from PIL import ImageOps
 
         check_size(picture.size, name, limits)
@@ -136,7 +140,7 @@ def picture_of(picture: Any, name: str, limits: ImageLimits = DEFAULT_LIMITS) ->
     planes = array[None] if array.ndim == 2 else array
     check_size((planes.shape[2], planes.shape[1]), name, limits)
     levels, _ = as_levels(planes, name=name)
-    return _opaque(_channels_first(levels[None], None))[0]
+    return _opaque(channels_first(levels[None], None))[0]
 
 
 def as_array(source: Any, where: str = WHERE) -> NDArray[Any]:
@@ -243,13 +247,17 @@ def pictures_in(source: Any, shape: tuple[int, int, int]) -> list[Any] | None:
     """The pictures that ``source`` is or lists, which need not have one size; None if it is a set of images, or rows
     of pixels of ``shape``.
     """
-    if _is_picture(source):
+    if is_picture(source):
         return [source]
     if isinstance(source, Dataset) or _is_frame(source):
         return None
-    if isinstance(source, list | tuple) and source and all(_is_picture(one) or _ndim(one) in (2, 3) for one in source):
+    if (
+        isinstance(source, list | tuple)
+        and source
+        and all(is_picture(one) or dimensions(one) in (2, 3) for one in source)
+    ):
         return list(source)
-    return [source] if _ndim(source) == 2 and np.shape(source)[1] != math.prod(shape) else None
+    return [source] if dimensions(source) == 2 and np.shape(source)[1] != math.prod(shape) else None
 
 
 def _of_frame(
@@ -308,21 +316,21 @@ def _is_frame(source: Any) -> bool:
     return spoken and len(getattr(source, "shape", (0, 0))) == 2
 
 
-def _is_picture(source: Any) -> bool:
+def is_picture(source: Any) -> bool:
     """Whether ``source`` is Pillow's image."""
     return hasattr(source, "getbands") and hasattr(source, "convert")
 
 
-def _ndim(source: Any) -> int:
+def dimensions(source: Any) -> int:
     """Dimensions of an array, a tensor, or lists of numbers; 3 of a picture."""
-    if _is_picture(source) or isinstance(source, dict | bytes | bytearray):
+    if is_picture(source) or isinstance(source, dict | bytes | bytearray):
         return 3
     if isinstance(source, list | tuple):
-        return 1 + _ndim(source[0]) if source else 1
+        return 1 + dimensions(source[0]) if source else 1
     return len(source.shape) if hasattr(source, "shape") else 0
 
 
-def _channels_first(levels: NDArray[np.uint8], wanted: tuple[int, int, int] | None) -> NDArray[np.uint8]:
+def channels_first(levels: NDArray[Any], wanted: tuple[int, int, int] | None = None) -> NDArray[Any]:
     """(N, C, H, W) of an array in either layout; ``wanted`` decides where both would do."""
     first, last = levels.shape[1:], (levels.shape[3], *levels.shape[1:3])
     is_first = levels.shape[1] in _BANDS[:2] or levels.shape[3] not in _BANDS

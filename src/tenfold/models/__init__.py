@@ -33,9 +33,14 @@ def build(settings: ModelSettings, image_shape: tuple[int, int, int], classes: i
         UsageError: unknown model, unknown key, or a network that does not fit the images.
     """
     factory = MODELS.get(settings.kind)
-    return factory(
-        image_shape=image_shape, classes=classes, **checked(f"model {settings.kind!r}", factory, settings.settings)
-    )
+    given = checked(f"model {settings.kind!r}", factory, settings.settings)
+    try:
+        return factory(image_shape=image_shape, classes=classes, **given)
+    except RuntimeError as error:  # torch's, of a kernel larger than the image
+        said = str(error).partition("\n")[0]
+        raise UsageError(
+            f"the model {settings.kind!r} does not take images of {image_shape} (C, H, W): {said}"
+        ) from None
 
 
 def checked(what: str, factory: Callable[..., object], settings: Mapping[str, Any]) -> Mapping[str, Any]:
