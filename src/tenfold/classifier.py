@@ -22,7 +22,7 @@ from tenfold.bundle.manifest import Manifest
 from tenfold.bundle.predict import Bundle
 from tenfold.data import ReadOptions
 from tenfold.data.memory import as_array, channels_first, dimensions, is_picture, pixels_of
-from tenfold.errors import ResourceError, TenfoldError, UsageError
+from tenfold.errors import TenfoldError, UsageError, missing_extra
 from tenfold.pipeline import Settings
 from tenfold.progress import listener_for
 from tenfold.reading.normalise import FIELD, resampling
@@ -36,7 +36,7 @@ try:
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 except ImportError as error:
-    raise ResourceError("tenfold.Classifier needs scikit-learn 1.6; run: pip install 'tenfold[train]'") from error
+    raise missing_extra("scikit-learn", "train", "tenfold.Classifier") from error
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags

@@ -1,4 +1,4 @@
-"""Every error a user can meet, with its exit code.
+"""Every error a user can meet, with its exit code; and the command that installs what is missing here.
 
 An error says what was found, what is expected and what to do next. The command line prints it as
 ``error: ...`` lines and leaves with ``exit_code``; the library raises it.
@@ -6,6 +6,12 @@ An error says what was found, what is expected and what to do next. The command 
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,8 +182,105 @@ def printable(value: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in str(value))
 
 
-def missing_extra(package: str, extra: str, purpose: str) -> ResourceError:
+def missing_extra(package: str, extra: str | None, purpose: str) -> ResourceError:
     """The error for an optional dependency that is not installed."""
     return ResourceError(
-        f"{purpose} needs the package {package!r}, which is not installed; run: pip install 'tenfold[{extra}]'"
+        f"{purpose} needs the package {package!r}, which is not installed; run: {install_command(extra)}"
     )
+
+
+_DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow", "umap": "umap-learn", "multipart": "python-multipart"}
+"""Module -> distribution, where they have different names."""
+
+
+def missing_module(error: ImportError) -> ResourceError | None:
+    """What to say of a failed import of a package that tenfold declares as a dependency, else None."""
+    from tenfold.runtime import packages
+
+    module = str(error.name).partition(".")[0]
+    wanted = _DISTRIBUTIONS.get(module, module).lower().replace("_", "-")
+    found = next((one for one in packages() if one.name.lower().replace("_", "-") == wanted), None)
+    return found and missing_extra(found.name, found.extra, "this command")
+
+
+def install_command(extra: str | None = None, *packages: str) -> str:
+    """The command that adds an extra, or other ``packages``, to this installation.
+
+    It names the checkout, wheel or URL that this copy came from, or else the extra's own packages. It never asks for
+    tenfold by its name alone: an index may not have it, or something else of that name. pip, uv or pipx is called, as
+    it was used.
+    """
+    wanted = list(packages) or _origin(extra) or _requirements(extra)
+    return " ".join([_installer(), *map(_quoted, wanted)])
+
+
+def _origin(extra: str | None) -> list[str]:
+    """What pip is to install again with the extra: from the checkout, the file or the URL; empty if none is known."""
+    from importlib import metadata
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    extras = f"[{extra}]" if extra else ""
+    checkout = Path(__file__).resolve().parents[2]
+    if (checkout / "pyproject.toml").is_file():
+        return _from_checkout(checkout, extras, editable=True)
+    try:
+        text = metadata.distribution("tenfold").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        return []
+    origin = json.loads(text or "{}")
+    url = str(origin.get("url", ""))
+    if vcs := origin.get("vcs_info"):
+        return [f"tenfold{extras} @ {vcs['vcs']}+{url}@{vcs['commit_id']}"]
+    if not url.startswith("file:"):
+        return [f"tenfold{extras} @ {url}"] if url else []
+    path = Path(url2pathname(urlsplit(url).path))
+    if (path / "pyproject.toml").is_file():
+        return _from_checkout(path, extras, editable=bool(origin.get("dir_info", {}).get("editable")))
+    return [f"{_short(path)}{extras}"] if path.is_file() else []
+
+
+def _from_checkout(path: Path, extras: str, *, editable: bool) -> list[str]:
+    pins = path / "constraints.txt"
+    constraints = ["-c", _short(pins)] if pins.is_file() else []
+    place = _short(path)  # pip takes a bare folder's name for that of a package
+    place = place if place == "." or Path(place).is_absolute() else os.path.join(".", place)  # noqa: PTH118
+    return [*constraints, *(["-e"] if editable else []), f"{place}{extras}"]
+
+
+def _requirements(extra: str | None) -> list[str]:
+    """The extra's own packages that are not installed; all of them if none is missing."""
+    from tenfold.runtime import packages
+
+    declared = [one for one in packages() if one.extra in (None, extra)]
+    missing = [one for one in declared if one.installed is None] or [one for one in declared if one.extra == extra]
+    return [f"{one.name}{one.needed}" for one in missing] or ["tenfold"]
+
+
+def _installer() -> str:
+    """How packages come into the environment that runs this: the words before the packages."""
+    from importlib import metadata, util
+
+    if Path(sys.prefix, "pipx_metadata.json").is_file():
+        return f"pipx runpip {_quoted(Path(sys.prefix).name)} install"
+    try:
+        by = (metadata.distribution("tenfold").read_text("INSTALLER") or "").strip()
+    except metadata.PackageNotFoundError:
+        by = ""
+    if by == "uv" or util.find_spec("pip") is None:
+        return f"uv pip install --python {_quoted(_short(Path(sys.executable)))}"
+    here = Path(sys.executable).parent
+    known = (name for name in ("python", "python3") if (found := shutil.which(name)) and Path(found).parent == here)
+    return f"{next(known, None) or _quoted(_short(Path(sys.executable)))} -m pip install"
+
+
+def _short(path: Path) -> str:
+    """The path from the current folder if it is below that, else as it is."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _quoted(word: str) -> str:
+    """A word for the shell: double quotes on Windows, where single ones mean nothing."""
+    if os.name != "nt":
+        return shlex.quote(word)
+    return word if re.fullmatch(r"[\w.:/\\-]+", word) else f'"{word}"'

@@ -26,7 +26,7 @@ from types import FrameType
 from typing import Any
 
 from tenfold import __version__
-from tenfold.errors import ResourceError, Stopped, Terminated
+from tenfold.errors import ResourceError, Stopped, Terminated, install_command
 
 OPEN_FLAGS: int = sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_BINARY", "O_NOINHERIT"))
 """For :func:`os.open`: no child has the descriptor, and bytes stay as they are; each system has some of these."""
@@ -171,8 +171,12 @@ class Package:
 
 def packages() -> list[Package]:
     """Everything that the installed tenfold declares as a dependency, extras included."""
+    try:
+        declared = metadata.requires("tenfold") or []
+    except metadata.PackageNotFoundError:  # run from its source, and not installed
+        return []
     found = []
-    for requirement in metadata.requires("tenfold") or []:
+    for requirement in declared:
         specification, _, marker = requirement.partition(";")
         name, needed = re.fullmatch(r"([\w.-]+)\s*(.*)", specification.strip()).groups()  # type: ignore[union-attr]
         extra = re.search(r"""extra == ["']([\w.-]+)["']""", marker)
@@ -188,7 +192,7 @@ def require_training() -> None:
     """
     missing = [package.name for package in packages() if package.extra in (None, "train") and package.installed is None]
     if missing:
-        raise ResourceError(f"training cannot run without {', '.join(missing)}; run: pip install 'tenfold[train]'")
+        raise ResourceError(f"training cannot run without {', '.join(missing)}; run: {install_command('train')}")
 
 
 def device_and_reason() -> tuple[str | None, str]:

@@ -7,6 +7,7 @@ import pytest
 
 from _command_line import tenfold
 from tenfold import runtime
+from tenfold.errors import install_command
 from tenfold.runtime import Package
 
 
@@ -28,7 +29,7 @@ def test_where_training_can_run(tmp_path: Path) -> None:
 
 
 def test_the_tables_name_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "400")
     done = tenfold("doctor")
     assert done.code == 0
     for text in (
@@ -44,13 +45,13 @@ def test_the_tables_name_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_is_missing_comes_with_its_command_and_exit_code_4(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "400")
     missing = [Package("torch", "==2.13.0", None, "train"), Package("numpy", ">=2.0", "2.4.6", None)]
     monkeypatch.setattr(runtime, "packages", lambda: missing)
     done = tenfold("doctor")
     assert done.code == 4
-    assert done.err == "error: training cannot run without torch; run: pip install 'tenfold[train]'\n"
-    assert "missing: pip install 'tenfold[train]'" in done.out
+    assert done.err == f"error: training cannot run without torch; run: {install_command('train')}\n"
+    assert f"missing: {install_command('train')}" in done.out
 
 
 def test_a_torch_that_cannot_be_loaded_is_exit_code_4(monkeypatch: pytest.MonkeyPatch) -> None:

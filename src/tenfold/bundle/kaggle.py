@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tenfold.errors import ResourceError, printable
+from tenfold.errors import ResourceError, install_command, printable
 
 DIGIT_RECOGNIZER = "digit-recognizer"
 TIMEOUT = 600.0
@@ -21,8 +21,8 @@ def upload(path: Path, message: str, competition: str = DIGIT_RECOGNIZER) -> str
     command = shutil.which("kaggle")
     if command is None:
         raise ResourceError(
-            "uploading needs the kaggle command, which is not installed; run: pip install kaggle. Then, on Kaggle: "
-            "Settings, API, Create New Token, and put the file at ~/.kaggle/kaggle.json (chmod 600)"
+            f"uploading needs the kaggle command, which is not installed; run: {install_command(None, 'kaggle')}. "
+            "Then, on Kaggle: Settings, API, Create New Token, and put the file at ~/.kaggle/kaggle.json (chmod 600)"
         )
     arguments = [command, "competitions", "submit", "-c", competition, "-f", str(path), "-m", message]
     try:

@@ -19,7 +19,7 @@ import typer
 from tenfold import __version__
 from tenfold.cli import answers, console, library, training
 from tenfold.cli.derive import COMMANDS, as_typer
-from tenfold.errors import Drained, ResourceError, Stopped, TenfoldError, UsageError, out_of_memory
+from tenfold.errors import Drained, ResourceError, Stopped, TenfoldError, UsageError, missing_module, out_of_memory
 from tenfold.runtime import unwinding
 
 GROUPS = {"data": "List, fetch, check and convert data.", "recipes": "List, show and copy recipes."}
@@ -158,6 +158,8 @@ def _explain(error: Exception) -> int:
         return _report(
             ResourceError(": ".join(str(part) for part in (error.strerror or error, error.filename) if part))
         )
+    if isinstance(error, ImportError) and (missing := missing_module(error)) is not None:
+        return _report(missing)
     if _is_click_error(error):
         if console.settings.errors == "json":
             return _report(UsageError(error.format_message()))  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ from tenfold.api.shared import Option, insist_on_free
 from tenfold.cli import console
 from tenfold.cli.derive import Call, command
 from tenfold.cli.options import Force, Json
-from tenfold.errors import IntegrityError, ResourceError, UsageError, printable
+from tenfold.errors import IntegrityError, ResourceError, UsageError, install_command, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -379,14 +379,13 @@ def doctor(call: Call, *, as_json: Json = False) -> None:
 
 def _packages(packages: list[dict[str, Any]]) -> Table:
     from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("package", "needed", "installed", "part of", box=SIMPLE_HEAD, title="Packages", title_justify="left")
     for package in packages:
         extra = package["extra"]
-        install = (
-            f"[red]missing[/]: pip install 'tenfold\\[{extra}]'" if extra else "[red]missing[/]: pip install tenfold"
-        )
+        install = f"[red]missing[/]: {escape(install_command(extra))}"
         table.add_row(package["name"], package["needed"], package["installed"] or install, extra or "tenfold")
     return table
 

@@ -44,9 +44,19 @@ def hub_card(manifest: Manifest) -> str:
     use = """
 ## Use it
 
+With tenfold:
+
 ```console
-$ pip install tenfold
 $ tenfold predict . seven.png
+```
+
+Without it, after `pip install onnxruntime`:
+
+```python
+import onnxruntime
+
+session = onnxruntime.InferenceSession("model.onnx")
+(probabilities,) = session.run(["probabilities"], {"images": images})  # images: uint8 (N, C, H, W), ink bright on dark
 ```
 """
     return "\n".join(["---", *lines, "---", "", model_card(manifest).rstrip(), use])
