@@ -200,7 +200,7 @@ def missing_module(error: ImportError) -> ResourceError | None:
     module = str(error.name).partition(".")[0]
     wanted = _DISTRIBUTIONS.get(module, module).lower().replace("_", "-")
     found = next((one for one in packages() if one.name.lower().replace("_", "-") == wanted), None)
-    return found and missing_extra(found.name, found.extra, "this command")
+    return None if found is None else missing_extra(found.name, found.extra, "this command")
 
 
 def install_command(extra: str | None = None, *packages: str) -> str:
