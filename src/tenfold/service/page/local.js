@@ -19,21 +19,22 @@ class Local {
     return order.slice(0, 10).map(([, sample]) => sample);
   }
 
-  // `early` gets the verdict before where the network looks, which takes a hundred more looks; `isOld` ends those.
-  async predict(canvas, saliency, isOld, early) {
+  async predict(canvas) {
     const levels = frame(inkOf(canvas));
-    const rows = (flat) => Array.from({ length: FIELD }, (_, y) => Array.from(flat.subarray(y * FIELD, (y + 1) * FIELD)));
-    const input = rows(levels);
+    const input = rowsOf(levels);
     if (!levels.some((v) => v)) return { class: null, confidence: 0, blank: true, rejected: false, probabilities: {}, input };
     const shares = this.network.answer(levels, [1, 1, FIELD, FIELD], this.manifest.first_look);
     const best = shares.indexOf(Math.max(...shares)), names = this.manifest.class_names;
     const found = { class: names[best], confidence: shares[best], blank: false, input };
     found.rejected = shares[best] < this.manifest.reject_threshold;
     found.probabilities = Object.fromEntries(names.map((name, k) => [name, shares[k]]));
-    if (!saliency) return found;
-    early(found);
-    const lost = await this.occlusion(levels, best, isOld);
-    return lost ? { ...found, saliency: rows(lost) } : found;
+    return found;
+  }
+
+  // Where the network looks takes a hundred more looks: it is asked for once the verdict is shown, and `isOld` ends it.
+  async saliency(canvas, found, isOld) {
+    const lost = await this.occlusion(frame(inkOf(canvas)), this.manifest.class_names.indexOf(found.class), isOld);
+    return lost && rowsOf(lost);
   }
 
   // tenfold.service.work, a few squares at a time so that the page stays alive
@@ -56,4 +57,5 @@ class Local {
   }
 }
 
+const rowsOf = (flat) => Array.from({ length: FIELD }, (_, y) => Array.from(flat.subarray(y * FIELD, (y + 1) * FIELD)));
 const makeRecogniser = () => new Local(JSON.parse(byId("data").textContent));

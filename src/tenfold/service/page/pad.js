@@ -12,6 +12,8 @@ class Pad {
     this.image = null;
     this.current = null;
     this.cursor = null; // the pen of the keyboard
+    this.pointer = null; // the finger, pen or mouse that draws: a palm beside it does not
+    this.ghost = ""; // what is shown where nothing is drawn
     this.listen();
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
@@ -22,21 +24,22 @@ class Pad {
   listen() {
     const pad = this.canvas;
     pad.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
       event.preventDefault();
+      if (event.button || (this.current && this.pointer !== null)) return;
+      this.pointer = event.pointerId;
       pad.focus({ preventScroll: true });
       try { pad.setPointerCapture(event.pointerId); } catch { /* a pointer that is gone already */ }
       this.cursor = null;
       this.begin(this.place(event));
     });
     pad.addEventListener("pointermove", (event) => {
-      if (!this.current || this.cursor) return;
+      if (!this.current || event.pointerId !== this.pointer) return;
       const events = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
       for (const each of events.length ? events : [event]) this.current.push(this.place(each));
       this.draw();
       this.onChange(false);
     });
-    for (const name of ["pointerup", "pointercancel"]) pad.addEventListener(name, () => { if (!this.cursor) this.end(); });
+    for (const name of ["pointerup", "pointercancel"]) pad.addEventListener(name, (event) => { if (event.pointerId === this.pointer) this.end(); });
     pad.addEventListener("keydown", (event) => this.key(event));
     pad.addEventListener("blur", () => { if (this.cursor) { this.end(); this.cursor = null; this.draw(); } });
   }
@@ -77,12 +80,12 @@ class Pad {
 
   end() {
     if (!this.current) return;
-    this.current = null;
+    this.current = this.pointer = null;
     this.onChange(true);
   }
 
   undo() {
-    this.current = null;
+    this.current = this.pointer = null;
     if (this.strokes.length) this.strokes.pop(); else this.image = null;
     this.draw();
     this.onChange(true);
@@ -90,7 +93,7 @@ class Pad {
 
   clear() {
     this.strokes = [];
-    this.image = this.current = null;
+    this.image = this.current = this.pointer = null;
     this.draw();
     this.onChange(true);
   }
@@ -125,6 +128,13 @@ class Pad {
     context.clearRect(0, 0, width, height);
     const ink = getComputedStyle(this.canvas).color;
     this.paint(context, height, ink);
+    if (this.empty && this.ghost) {
+      Object.assign(context, { fillStyle: ink, globalAlpha: 0.09, textAlign: "center", textBaseline: "alphabetic" });
+      context.font = `300 ${0.8 * height}px ${getComputedStyle(document.body).fontFamily}`;
+      const { actualBoundingBoxAscent: up, actualBoundingBoxDescent: down } = context.measureText(this.ghost);
+      context.fillText(this.ghost, width / 2, (height + up - down) / 2);
+      context.globalAlpha = 1;
+    }
     if (this.cursor) {
       context.strokeStyle = ink;
       context.lineWidth = 2 * scale;

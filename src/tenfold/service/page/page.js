@@ -9,10 +9,11 @@
   let keeps = false;
   let turn = 0; // answers to older drawings are dropped
   let busy = false, again = null;
+  let word = "a digit", none = "Not a digit?"; // what the model knows, and what it says of anything else
 
   const pad = new Pad(byId("pad"), (finished) => {
     byId("hint").hidden = !pad.empty;
-    byId("undo").disabled = byId("clear").disabled = pad.empty;
+    byId("undo").disabled = byId("clear").disabled = byId("save").disabled = pad.empty;
     byId("kept").textContent = "";
     refreshLabels();
     if (finished) byId("truth").textContent = pad.sample ? `MNIST says it is a ${pad.sample}` : "";
@@ -31,9 +32,9 @@
       if (asked === "many") {
         if (finished) { const page = await recogniser.read(picture); if (mine === turn) showSeveral(page, picture); }
       } else {
-        const isOld = () => mine !== turn;
-        const found = await recogniser.predict(picture, finished, isOld, (verdict) => { if (!isOld()) show(verdict, true); });
+        const found = await recogniser.predict(picture);
         if (mine === turn || !pad.empty) show(found, finished && mine === turn);
+        if (finished && mine === turn && !found.blank) look(picture, found, () => mine !== turn);
       }
       problem("");
     } catch (error) {
@@ -44,16 +45,23 @@
     if (again !== null) { const next = again; again = null; recognise(next); }
   }
 
+  async function look(picture, found, isOld) {
+    try {
+      const saliency = await recogniser.saliency(picture, found, isOld);
+      if (saliency && !isOld()) showSaliency({ ...found, saliency });
+    } catch (error) { if (!isOld()) problem(error.message); }
+  }
+
   function show(found, finished) {
     byId("boxes").replaceChildren();
     byId("several").replaceChildren();
-    showVerdict(found);
+    showVerdict(found, none);
     showShares(classes, found?.probabilities ?? {});
     showSeen(found);
     if (finished || !found) showSaliency(found);
     if (!found) byId("said").textContent = "";
     if (!finished || !found) return;
-    const words = found.blank ? "No ink found" : `${found.class}. ${byId("sure").textContent}`;
+    const words = found.blank || found.rejected ? byId("sure").textContent : `${found.class}. ${byId("sure").textContent}`;
     if (byId("said").textContent !== words) byId("said").textContent = words; // the same again would be read out again
   }
 
@@ -70,6 +78,16 @@
   // Tools
   byId("undo").addEventListener("click", () => pad.undo());
   byId("clear").addEventListener("click", () => { pad.sample = null; pad.clear(); byId("pad").focus(); });
+  byId("save").addEventListener("click", async () => {
+    const file = new File([await toPng(pad.picture(HEIGHT))], "drawing.png", { type: "image/png" });
+    if (matchMedia("(pointer: coarse)").matches && navigator.canShare?.({ files: [file] })) {
+      navigator.share({ files: [file] }).catch(() => {}); // it was put off
+      return;
+    }
+    const link = element("a", { href: URL.createObjectURL(file), download: file.name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  });
   byId("file").addEventListener("change", (event) => { open(event.target.files[0]); event.target.value = ""; });
   addEventListener("paste", (event) => open([...event.clipboardData.files][0]));
   const paper = byId("paper");
@@ -92,7 +110,7 @@
     mode = event.target.dataset.mode;
     for (const button of byId("modes").children) button.setAttribute("aria-pressed", String(button === event.target));
     document.querySelector("main").classList.toggle("wide", mode === "many");
-    byId("draw-title").textContent = mode === "many" ? "Draw digits" : "Draw a digit";
+    title();
     byId("single").hidden = mode === "many";
     byId("several").hidden = mode !== "many";
     refreshLabels();
@@ -133,8 +151,19 @@
   }
   byId("more").addEventListener("click", samples);
 
+  function title() {
+    byId("draw-title").textContent = mode === "many" ? "Draw digits" : `Draw ${word}`;
+    document.title = `Draw ${word} · tenfold`;
+    pad.ghost = mode === "one" && classes.every((name) => [...name].length === 1) ? classes[Math.floor(Math.random() * classes.length)] : "";
+    pad.draw();
+  }
+
   function choose(model) {
     classes = model.classes;
+    const digits = classes.every((name) => /^\d$/.test(name));
+    word = digits ? "a digit" : `${classes.slice(0, 4).join(", ")}${classes.length > 4 ? " …" : ""}`;
+    none = digits ? "Not a digit?" : "None of these?";
+    title();
     recogniser.model = model.name;
     showShares(classes, {});
     byId("labels").replaceChildren(...classes.map((name) => {

@@ -10,11 +10,13 @@ class Remote {
   async models() { return this.ask("GET", "v1/models"); }
   async samples() { return (await this.ask("GET", "v1/samples?count=10")).samples; }
 
-  async predict(canvas, saliency) {
-    const show = saliency ? "show=input&show=saliency" : "show=input";
-    const answer = await this.ask("POST", `v1/predict?${show}&${this.chosen()}`, await toPng(canvas), "image/png");
+  async predict(canvas, show = "input") {
+    const answer = await this.ask("POST", `v1/predict?show=${show}&${this.chosen()}`, await toPng(canvas), "image/png");
     return answer.predictions[0];
   }
+
+  // Where the model looks takes a hundred more looks: it is asked for once the verdict is shown.
+  async saliency(canvas) { return (await this.predict(canvas, "saliency")).saliency; }
 
   async read(canvas) {
     const answer = await this.ask("POST", `v1/read?${this.chosen()}`, await toPng(canvas), "image/png");
@@ -48,5 +50,4 @@ class Remote {
   }
 }
 
-const toPng = (canvas) => new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 const makeRecogniser = () => new Remote();

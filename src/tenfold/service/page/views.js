@@ -4,6 +4,8 @@
 const byId = (id) => document.getElementById(id);
 const percent = (share) => (share >= 0.9995 && share < 1 ? "> 99.9 %" : `${(100 * share).toFixed(1)} %`);
 
+const toPng = (canvas) => new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+
 function element(name, options = {}, ...children) {
   const made = Object.assign(document.createElement(name), options);
   made.append(...children);
@@ -12,7 +14,7 @@ function element(name, options = {}, ...children) {
 
 function showShares(classes, probabilities) {
   const body = byId("shares");
-  if (body.rows.length !== classes.length) {
+  if (JSON.stringify([...body.rows].map((row) => row.cells[0].textContent)) !== JSON.stringify(classes)) {
     body.replaceChildren(...classes.map((name) => element("tr", {},
       element("th", { scope: "row", textContent: name, title: name }),
       element("td", {}, element("span", { className: "track" }, element("i"))),
@@ -28,15 +30,15 @@ function showShares(classes, probabilities) {
   });
 }
 
-function showVerdict(found) {
+function showVerdict(found, none) {
   const label = byId("label");
   label.classList.remove("text");
   label.classList.toggle("unsure", !found || found.blank || found.rejected);
-  if (!found) [label.textContent, byId("sure").textContent] = ["–", "Nothing drawn yet"];
-  else if (found.blank) [label.textContent, byId("sure").textContent] = ["–", "No ink found"];
+  if (!found) [label.textContent, byId("sure").textContent] = ["", "Nothing drawn yet"];
+  else if (found.blank) [label.textContent, byId("sure").textContent] = ["", "No ink found"];
   else {
-    label.textContent = found.class;
-    byId("sure").textContent = found.rejected ? `Not a digit? At best this is a ${found.class}, ${percent(found.confidence)}` : `${percent(found.confidence)} sure`;
+    label.textContent = found.rejected ? "?" : found.class;
+    byId("sure").textContent = found.rejected ? `${none} At best this is ${found.class}, ${percent(found.confidence)}` : `${percent(found.confidence)} sure`;
   }
 }
 
@@ -58,6 +60,7 @@ function showPage(found, width, height) {
 
 function showLevels(canvas, levels, colour = (v) => [v, v, v]) {
   const height = levels.length, width = height ? levels[0].length : 0;
+  canvas.classList.toggle("none", !height);
   Object.assign(canvas, { width: width || 28, height: height || 28 });
   if (!height) return;
   const context = canvas.getContext("2d");
