@@ -1,0 +1,1 @@
+OPERATORS.Halve = ([x]) => map(x, (v) => v / 2);
