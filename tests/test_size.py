@@ -80,3 +80,21 @@ def test_the_counts_see_twins_small_files_and_entries(tmp_path: Path) -> None:
     sizes = outside_registries(shipped(tmp_path))
     assert sizes == {"a/page.py": 7, "b/page.py": 7}
     assert twins(sizes) == ["page.py"]
+
+
+SPINE_FILES, SPINE_LINES = 14, 2_500
+
+
+def test_the_spine_is_read_in_an_hour() -> None:
+    page = (PACKAGE.parents[1] / "docs" / "reading-the-code.md").read_text("utf-8")
+    steps = re.findall(r"^### (\d+)\. `([\w/]+\.py)`: .+$", page, re.MULTILINE)
+    assert [int(number) for number, _ in steps] == list(range(1, len(steps) + 1))
+    assert len(steps) <= SPINE_FILES
+    assert sum(len((PACKAGE / path).read_text("utf-8").splitlines()) for _, path in steps) <= SPINE_LINES
+    for changed in ("an option", "an augmentation", "a layer", "a check", "a section"):
+        assert f"**To add {changed}**" in page
+    named = set(re.findall(r"`((?:\w+/)+\w+\.py)`", page)) | {path for _, path in steps}
+    assert [path for path in named if not (PACKAGE / path).is_file()] == []
+    order = [path for _, path in steps]
+    assert order[0] == "api/train.py"
+    assert order.index("bundle/submission.py") < order.index("report/page.py")

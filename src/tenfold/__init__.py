@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from tenfold.api.predict import predict
     from tenfold.api.read import read_pictures
     from tenfold.api.recipes import augment, bench, load_recipe, recipes
-    from tenfold.api.runs import doctor, runs, verify
+    from tenfold.api.runs import doctor, reproduce, resume, runs, verify
     from tenfold.api.search import cross_validate, tune
     from tenfold.api.serve import serve
     from tenfold.api.study import study
     from tenfold.api.submit import check_submission, submit
-    from tenfold.api.train import reproduce, resume, run, train
+    from tenfold.api.train import run, train
     from tenfold.bundle.predict import Bundle
     from tenfold.classifier import Classifier
     from tenfold.data import ReadOptions
@@ -119,8 +119,8 @@ _HOMES = {
     "read": "tenfold.reading.reader",
     "read_pictures": "tenfold.api.read",
     "recipes": "tenfold.api.recipes",
-    "reproduce": "tenfold.api.train",
-    "resume": "tenfold.api.train",
+    "reproduce": "tenfold.api.runs",
+    "resume": "tenfold.api.runs",
     "review_labels": "tenfold.api.labels",
     "run": "tenfold.api.train",
     "runs": "tenfold.api.runs",

@@ -1,4 +1,4 @@
-"""Runs and this machine: what there is, whether it is whole, and what training would use."""
+"""Runs that exist: list them, go on with one, repeat one, verify one; and what this machine has for training."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from tenfold.api.shared import Option, place_of
+from tenfold.api.shared import Count, Folder, Option, Progress, RunLike, Track, as_run, heard_by, place_of
+from tenfold.data import ReadOptions
 from tenfold.errors import IntegrityError, ResourceError, UsageError
 
 if TYPE_CHECKING:
     from tenfold.evaluation.leaderboard import Row
+    from tenfold.pipeline import Reproduction, Stages
     from tenfold.values.run import Run
 
+DEFAULT = ReadOptions()
 DEFAULT_FOLDER = "runs"
 
 
@@ -128,3 +131,102 @@ def doctor() -> dict[str, Any]:
         },
         "problems": problems,
     }
+
+
+def resume(
+    path: RunLike,
+    stages: Stages = "run",
+    *,
+    trials: Count | None = None,
+    options: ReadOptions = DEFAULT,
+    executor: str = "processes",
+    workers: Count | None = None,
+    device: str = "auto",
+    allow_inexact: bool = False,
+    allow_partial: bool = False,
+    explore: bool = False,
+    track: Track = (),
+    progress: Progress = True,
+) -> Run:
+    """Go on with an interrupted run, cross-validation or search, to the same bits; a complete one is left as it is.
+
+    Args:
+        path: the run or its directory.
+        stages: "run", or "train" to end with the bundle.
+        trials: of a search: trials in all; with more than before, a complete search goes on, too.
+        options: how the sources were read.
+        executor: as for :func:`run`.
+        workers: as for :func:`run`.
+        device: as for :func:`run`.
+        allow_inexact: go on where the bits cannot be the same, and mark the run.
+        allow_partial: do without members that are damaged, and say so in everything that is written.
+        explore: as for :func:`run`.
+        track: as for :func:`run`.
+        progress: as for :func:`run`.
+
+    Raises:
+        IntegrityError: the data, or what decides the bits, is no longer the same.
+        BusyError: it is still running.
+
+    Example:
+        >>> import tenfold
+        >>> tenfold.resume("runs/RUN", progress=False).is_complete
+        True
+    """
+    from tenfold import pipeline
+    from tenfold.pipeline import DEFAULTS, Settings
+
+    settings = Settings(
+        DEFAULTS.out, options, executor, workers, device, allow_inexact, allow_partial=allow_partial, explore=explore
+    )
+    run = as_run(path, complete=False)
+    listener = heard_by(progress, track, run.path.parent)
+    if run.command == "cv":
+        return pipeline.cross_validation.resume(run, settings, listener)
+    if run.command == "tune":
+        from tenfold.tuning import search
+
+        return search.resume(run, settings, listener, trials=trials)
+    return pipeline.resume(run, stages, settings, listener)
+
+
+def reproduce(
+    run: RunLike,
+    *,
+    out: Folder = "runs",
+    options: ReadOptions = DEFAULT,
+    executor: str = "processes",
+    workers: Count | None = None,
+    device: str = "auto",
+    allow_inexact: bool = False,
+    progress: Progress = True,
+) -> Reproduction:
+    """Train a run again from its own record, and compare weights, predictions, model and submission bit by bit.
+
+    Args:
+        run: a complete run or cross-validation, or its directory.
+        out: folder for run directories.
+        options: how the sources were read.
+        executor: where members run: processes, ray or local.
+        workers: members trained at once; default: one a core, or on a cluster all.
+        device: auto, cpu, cuda or mps.
+        allow_inexact: train even where the bits cannot be the same.
+        progress: True shows it, False does not, a listener hears it.
+
+    Returns:
+        The new run, with the files that are the same and those that differ.
+
+    Raises:
+        IntegrityError: the run was changed or is not complete, its data is no longer the same, or this
+            machine cannot give the same bits.
+        Stopped: after Ctrl-C; everything so far is kept, and :func:`resume` goes on.
+
+    Example:
+        >>> import tenfold
+        >>> tenfold.reproduce("runs/RUN", progress=False).different
+        []
+    """
+    from tenfold import pipeline
+
+    settings = pipeline.Settings(Path(out), options, executor, workers, device, allow_inexact)
+    return pipeline.reproduce(as_run(run), settings, heard_by(progress))

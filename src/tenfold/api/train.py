@@ -1,4 +1,4 @@
-"""Train: start a run, go on with one, repeat one."""
+"""Train: start a run."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from tenfold.api.shared import (
     Overrides,
     Progress,
     RecipeLike,
-    RunLike,
     Source,
     Track,
-    as_run,
     heard_by,
     prepared,
 )
 from tenfold.data import ReadOptions
 
 if TYPE_CHECKING:
-    from tenfold.pipeline import Reproduction, Settings, Stages
+    from tenfold.pipeline import Settings, Stages
     from tenfold.values.run import Run
 
 DEFAULT = ReadOptions()
@@ -126,105 +124,6 @@ def train(
 
     settings = Settings(Path(out), options, executor, workers, device, strict=strict)
     return _start(recipe, "train", settings, train, None, overrides, track, progress)
-
-
-def resume(
-    path: RunLike,
-    stages: Stages = "run",
-    *,
-    trials: Count | None = None,
-    options: ReadOptions = DEFAULT,
-    executor: str = "processes",
-    workers: Count | None = None,
-    device: str = "auto",
-    allow_inexact: bool = False,
-    allow_partial: bool = False,
-    explore: bool = False,
-    track: Track = (),
-    progress: Progress = True,
-) -> Run:
-    """Go on with an interrupted run, cross-validation or search, to the same bits; a complete one is left as it is.
-
-    Args:
-        path: the run or its directory.
-        stages: "run", or "train" to end with the bundle.
-        trials: of a search: trials in all; with more than before, a complete search goes on, too.
-        options: how the sources were read.
-        executor: as for :func:`run`.
-        workers: as for :func:`run`.
-        device: as for :func:`run`.
-        allow_inexact: go on where the bits cannot be the same, and mark the run.
-        allow_partial: do without members that are damaged, and say so in everything that is written.
-        explore: as for :func:`run`.
-        track: as for :func:`run`.
-        progress: as for :func:`run`.
-
-    Raises:
-        IntegrityError: the data, or what decides the bits, is no longer the same.
-        BusyError: it is still running.
-
-    Example:
-        >>> import tenfold
-        >>> tenfold.resume("runs/RUN", progress=False).is_complete
-        True
-    """
-    from tenfold import pipeline
-    from tenfold.pipeline import DEFAULTS, Settings
-
-    settings = Settings(
-        DEFAULTS.out, options, executor, workers, device, allow_inexact, allow_partial=allow_partial, explore=explore
-    )
-    run = as_run(path, complete=False)
-    listener = heard_by(progress, track, run.path.parent)
-    if run.command == "cv":
-        return pipeline.cross_validation.resume(run, settings, listener)
-    if run.command == "tune":
-        from tenfold.tuning import search
-
-        return search.resume(run, settings, listener, trials=trials)
-    return pipeline.resume(run, stages, settings, listener)
-
-
-def reproduce(
-    run: RunLike,
-    *,
-    out: Folder = "runs",
-    options: ReadOptions = DEFAULT,
-    executor: str = "processes",
-    workers: Count | None = None,
-    device: str = "auto",
-    allow_inexact: bool = False,
-    progress: Progress = True,
-) -> Reproduction:
-    """Train a run again from its own record, and compare weights, predictions, model and submission bit by bit.
-
-    Args:
-        run: a complete run or cross-validation, or its directory.
-        out: folder for run directories.
-        options: how the sources were read.
-        executor: where members run: processes, ray or local.
-        workers: members trained at once; default: one a core, or on a cluster all.
-        device: auto, cpu, cuda or mps.
-        allow_inexact: train even where the bits cannot be the same.
-        progress: True shows it, False does not, a listener hears it.
-
-    Returns:
-        The new run, with the files that are the same and those that differ.
-
-    Raises:
-        IntegrityError: the run was changed or is not complete, its data is no longer the same, or this
-            machine cannot give the same bits.
-        Stopped: after Ctrl-C; everything so far is kept, and :func:`resume` goes on.
-
-    Example:
-        >>> import tenfold
-        >>> tenfold.reproduce("runs/RUN", progress=False).different
-        []
-    """
-    from tenfold import pipeline
-
-    settings = pipeline.Settings(Path(out), options, executor, workers, device, allow_inexact)
-    return pipeline.reproduce(as_run(run), settings, heard_by(progress))
 
 
 def _start(

@@ -6,9 +6,9 @@ import hashlib
 import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,14 @@ from tenfold.bundle.manifest import (
 from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.bundle.predict import BATCH, Bundle, open_session
 from tenfold.errors import IntegrityError, UsageError
-from tenfold.evaluation.calibration import Confidence
+from tenfold.evaluation.calibration import Confidence, learn_confidence
 from tenfold.files import make_directory, write_bytes, write_json, write_text
 from tenfold.models._fitted import Fitted
 from tenfold.values.accuracy import Accuracy
 from tenfold.values.dataset import Dataset
 from tenfold.values.names import as_file_name, markdown
 from tenfold.values.names import markdown_code as code
+from tenfold.values.predictions import Predictions
 from tenfold.values.run import Run
 
 if TYPE_CHECKING:
@@ -338,3 +339,54 @@ class _Count:
             self.fitted |= isinstance(member, Fitted)
             self.parameters += sum(p.numel() for p in member.parameters())
             yield member
+
+
+def export_run(run: Run, train: Dataset, made: dict[str, Predictions], images: dict[str, Dataset]) -> None:
+    """Write the bundle, after comparing it with the trained networks on the images that were predicted."""
+    from tenfold.training.member import load_member
+
+    shape, classes = train.image_shape, len(train.class_names)
+
+    def members() -> Iterator[nn.Module]:
+        for member in run.finished_members():
+            try:
+                network = load_member(run, member, shape, classes)
+            except IntegrityError as error:
+                raise IntegrityError(
+                    f"{error}. Remove {run.member_path(member)} and resume, which trains this member again to the same"
+                    " bits; or resume with --allow-partial, which does without it"
+                ) from error
+            yield network
+
+    name = next((n for n in ("test", "validation") if n in made), None)
+    if name is not None:
+        sample, reference = images[name], made[name].probabilities
+        sample = sample if sample.class_names == train.class_names else replace(sample, class_names=train.class_names)
+    else:
+        sample = train.take(range(min(1000, len(train))))
+        reference = _torch_vote(run, members(), sample)
+    scores = {name: predictions.score for name, predictions in made.items() if predictions.labels is not None}
+    metrics = {
+        f"{n} accuracy": Estimate(value=s.accuracy, low=s.low, high=s.high, images=s.n) for n, s in scores.items()
+    }
+    export_bundle(
+        run,
+        members(),
+        sample,
+        reference,
+        metrics=metrics,
+        data_fingerprint=train.fingerprint(),
+        leaked=run.data["leaked"],
+        confidence=learn_confidence(made["validation"]) if "validation" in made else None,
+    )
+
+
+def _torch_vote(run: Run, members: Iterator[nn.Module], sample: Dataset) -> Any:
+    import torch
+
+    from tenfold.training.loop import predict_shifted
+    from tenfold.values.predictions import vote
+
+    images = torch.from_numpy(sample.images.copy())
+    ensemble = run.recipe.ensemble
+    return vote((predict_shifted(member, images, ensemble.offsets).numpy() for member in members), ensemble.vote)

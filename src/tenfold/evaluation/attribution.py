@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
+from tenfold.evaluation.metrics import hardest_rows
 from tenfold.evaluation.robustness import occlusion as covering
 from tenfold.models.layers.shape import Crop
+from tenfold.values.dataset import Dataset
+from tenfold.values.run import Run
 
 
 @contextmanager
@@ -302,3 +305,27 @@ def explain_image(
     )
     maps = tuple(activations(network, batch)) if with_maps else ()
     return Explanation(str(id), image, label, probabilities, attributions, maps)
+
+
+HARDEST = 6
+"""Images that the report explains."""
+
+
+def explain_hardest(run: Run, images: dict[str, Dataset]) -> list[Explanation]:
+    """What the first network looks at in the images that were hardest; none for models that are no networks."""
+    from tenfold.models._fitted import Fitted
+    from tenfold.training.member import load_member
+
+    name = next((n for n in ("test", "holdout", "validation") if n in images and images[n].labels is not None), None)
+    if name is None or not run.finished_members():
+        return []
+    data = images[name]
+    network = load_member(run, run.finished_members()[0], data.image_shape, len(run.data["train"]["class_names"]))
+    if isinstance(network, Fitted):
+        return []
+    assert data.labels is not None
+    rows = hardest_rows(data.labels, run.predictions(name).probabilities, HARDEST)
+    return [
+        explain_image(network, data.images[row], data.ids[row], int(data.labels[row]), with_maps=False, stride=2)
+        for row in rows
+    ]

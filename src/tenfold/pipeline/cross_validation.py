@@ -15,7 +15,6 @@ from tenfold.data.checks import check
 from tenfold.errors import UsageError
 from tenfold.evaluation.significance import fold_mean_interval
 from tenfold.files import make_directory, write_json
-from tenfold.pipeline.run import costs, scored
 from tenfold.pipeline.session import (
     DEFAULTS,
     SILENT,
@@ -23,6 +22,7 @@ from tenfold.pipeline.session import (
     Settings,
     announced,
     check_resumable,
+    costs,
     describe_source,
     environment_of,
     first_line,
@@ -31,6 +31,7 @@ from tenfold.pipeline.session import (
     recipe_record,
     resumable,
     say_data,
+    scored,
     suited,
     timed,
 )

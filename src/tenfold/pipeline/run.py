@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tenfold.data.cache import stored
 from tenfold.data.checks import check
-from tenfold.errors import IntegrityError, UsageError
-from tenfold.evaluation.calibration import learn_confidence
-from tenfold.evaluation.metrics import hardest_rows
+from tenfold.errors import UsageError
 from tenfold.executors import at_once
 from tenfold.exploration.maps.tsne import check_installed
 from tenfold.files import write_json
@@ -39,6 +35,7 @@ from tenfold.pipeline.session import (
     resumable,
     say_data,
     suited,
+    summarise,
     timed,
 )
 from tenfold.runtime import require_training
@@ -48,12 +45,10 @@ from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
 
 if TYPE_CHECKING:
-    from torch import nn
+    pass
 
-    from tenfold.evaluation.attribution import Explanation
-
-HARDEST = 6
-"""Images that the report explains."""
+PARTS = ("validation", "holdout", "test")
+"""What members predict besides the rows they learn from."""
 
 
 def explore(
@@ -76,80 +71,6 @@ def explore(
     write_data_page(found, path, Path(run.recipe.data.train).name, read, "report.html")
 
 
-def export(run: Run, train: Dataset, made: dict[str, Predictions], images: dict[str, Dataset]) -> None:
-    """Write the bundle, after comparing it with the trained networks on the images that were predicted."""
-    from tenfold.bundle.export import export_bundle
-    from tenfold.bundle.manifest import Estimate
-    from tenfold.training.member import load_member
-
-    shape, classes = train.image_shape, len(train.class_names)
-
-    def members() -> Iterator[nn.Module]:
-        for member in run.finished_members():
-            try:
-                network = load_member(run, member, shape, classes)
-            except IntegrityError as error:
-                raise IntegrityError(
-                    f"{error}. Remove {run.member_path(member)} and resume, which trains this member again to the same"
-                    " bits; or resume with --allow-partial, which does without it"
-                ) from error
-            yield network
-
-    name = next((n for n in ("test", "validation") if n in made), None)
-    if name is not None:
-        sample, reference = images[name], made[name].probabilities
-        sample = sample if sample.class_names == train.class_names else replace(sample, class_names=train.class_names)
-    else:
-        sample = train.take(range(min(1000, len(train))))
-        reference = _torch_vote(run, members(), sample)
-    scores = {name: predictions.score for name, predictions in made.items() if predictions.labels is not None}
-    metrics = {
-        f"{n} accuracy": Estimate(value=s.accuracy, low=s.low, high=s.high, images=s.n) for n, s in scores.items()
-    }
-    export_bundle(
-        run,
-        members(),
-        sample,
-        reference,
-        metrics=metrics,
-        data_fingerprint=train.fingerprint(),
-        leaked=run.data["leaked"],
-        confidence=learn_confidence(made["validation"]) if "validation" in made else None,
-    )
-
-
-def _torch_vote(run: Run, members: Iterator[nn.Module], sample: Dataset) -> Any:
-    import torch
-
-    from tenfold.training.loop import predict_shifted
-    from tenfold.values.predictions import vote
-
-    images = torch.from_numpy(sample.images.copy())
-    ensemble = run.recipe.ensemble
-    return vote((predict_shifted(member, images, ensemble.offsets).numpy() for member in members), ensemble.vote)
-
-
-def explain_hardest(run: Run, images: dict[str, Dataset]) -> list[Explanation]:
-    """What the first network looks at in the images that were hardest; none for models that are no networks."""
-    from tenfold.evaluation.attribution import explain_image
-    from tenfold.models._fitted import Fitted
-    from tenfold.training.member import load_member
-
-    name = next((n for n in ("test", "holdout", "validation") if n in images and images[n].labels is not None), None)
-    if name is None or not run.finished_members():
-        return []
-    data = images[name]
-    network = load_member(run, run.finished_members()[0], data.image_shape, len(run.data["train"]["class_names"]))
-    if isinstance(network, Fitted):
-        return []
-    assert data.labels is not None
-    rows = hardest_rows(data.labels, run.predictions(name).probabilities, HARDEST)
-    return [
-        explain_image(network, data.images[row], data.ids[row], int(data.labels[row]), with_maps=False, stride=2)
-        for row in rows
-    ]
-
-
 def submit(run: Run, made: Predictions, class_names: tuple[str, ...]) -> None:
     """Write Kaggle's file; its name says so if the test set leaked."""
     from tenfold.bundle.submission import submission_name, write_submission
@@ -157,40 +78,6 @@ def submit(run: Run, made: Predictions, class_names: tuple[str, ...]) -> None:
     write_submission(
         run.path / submission_name(run.data["leaked"], partial=bool(run.left_out)), made, class_names, force=True
     )
-
-
-def summarise(run: Run, made: dict[str, Predictions], seconds: dict[str, float]) -> None:
-    """Write ``summary.json``: accuracies with intervals, times, memory, whether the test set leaked."""
-    figures: dict[str, Any] = {"validation": None, "test": None}
-    figures |= {name: scored(predictions) for name, predictions in made.items() if predictions.labels is not None}
-    summary = {
-        **figures,
-        **costs(run.trained(), seconds),
-        "leaked": run.data["leaked"],
-        "left_out": sorted(run.left_out),
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    }
-    write_json(run.path / "summary.json", summary)
-
-
-def scored(made: Predictions) -> dict[str, Any]:
-    """Accuracy of labelled predictions with its 95 % interval, as ``summary.json`` has it."""
-    return asdict(made.score)
-
-
-def costs(trained: Sequence[tuple[Run, int]], seconds: Mapping[str, float]) -> dict[str, Any]:
-    """Times and memory of these members, as ``summary.json`` has them; ``seconds`` on the clock, by stage."""
-    timings = [run.read_json(f"members/{member:02d}/timing.json") for run, member in trained]
-    return {
-        "members": len(timings),
-        "seconds": {**seconds, "total": sum(seconds.values())},
-        "core_seconds": sum(t["core_seconds"] for t in timings),
-        "peak_rss_bytes": max(t["peak_rss_bytes"] for t in timings),
-    }
-
-
-PARTS = ("validation", "holdout", "test")
-"""What members predict besides the rows they learn from."""
 
 
 def start(
@@ -302,6 +189,7 @@ def _go_on(
     seconds: dict[str, float],
 ) -> None:
     """Every stage after the data is known. Each leaves files that a resumed run finds and keeps."""
+    from tenfold.bundle.export import export_run
     from tenfold.training.ensemble import combine, train_members
 
     missing = run.recipe.ensemble.members - len(run.finished_members()) - len(run.left_out)
@@ -325,7 +213,7 @@ def _go_on(
     images = images_behind(run, train, test)
     with timed() as exporting:
         listener.say("exporting the bundle")
-        export(run, train, made, images)
+        export_run(run, train, made, images)
     seconds["export"] = exporting.seconds
     if settings.explore:
         with timed() as exploring:
@@ -339,6 +227,7 @@ def _go_on(
         submit(run, made["test"], train.class_names)
     summarise(run, made, seconds)
     if stages == "run":
+        from tenfold.evaluation.attribution import explain_hardest
         from tenfold.report.page import write_report
         from tenfold.report.previews import variants
 

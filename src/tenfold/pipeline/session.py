@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from tenfold.executors import at_once
 from tenfold.files import write_json
 from tenfold.runtime import describe
 from tenfold.values.dataset import Dataset
+from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
 
@@ -304,3 +305,33 @@ def announced(run: Run, listener: Listener) -> Iterator[None]:
         listener.run_stops()
         raise
     listener.run_ends(run)
+
+
+def summarise(run: Run, made: dict[str, Predictions], seconds: dict[str, float]) -> None:
+    """Write ``summary.json``: accuracies with intervals, times, memory, whether the test set leaked."""
+    figures: dict[str, Any] = {"validation": None, "test": None}
+    figures |= {name: scored(predictions) for name, predictions in made.items() if predictions.labels is not None}
+    summary = {
+        **figures,
+        **costs(run.trained(), seconds),
+        "leaked": run.data["leaked"],
+        "left_out": sorted(run.left_out),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    write_json(run.path / "summary.json", summary)
+
+
+def scored(made: Predictions) -> dict[str, Any]:
+    """Accuracy of labelled predictions with its 95 % interval, as ``summary.json`` has it."""
+    return asdict(made.score)
+
+
+def costs(trained: Sequence[tuple[Run, int]], seconds: Mapping[str, float]) -> dict[str, Any]:
+    """Times and memory of these members, as ``summary.json`` has them; ``seconds`` on the clock, by stage."""
+    timings = [run.read_json(f"members/{member:02d}/timing.json") for run, member in trained]
+    return {
+        "members": len(timings),
+        "seconds": {**seconds, "total": sum(seconds.values())},
+        "core_seconds": sum(t["core_seconds"] for t in timings),
+        "peak_rss_bytes": max(t["peak_rss_bytes"] for t in timings),
+    }

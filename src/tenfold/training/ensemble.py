@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch.nn import functional as F
 
 from tenfold.data.cache import open_stored
 from tenfold.data.splits import duplicate_groups, shuffled_split, stratified_split
-from tenfold.errors import IntegrityError, UsageError
+from tenfold.errors import IntegrityError, Stopped, UsageError
 from tenfold.executors import EXECUTORS, OnEvent
 from tenfold.files import make_directory, wait_for_files, write_bytes, write_json
+from tenfold.models._fitted import Fitted, Work
 from tenfold.runtime import cores
-from tenfold.training.state import derive
+from tenfold.training.loop import Rows, predict_proba
+from tenfold.training.state import TrainingState, derive
 from tenfold.values.dataset import Dataset
 from tenfold.values.names import check_class_names
-from tenfold.values.predictions import Predictions, vote
+from tenfold.values.predictions import PROBABILITY_FLOOR, Predictions, vote
 from tenfold.values.recipe import ModelSettings, Recipe, changes
 from tenfold.values.run import LEFT_OUT, Run
 
@@ -40,7 +43,6 @@ def check_recipe(recipe: Recipe, train: Dataset) -> None:
     """
     from tenfold.augmentation import build as build_augmentation
     from tenfold.models import build as build_model
-    from tenfold.models._fitted import Fitted
 
     if train.labels is None:
         raise UsageError("the training data has no labels; expected a labelled set such as Kaggle's train.csv")
@@ -305,3 +307,60 @@ def check_same_environment(run: Run, now: Mapping[str, Any]) -> None:
             f"{run.path} cannot be continued with the same bits - {'; '.join(changed)}. {_way_back(run, now)}"
             "Pass --allow-inexact-resume to go on all the same; the run is then marked as not reproducible"
         )
+
+
+def fit_at_once(
+    state: TrainingState,
+    train: Rows,
+    held: Rows,
+    seed: int,
+    member: int,
+    threads: int,
+    *,
+    emit: Callable[[dict[str, Any]], None],
+    should_stop: Callable[[], bool],
+) -> None:
+    """Fit the :class:`~tenfold.models._fitted.Fitted` network of ``state``; its history gets one row, for epoch 1.
+
+    Args:
+        state: changed in place.
+        train: rows to learn from.
+        held: rows held out; only for the history.
+        seed: the recipe's.
+        member: number of this member; part of every seed.
+        threads: how many compute.
+        emit: gets ``{"fitting": what, "done": n, "total": m}``, and the history's row at the end.
+        should_stop: asked between parts.
+
+    Raises:
+        Stopped: ``should_stop`` said so; a fit that goes on begins anew.
+    """
+    from threadpoolctl import threadpool_limits
+
+    network = state.network
+    assert isinstance(network, Fitted)
+    device = train.labels.device
+
+    def report(what: str, done: int, total: int) -> None:
+        emit({"fitting": what, "done": done, "total": total})
+
+    def check_stop() -> None:
+        if should_stop():
+            raise Stopped("stopped; this member begins anew when the run goes on")
+
+    network.to("cpu")
+    with threadpool_limits(1):
+        work = Work(derive(seed, member, "fit"), threads, report, check_stop)
+        network.learn(train.images.cpu().numpy(), train.labels.cpu().numpy(), work)
+    network.to(device)
+    row: dict[str, Any] = {"epoch": 1, "learning_rate": None}
+    for name, rows in (("train", train), ("validation", held)):
+        row |= {f"{name}_loss": None, f"{name}_accuracy": None}
+        if len(rows):
+            probabilities = predict_proba(network, rows.images)
+            row[f"{name}_loss"] = float(
+                F.nll_loss(probabilities.clamp_min(PROBABILITY_FLOOR).log().double(), rows.labels)
+            )
+            row[f"{name}_accuracy"] = float((probabilities.argmax(1) == rows.labels).double().mean())
+    state.position.history, state.position.epoch, state.position.best_epoch = [row], 1, 1
+    emit({"history": row, "epochs": 1})

@@ -10,7 +10,6 @@ import platform
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional as F
 
 from tenfold.augmentation import build as build_augmentation
 from tenfold.data.cache import open_stored
@@ -27,9 +25,10 @@ from tenfold.errors import IntegrityError, ResourceError, Stopped
 from tenfold.executors import Context
 from tenfold.files import make_directory, refused, write_json, write_text
 from tenfold.models import build as build_model
-from tenfold.models._fitted import Fitted, Work
+from tenfold.models._fitted import Fitted
 from tenfold.runtime import instruction_set, peak_memory_bytes, version
-from tenfold.training.loop import Rows, fit, predict_proba, predict_shifted
+from tenfold.training.ensemble import fit_at_once
+from tenfold.training.loop import Rows, fit, predict_shifted
 from tenfold.training.optimisers import build_optimizer
 from tenfold.training.replicas import ALONE, PATIENCE, Replicas, join, leave, train_together
 from tenfold.training.state import (
@@ -46,67 +45,10 @@ from tenfold.training.state import (
     weights_sha256,
 )
 from tenfold.values.dataset import Dataset
-from tenfold.values.predictions import PROBABILITY_FLOOR, Predictions
+from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
 from tenfold.values.serialisation import read_json_object
-
-
-def fit_at_once(
-    state: TrainingState,
-    train: Rows,
-    held: Rows,
-    seed: int,
-    member: int,
-    threads: int,
-    *,
-    emit: Callable[[dict[str, Any]], None],
-    should_stop: Callable[[], bool],
-) -> None:
-    """Fit the :class:`~tenfold.models._fitted.Fitted` network of ``state``; its history gets one row, for epoch 1.
-
-    Args:
-        state: changed in place.
-        train: rows to learn from.
-        held: rows held out; only for the history.
-        seed: the recipe's.
-        member: number of this member; part of every seed.
-        threads: how many compute.
-        emit: gets ``{"fitting": what, "done": n, "total": m}``, and the history's row at the end.
-        should_stop: asked between parts.
-
-    Raises:
-        Stopped: ``should_stop`` said so; a fit that goes on begins anew.
-    """
-    from threadpoolctl import threadpool_limits
-
-    network = state.network
-    assert isinstance(network, Fitted)
-    device = train.labels.device
-
-    def report(what: str, done: int, total: int) -> None:
-        emit({"fitting": what, "done": done, "total": total})
-
-    def check_stop() -> None:
-        if should_stop():
-            raise Stopped("stopped; this member begins anew when the run goes on")
-
-    network.to("cpu")
-    with threadpool_limits(1):
-        work = Work(derive(seed, member, "fit"), threads, report, check_stop)
-        network.learn(train.images.cpu().numpy(), train.labels.cpu().numpy(), work)
-    network.to(device)
-    row: dict[str, Any] = {"epoch": 1, "learning_rate": None}
-    for name, rows in (("train", train), ("validation", held)):
-        row |= {f"{name}_loss": None, f"{name}_accuracy": None}
-        if len(rows):
-            probabilities = predict_proba(network, rows.images)
-            row[f"{name}_loss"] = float(
-                F.nll_loss(probabilities.clamp_min(PROBABILITY_FLOOR).log().double(), rows.labels)
-            )
-            row[f"{name}_accuracy"] = float((probabilities.argmax(1) == rows.labels).double().mean())
-    state.position.history, state.position.epoch, state.position.best_epoch = [row], 1, 1
-    emit({"history": row, "epochs": 1})
 
 
 def train_member(

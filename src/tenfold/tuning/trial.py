@@ -13,7 +13,7 @@ from tenfold.errors import BusyError, ResourceError, Stopped, TenfoldError
 from tenfold.evaluation.metrics import log_loss
 from tenfold.executors import Context, Json, resolve
 from tenfold.files import locked, write_json
-from tenfold.pipeline.run import costs, scored
+from tenfold.pipeline.session import costs, scored
 from tenfold.training.ensemble import TASK, check_recipe, member_tasks
 from tenfold.training.folds import gather, write_folds
 from tenfold.tuning.space import with_values
