@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tenfold.values.dataset import Dataset
     from tenfold.values.recipe import Recipe
 
 SMALLEST_SIDE = 56
@@ -104,8 +105,16 @@ def all_keys(recipe: Recipe) -> Iterator[tuple[str, Any]]:
             yield f"{place}__{key}", value
 
 
-def recipes() -> list[RecipeEntry]:
+def recipes(*, source: Annotated[Source | None, Option("--for", "SOURCE")] = None) -> list[RecipeEntry]:
     """The recipes that come with tenfold, with accuracy, core-seconds and a line; first those with a measured accuracy.
+
+    Args:
+        source: training data: recipes whose accuracy with so many rows is known, by what is to be expected of them;
+            core-seconds are those of this machine.
+
+    Raises:
+        UsageError: the data has no labels.
+        DataError: what is wrong with it, by file, row and column.
 
     Example:
         >>> import tenfold
@@ -123,7 +132,33 @@ def recipes() -> list[RecipeEntry]:
         seconds = recipe.expected.get("core_seconds") or _first(r"([\d,]*\d) core-seconds", head)
         figures = (None if figure is None else float(figure) for figure in (accuracy, seconds))
         found.append(RecipeEntry(name, recipe.claim, next(figures), next(figures), path))
+    if source is not None:
+        found = _expected_on(read_source(source), found)
     return sorted(found, key=lambda entry: (entry.name.startswith("notebook/"), -(entry.accuracy or 0), entry.name))
+
+
+def _expected_on(train: Dataset, entries: Sequence[RecipeEntry]) -> list[RecipeEntry]:
+    """Of these recipes, those of which something is known on the training set ``train``, the notebook's apart."""
+    from tenfold.runtime import require_training
+    from tenfold.speed.expected import expect
+    from tenfold.training.ensemble import check_recipe
+
+    require_training()
+    found = []
+    for entry in entries:
+        if entry.name.startswith("notebook/"):
+            continue
+        recipe = load_recipe(entry.name)
+        try:
+            expected = expect(recipe, train)
+            check_recipe(expected.recipe, train)
+        except UsageError:
+            if recipe.name == "quick":
+                raise
+            continue  # it is written for images of another size
+        if expected.accuracy is not None or "layers" in recipe.fit:
+            found.append(replace(entry, accuracy=expected.accuracy, core_seconds=expected.core_seconds))
+    return found
 
 
 def _first(pattern: str, head: str) -> str | None:

@@ -39,6 +39,7 @@ OutOfFold = Annotated["str | Path | Run | Predictions", Option(metavar="RUN|FILE
 Overrides = Annotated[Sequence[str], Option("--set", "KEY=VALUE")]
 Track = Annotated[Sequence[str], Option(metavar="NAME[=PLACE]")]
 Count = Annotated[int, Option(low=1)]
+Minutes = Annotated[float, Option(metavar="MINUTES", low=0.1)]
 Page = Annotated["str | Path", Option(metavar="FILE.html")]
 Folder = Annotated["str | Path", Option(metavar="DIR")]
 Progress = Annotated["bool | Listener", Option()]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenfold.api.shared import (
     Count,
     Folder,
+    Minutes,
     Overrides,
     Progress,
     RecipeLike,
@@ -20,13 +22,17 @@ from tenfold.data import ReadOptions
 
 if TYPE_CHECKING:
     from tenfold.pipeline import Settings, Stages
+    from tenfold.values.recipe import Recipe
     from tenfold.values.run import Run
 
 DEFAULT = ReadOptions()
+DEFAULT_RECIPE = "quick"
+CANDIDATES = ("svm-fast", "fast", "best")
+"""What is chosen from besides, where no recipe is named."""
 
 
 def run(
-    recipe: RecipeLike = "quick",
+    recipe: RecipeLike | None = None,
     *,
     train: Source | None = None,
     test: Source | None = None,
@@ -38,13 +44,15 @@ def run(
     device: str = "auto",
     explore: bool = False,
     strict: bool = False,
+    minutes: Minutes | None = None,
     track: Track = (),
     progress: Progress = True,
 ) -> Run:
     """Train, predict the test set, and write the report, the submission and the model bundle.
 
     Args:
-        recipe: a recipe file, or the name of one that comes with tenfold.
+        recipe: a recipe file, or the name of one that comes with tenfold; default: quick, or, for data of your own,
+            what is most accurate with so many rows and takes no longer.
         train: training data: a path or a data set's name; default: the recipe's own.
         test: test data, with or without labels. With training data and no test data given, there is no test set.
         overrides: override a recipe key, such as train.epochs=3; may be repeated.
@@ -55,6 +63,7 @@ def run(
         device: auto, cpu, cuda or mps.
         explore: write a page about the data, too; it takes a minute or more.
         strict: train on nothing that the checks of the data warn of: exit code 3.
+        minutes: how long the training may take, about: chooses the epochs and, without a recipe, the recipe.
         track: copy curves, parameters and files to mlflow or tensorboard, too; may be repeated.
         progress: True shows it, False does not, a listener hears it.
 
@@ -74,12 +83,12 @@ def run(
     """
     from tenfold.pipeline import Settings
 
-    settings = Settings(Path(out), options, executor, workers, device, explore=explore, strict=strict)
+    settings = Settings(Path(out), options, executor, workers, device, explore=explore, strict=strict, minutes=minutes)
     return _start(recipe, "run", settings, train, test, overrides, track, progress)
 
 
 def train(
-    recipe: RecipeLike = "quick",
+    recipe: RecipeLike | None = None,
     *,
     train: Source | None = None,
     overrides: Overrides = (),
@@ -89,13 +98,15 @@ def train(
     workers: Count | None = None,
     device: str = "auto",
     strict: bool = False,
+    minutes: Minutes | None = None,
     track: Track = (),
     progress: Progress = True,
 ) -> Run:
     """Train a recipe's members and write the model bundle: no test set, no submission, no report.
 
     Args:
-        recipe: a recipe file, or the name of one that comes with tenfold.
+        recipe: a recipe file, or the name of one that comes with tenfold; default: quick, or, for data of your own,
+            what is most accurate with so many rows and takes no longer.
         train: training data: a path or a data set's name; default: the recipe's own.
         overrides: override a recipe key, such as train.epochs=3; may be repeated.
         out: folder for run directories.
@@ -104,6 +115,7 @@ def train(
         workers: members trained at once; default: one a core, or on a cluster all.
         device: auto, cpu, cuda or mps.
         strict: train on nothing that the checks of the data warn of: exit code 3.
+        minutes: how long the training may take, about: chooses the epochs and, without a recipe, the recipe.
         track: copy curves, parameters and files to mlflow or tensorboard, too; may be repeated.
         progress: True shows it, False does not, a listener hears it.
 
@@ -122,12 +134,12 @@ def train(
     """
     from tenfold.pipeline import Settings
 
-    settings = Settings(Path(out), options, executor, workers, device, strict=strict)
+    settings = Settings(Path(out), options, executor, workers, device, strict=strict, minutes=minutes)
     return _start(recipe, "train", settings, train, None, overrides, track, progress)
 
 
 def _start(
-    recipe: RecipeLike,
+    recipe: RecipeLike | None,
     stages: Stages,
     settings: Settings,
     train: Source | None,
@@ -138,8 +150,26 @@ def _start(
 ) -> Run:
     from tenfold import pipeline
 
-    loaded, datasets = prepared(recipe, train, test, overrides, settings.options)
+    loaded, datasets = prepared(DEFAULT_RECIPE if recipe is None else recipe, train, test, overrides)
     if stages == "train":
-        loaded = loaded.model_copy(update={"data": loaded.data.model_copy(update={"test": None})})
+        loaded = _without_test(loaded)
+    # who sets a key that decides the training means the default recipe, and the claims of quick are about its own data
+    by_hand = any(not override.startswith(("seed", "data.")) for override in overrides)
+    if recipe is None and train is not None and not by_hand:
+        held = any(override.startswith("data.validation") for override in overrides)
+        others = [prepared(name, train, test, overrides)[0] for name in CANDIDATES]
+        if stages == "train":
+            others = [_without_test(other) for other in others]
+        settings = replace(settings, candidates=(loaded, *(other if held else _held_out(other) for other in others)))
     listener = heard_by(progress, track, settings.out)
     return pipeline.start(loaded, stages, settings, listener, train=datasets.get("train"), test=datasets.get("test"))
+
+
+def _without_test(recipe: Recipe) -> Recipe:
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"test": None})})
+
+
+def _held_out(recipe: Recipe) -> Recipe:
+    """A recipe that is chosen for its user holds rows out, so that its report has a figure."""
+    validation = recipe.data.validation or 0.05
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"validation": validation})})

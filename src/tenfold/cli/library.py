@@ -169,7 +169,8 @@ def recipes_list(call: Call, *, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps([{**asdict(one), "path": str(one.path)} for one in found], indent=2))
         return
-    print(f"{'recipe':<20} accuracy   time on {cores()} cores")
+    known = "expected" if call["source"] else "accuracy"
+    print(f"{'recipe':<20} {known}   time on {cores()} cores")
     for one in found:
         if one.name.startswith("notebook/"):
             continue

@@ -54,6 +54,10 @@ class Fitted(nn.Sequential):
             Stopped: ``work.check_stop`` said so.
         """
 
+    def effort(self, rows: int) -> float:
+        """Multiply-adds of learning from so many rows, about, for the expected time."""
+        return 3e3 * rows**1.5
+
     def take_shapes(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Give the weights the shapes of ``weights``, by name, so that those can be loaded."""
         for name, parameter in self.named_parameters():

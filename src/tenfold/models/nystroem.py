@@ -108,6 +108,11 @@ class Nystroem(Fitted):
         weights = factor * self._solve(gram, right, len(labels), landmarks).T
         self[-3], self[-2], self[-1] = projection, Kernel(landmarks.x), dense(weights, np.zeros(self._classes))
 
+    def effort(self, rows: int) -> float:
+        """See :meth:`Fitted.effort`: the kernels' products with themselves, of the machine and of its scout."""
+        machine, scout = min(self._landmarks, rows), min(SCOUT, rows)
+        return float(rows * (machine**2 + scout**2) + machine**3)
+
     def _choose(self, points: Points, targets: NDArray[np.float32], work: Work) -> Points:
         """The landmarks among ``points``, in their order: the hardest ones, and others by chance."""
         drawn = np.random.Generator(np.random.PCG64(work.seed)).permutation(len(points.x))

@@ -243,6 +243,10 @@ class Svm(Fitted):
         for place, layer in enumerate(layers):
             self[place] = layer
 
+    def effort(self, rows: int) -> float:
+        """See :meth:`Fitted.effort`: some passes through the kernel of all rows."""
+        return 2.5e2 * rows**2
+
     def _machines(
         self, images: NDArray[np.uint8], labels: NDArray[np.int64], work: Work, what: str = ""
     ) -> list[nn.Module]:

@@ -77,7 +77,7 @@ def cross_validate(
     say_data(listener, train, None)
     findings = check(train)
     listener.findings(findings)
-    recipe = suited(recipe, train, listener)
+    recipe = suited(recipe, train, settings, listener, folds=folds)
     check_recipe(recipe, train)
     made = make_folds(recipe, train, folds)
     for line in _rare_classes(train, [fold.out for fold in made]):

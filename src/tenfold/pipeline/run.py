@@ -123,7 +123,7 @@ def start(
     if settings.strict:
         check_spotless(findings, train.origin[0].path if train.origin else recipe.data.train)
     listener.findings(findings)
-    recipe = suited(recipe, train, listener)
+    recipe = suited(recipe, train, settings, listener, asked=0 if test is None else len(test))
     check_recipe(recipe, train)
     run = Run.create(settings.out, recipe)
     with run.lock(), resumable(run, stages):

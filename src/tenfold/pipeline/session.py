@@ -42,6 +42,8 @@ class Settings:
         explore: write a page about the data, too.
         strict: refuse data that the checks warn of.
         scratch: a folder for the copy of the data that members read; None is the cache.
+        candidates: recipes to choose from by rows and time, the default first; none leaves no choice.
+        minutes: for the training; epochs, and the recipe if there is a choice, are chosen for it.
     """
 
     out: Path = Path("runs")
@@ -54,6 +56,8 @@ class Settings:
     explore: bool = False
     strict: bool = False
     scratch: Path | None = None
+    candidates: tuple[Recipe, ...] = ()
+    minutes: float | None = None
 
 
 DEFAULTS = Settings()
@@ -136,13 +140,47 @@ def load_again(run: Run, role: Role, source: str, settings: Settings) -> Dataset
     return data
 
 
-def suited(recipe: Recipe, train: Dataset, listener: Listener) -> Recipe:
-    """The recipe fitted to the training set; the listener hears what was fitted, and that steps are too few."""
-    from tenfold.training.fitting import few_steps, fitted
+def suited(
+    recipe: Recipe, train: Dataset, settings: Settings, listener: Listener, *, asked: int = 0, folds: int = 1
+) -> Recipe:
+    """The recipe for this training set: chosen if there is a choice, fitted to the data, with epochs for the time.
 
+    The listener hears why it was chosen, what was fitted, that steps are too few, and how long it will take.
+
+    Args:
+        recipe: the default.
+        train: the training set.
+        settings: with the candidates, the time, and where members train.
+        listener: hears of it.
+        asked: images of the test set.
+        folds: of a cross-validation.
+    """
+    from tenfold.speed.expected import choose, expect, for_minutes
+    from tenfold.training.fitting import few_steps, fitted, like_digits
+    from tenfold.training.state import pick_device
+
+    expected = None
+    if pick_device(settings.device).type == "cpu" and recipe.train.replicas == 1:
+        candidates = [one for one in settings.candidates if like_digits(train) or "layers" in one.fit] or [recipe]
+        found = []
+        for one in candidates:
+            workers = at_once(settings.executor, settings.workers, one.ensemble.members * folds)
+            found.append(expect(one, train, asked, workers, folds))
+        expected = found[0]
+        if len(found) > 1:
+            expected, why = choose(found, settings.minutes)
+            listener.say(f"recipe chosen: {why}")
+            recipe = next(one for one in candidates if one.name == expected.recipe.name)
+        elif settings.minutes:
+            expected = for_minutes(expected, settings.minutes)
     recipe, line = fitted(recipe, train)
+    if expected is not None:
+        recipe = recipe.model_copy(update={"train": expected.recipe.train})
     for text in filter(None, (line, few_steps(recipe, len(train)))):
         listener.say(text)
+    if expected is not None:
+        epochs = f", {recipe.train.epochs} epochs" if settings.minutes else ""
+        listener.say(f"expected: {expected} for the training{epochs}")
     return recipe
 
 

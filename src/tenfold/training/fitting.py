@@ -97,6 +97,12 @@ def few_steps(recipe: Recipe, rows: int) -> str:
     )
 
 
+def like_digits(train: Dataset) -> bool:
+    """Whether images are such as the recipes are written for: 28x28 pixels in one channel, and an empty border."""
+    sample = train.images[:: max(1, len(train) // SAMPLE)]
+    return train.image_shape == WRITTEN_FOR and border_ink(sample, 2) <= EMPTY_BORDER
+
+
 def layers_for(layers: str, train: Dataset) -> str:
     """Layers for images like those of ``train``: ``layers`` where they were written for such, else others."""
     if train.image_shape != WRITTEN_FOR:

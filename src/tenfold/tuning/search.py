@@ -80,7 +80,7 @@ def tune(
     say_data(listener, train, None)
     findings = check(train)
     listener.findings(findings)
-    tune, recipe = recipe.tune, suited(recipe, train, listener)
+    tune, recipe = recipe.tune, suited(recipe, train, settings, listener, folds=recipe.tune.folds)
     check_recipe(recipe, train)
     for values in corners(tune):
         check_recipe(with_values(recipe, values), train)

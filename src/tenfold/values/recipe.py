@@ -11,6 +11,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -367,7 +368,7 @@ def recipe_file(path: Path) -> str:
 def recipe_text(path: Path) -> str:
     """What a recipe file says; ``notebook.toml/13-baseline.toml`` is the variant of that name in ``notebook.toml``."""
     if path.parent.is_file():
-        variants = {one.get("name"): one for one in loads(recipe_text(path.parent)).get("variant", [])}
+        variants = {one.get("name"): one for one in _variants(recipe_text(path.parent)) or ()}
         if path.stem not in variants:
             raise UsageError(f"{path.parent} has no [[variant]] of the name {path.stem!r}")
         return dumps(variants[path.stem])
@@ -382,6 +383,13 @@ def recipe_text(path: Path) -> str:
         return content.decode("utf-8").replace("\r\n", "\n")
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read the recipe {path}: {error}") from error
+
+
+@lru_cache(maxsize=8)
+def _variants(text: str) -> tuple[dict[str, Any], ...] | None:
+    """The ``[[variant]]`` tables of a file of them; None for a file that is a recipe itself."""
+    found = loads(text).get("variant")
+    return None if found is None else tuple(found)
 
 
 def parse_recipe(
@@ -499,8 +507,8 @@ def _recipe_files() -> dict[str, Path]:
     """Name -> file."""
     files = {path.relative_to(FOLDER).with_suffix("").as_posix(): path for path in FOLDER.rglob("*.toml")}
     for path in _LAB.glob("*.toml") if FOLDER.parents[1].name == "src" else ():
-        variants = loads(recipe_text(path)).get("variant")
-        inside = {f"{path.stem}/{one['name']}": path / f"{one['name']}.toml" for one in variants or []}
+        variants = _variants(recipe_text(path))
+        inside = {f"{path.stem}/{one['name']}": path / f"{one['name']}.toml" for one in variants or ()}
         files |= {path.stem: path} if variants is None else inside
     return files
 
