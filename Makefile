@@ -10,6 +10,8 @@ endif
 PIP_ARGS ?=
 # More options for pytest, such as `-k csv`.
 PYTEST_ARGS ?=
+# Which recipe `make claims` checks.
+RECIPE ?= quick
 # Which modules are mutated, and how many changes are tried of each, such as `atomic --sample 50`.
 MUTANTS ?=
 
@@ -24,7 +26,7 @@ TORCH := $(shell sed -n '/^torch==/p' constraints.txt)
 PYTEST := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-locked run test test-all mutants lint docs lock audit clean
+.PHONY: help setup setup-locked run test test-all claims mutants lint docs lock audit clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +48,9 @@ test: lint ## format, lint, types, and all tests but the slow ones
 
 test-all: lint ## the slow tests too
 	$(PYTEST)
+
+claims: setup ## train RECIPE and compare with its [expected]; TRAIN=train.csv for figures of held-out rows
+	$(VENV)/bin/python lab/benchmarks/claims.py $(RECIPE) $(if $(TRAIN),--train $(TRAIN)) $(if $(TEST),--test $(TEST))
 
 mutants: $(DEV_STAMP) ## change the code that guards files, tables and models at random places; how many changes the tests notice
 	@$(PIP) install $(PIP_ARGS) mutmut==3.8.1

@@ -24,6 +24,8 @@ TABLES = {
     "ablation-best.toml": (BEFORE, []),
     "ablation-tiny.toml": (TINY_BEFORE, []),
     "ablation-tiny-directions.toml": (TINY_BEFORE, []),
+    "ablation-quick.toml": (str(FOLDER / "quick-before.toml"), []),
+    "learning-curves.toml": ("svm-fast", []),
 }
 VARIANTS = [
     (recipe, base, variant)
@@ -153,3 +155,53 @@ def test_labels_that_are_made_wrong_are_counted_where_a_ranking_puts_them(monkey
     for row in wrong[:5]:  # as if five of them had been learnt by heart
         sure[row, [labels[row], data.labels[row]]] = 0.01, 0.91
     assert noise.counted(data.labels, sure, wrong) == {"n": 20, "first": 15, "second": 15, "suspected": 15, "right": 15}
+
+
+@pytest.fixture
+def claims(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module("claims")
+
+
+def test_a_claim_fails_only_above_the_interval_of_what_was_measured(claims: ModuleType) -> None:
+    assert claims.verdict(0.9945, 9945, 10_000)[0]
+    assert claims.verdict(0.9945, 9990, 10_000)[0], "better than claimed is no fault"
+    assert claims.verdict(0.9945, 9935, 10_000)[0], "within the interval"
+    holds, line = claims.verdict(0.9945, 9900, 10_000)
+    assert not holds
+    assert line == "FAILS: claimed 0.9945, found 0.9900 (0.9879 to 0.9918; 100 errors in 10,000)"
+
+
+def test_claims_are_those_that_a_training_can_check(claims: ModuleType) -> None:
+    table = {"test_accuracy": 0.99, "accuracy_500": 0.97, "core_seconds": 3, "note": "x"}
+    assert claims.claims(table) == [("test_accuracy", None, 0.99), ("accuracy_500", 500, 0.97)]
+    shipped = [
+        tenfold.load_recipe(name) for name in ("quick", "svm-fast", "fast", "best", "tiny", "mlp", "linear", "knn")
+    ]
+    assert all(claims.claims(recipe.expected) for recipe in shipped)
+
+
+def test_a_wrong_claim_is_found_and_a_right_one_holds(
+    claims: ModuleType, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from _digits import digits
+
+    monkeypatch.setenv("TENFOLD_HOME", str(tmp_path))
+    recipe = tenfold.load_recipe("linear", ["expected={accuracy_600 = 0.85, test_accuracy = 0.9}"])
+    assert claims.check(recipe, digits()) == []
+    assert capsys.readouterr().out.count("holds: claimed 0.8500, found 0.9") == 1
+    assert claims.check(recipe.overridden(["expected={accuracy_600 = 0.9999}"]), digits()) == ["accuracy_600"]
+    with pytest.raises(SystemExit, match="found 1,797 rows"):
+        claims.check(recipe.overridden(["expected={accuracy_2000 = 0.9}"]), digits())
+    with pytest.raises(SystemExit, match="nothing under"):
+        claims.check(recipe.overridden(["expected={}"]), digits())
+
+
+@pytest.mark.slow
+def test_the_smallest_recipes_claim_holds_on_mnist(claims: ModuleType) -> None:
+    from tenfold.data.sources.mnist import Mnist
+
+    if Mnist.cached_in() is None:
+        pytest.skip("MNIST is not in the cache")
+    recipe = tenfold.load_recipe("linear", ["expected={test_accuracy = 0.9193}"])
+    assert claims.check(recipe, None) == []
