@@ -190,7 +190,9 @@ def test_a_wrong_claim_is_found_and_a_right_one_holds(
     recipe = tenfold.load_recipe("linear", ["expected={accuracy_600 = 0.85, test_accuracy = 0.9}"])
     assert claims.check(recipe, digits()) == []
     assert capsys.readouterr().out.count("holds: claimed 0.8500, found 0.9") == 1
+    monkeypatch.setattr(claims, "measured", lambda *_: (950, 1000))  # as if it had been trained again
     assert claims.check(recipe.overridden(["expected={accuracy_600 = 0.9999}"]), digits()) == ["accuracy_600"]
+    monkeypatch.undo()
     with pytest.raises(SystemExit, match="found 1,797 rows"):
         claims.check(recipe.overridden(["expected={accuracy_2000 = 0.9}"]), digits())
     with pytest.raises(SystemExit, match="nothing under"):

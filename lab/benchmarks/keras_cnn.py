@@ -21,11 +21,16 @@ import subprocess
 import sys
 import tempfile
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 
 from tenfold import load_recipe
+from tenfold.errors import UsageError
+from tenfold.executors import Json
+from tenfold.executors.processes import Processes
 from tenfold.runtime import cores
-from tenfold.speed.rates import speed, together
+from tenfold.speed.rates import TASK, speed
+from tenfold.values.recipe import Recipe
 
 BATCHES = (16, 128)
 KERAS = """
@@ -102,6 +107,41 @@ def measure_keras(python: Path, seconds: float) -> dict[str, float]:
     if done.returncode:
         sys.exit(f"Keras failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def together(recipe: Recipe, processes: int, *, batch: int | None = None, seconds: float = 20.0) -> Json:
+    """So many training processes at once.
+
+    Returns:
+        ``images_per_second`` of all together, over the time in which all of them train, and
+        ``images_per_core_second``, which what else runs on the machine hardly disturbs.
+
+    Raises:
+        UsageError: ``seconds`` are too few: there is no such time.
+    """
+    common = {"recipe": recipe.to_toml(), "image_shape": [1, 28, 28], "batch": batch, "seconds": seconds}
+    tasks = [{**common, "turn_seconds": seconds, "pauses": False}] * processes
+    found = Processes(processes).map(TASK, tasks, lambda index, event: None)
+    images = sum(len(each["steps"]) * each["batch"] for each in found)
+    cost = sum(each["core_seconds"] for each in found)
+    return {"images_per_second": common_rate(found), "images_per_core_second": images / cost}
+
+
+def common_rate(processes: Sequence[Json]) -> float:
+    """Images per second of all ``processes`` together while all of them train; a step at the border counts in part.
+
+    Raises:
+        UsageError: there is no such time.
+    """
+    first = max(each["steps"][0][0] for each in processes)
+    last = min(each["steps"][-1][1] for each in processes)
+    if first >= last:
+        raise UsageError("the processes did not train at the same time; try more --seconds")
+    steps = [(step, each["batch"]) for each in processes for step in each["steps"]]
+    inside = (
+        (max(0.0, min(ended, last) - max(began, first)) / (ended - began), batch) for (began, ended), batch in steps
+    )
+    return sum(share * batch for share, batch in inside) / (last - first)
 
 
 def measure_tenfold(seconds: float) -> dict[str, float]:

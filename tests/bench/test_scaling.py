@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
+from types import ModuleType
+
 import pytest
 
 from tenfold.errors import UsageError
 from tenfold.executors import Context
 from tenfold.speed.measure import train_in_turns
-from tenfold.speed.rates import common_rate, compare_turns, together
+from tenfold.speed.rates import compare_turns
 from tenfold.values.recipe import parse_recipe
 
 RECIPE = '[model]\nlayers = "8C3S2 BN FLAT SOFTMAX"\n[train]\nbatch_size = 32\n'
 TURN = 2.0
+FOLDER = Path(__file__).parents[2] / "lab" / "benchmarks"
 QUIET = Context(lambda event: None, lambda: False)
+
+
+@pytest.fixture
+def keras_cnn(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module("keras_cnn")
 
 
 def test_one_process_pauses_every_other_turn() -> None:
@@ -52,15 +63,15 @@ def test_too_short_to_compare_is_said() -> None:
         compare_turns({"batch": 1, "steps": turns([10], 0.1)}, {"batch": 1, "steps": []}, TURN)
 
 
-def test_processes_count_while_all_of_them_train() -> None:
+def test_processes_count_while_all_of_them_train(keras_cnn: ModuleType) -> None:
     early, late = [[float(i), i + 1.0] for i in range(10)], [[5.5 + i, 6.5 + i] for i in range(10)]
     both = [{"batch": 10, "steps": early}, {"batch": 30, "steps": late}]
-    assert common_rate(both) == pytest.approx(40)
+    assert keras_cnn.common_rate(both) == pytest.approx(40)
     with pytest.raises(UsageError, match="not train at the same time"):
-        common_rate([{"batch": 1, "steps": early[:2]}, {"batch": 1, "steps": late}])
+        keras_cnn.common_rate([{"batch": 1, "steps": early[:2]}, {"batch": 1, "steps": late}])
 
 
-def test_what_processes_train_together_is_counted() -> None:
+def test_what_processes_train_together_is_counted(keras_cnn: ModuleType) -> None:
     # one process: on a busy machine two would have to train for long until they do so at the same time
-    found = together(parse_recipe(RECIPE), 1, seconds=0.5)
+    found = keras_cnn.together(parse_recipe(RECIPE), 1, seconds=0.5)
     assert 0 < found["images_per_second"] < 1.1 * found["images_per_core_second"]

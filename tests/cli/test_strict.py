@@ -86,4 +86,4 @@ def test_l01_without_strict_it_is_a_warning_and_with_clean_data_strict_is_silent
 def test_a_resumed_run_was_checked_when_it_began(tmp_path: Path, forked: Callable[..., Any]) -> None:
     done = forked("train", "--resume", tmp_path, "--strict")
     assert done.code == 2
-    assert "leave out --train, --test, --set and --strict" in done.stderr
+    assert "leave out --train, --test, --set, --strict and --minutes" in done.stderr

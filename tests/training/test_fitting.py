@@ -12,6 +12,7 @@ import tenfold
 from _digits import digits
 from _shapes import shapes
 from tenfold.models import build
+from tenfold.pipeline.study import identity
 from tenfold.training.fitting import FEW_STEPS, LEAST_STEPS, border_ink, few_steps, fitted, layers_for_size, steps_of
 from tenfold.values.recipe import parse_recipe
 
@@ -86,6 +87,12 @@ def test_a_recipe_that_extends_it_keeps_its_own_keys() -> None:
 def test_a_run_can_be_fitted_once_only() -> None:
     once, _ = fitted(QUICK, like((3, 32, 32), 420))
     assert fitted(once, like((3, 32, 32), 420)) == (once, "")
+
+
+def test_a_study_finds_the_run_of_a_recipe_that_was_fitted() -> None:
+    for shape in ((3, 32, 32), (1, 28, 28)):
+        assert identity(fitted(QUICK, like(shape, 420))[0]) == identity(QUICK)
+    assert identity(fitted(QUICK.overridden(["seed=2"]), like((3, 32, 32), 420))[0]) != identity(QUICK)
 
 
 def test_few_steps_are_said_with_what_to_do() -> None:

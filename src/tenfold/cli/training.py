@@ -45,7 +45,7 @@ def run(
     if resume is None:
         finished = call()
     else:
-        refuse(call, "a run", "train", "test", "overrides", "strict")
+        refuse(call, "a run", "train", "test", "overrides", "strict", "minutes")
         finished = go_on(call, resume, "run", "run", allow_inexact_resume, allow_partial=allow_partial)
     print_result(finished, time.monotonic() - began, open_it)
 
@@ -73,7 +73,7 @@ def train(
     if resume is None:
         finished = call()
     else:
-        refuse(call, "a run", "train", "test", "overrides", "strict")
+        refuse(call, "a run", "train", "test", "overrides", "strict", "minutes")
         finished = go_on(call, resume, "run", "train", allow_inexact_resume, allow_partial=allow_partial)
     print_result(finished, time.monotonic() - began)
 

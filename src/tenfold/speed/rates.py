@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from tenfold.errors import UsageError
 from tenfold.executors import Json
 from tenfold.executors.processes import Processes
@@ -62,43 +60,6 @@ def scaling(
     tasks = [{**common, "pauses": pauses} for pauses in (False, True)]
     first, second = Processes(2).map(TASK, tasks, lambda index, event: None)
     return compare_turns(first, second, turn_seconds)
-
-
-def together(
-    recipe: Recipe, processes: int, *, image_shape: Shape = (1, 28, 28), batch: int | None = None, seconds: float = 20.0
-) -> Json:
-    """So many training processes at once.
-
-    Returns:
-        ``images_per_second`` of all together, over the time in which all of them train, and
-        ``images_per_core_second``, which what else runs on the machine hardly disturbs.
-
-    Raises:
-        UsageError: ``seconds`` are too few: there is no such time.
-    """
-    common = {"recipe": recipe.to_toml(), "image_shape": list(image_shape), "batch": batch, "seconds": seconds}
-    tasks = [{**common, "turn_seconds": seconds, "pauses": False}] * processes
-    found = Processes(processes).map(TASK, tasks, lambda index, event: None)
-    images = sum(len(each["steps"]) * each["batch"] for each in found)
-    cost = sum(each["core_seconds"] for each in found)
-    return {"images_per_second": common_rate(found), "images_per_core_second": images / cost}
-
-
-def common_rate(processes: Sequence[Json]) -> float:
-    """Images per second of all ``processes`` together while all of them train; a step at the border counts in part.
-
-    Raises:
-        UsageError: there is no such time.
-    """
-    first = max(each["steps"][0][0] for each in processes)
-    last = min(each["steps"][-1][1] for each in processes)
-    if first >= last:
-        raise UsageError("the processes did not train at the same time; try more --seconds")
-    steps = [(step, each["batch"]) for each in processes for step in each["steps"]]
-    inside = (
-        (max(0.0, min(ended, last) - max(began, first)) / (ended - began), batch) for (began, ended), batch in steps
-    )
-    return sum(share * batch for share, batch in inside) / (last - first)
 
 
 def compare_turns(first: Json, second: Json, turn_seconds: float) -> Json:
