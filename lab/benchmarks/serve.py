@@ -3,6 +3,7 @@
     python lab/benchmarks/serve.py [--seconds 30] [--requests 100000] [--workers 0]
     python lab/benchmarks/serve.py --rate 360 [--seconds 8]
     python lab/benchmarks/serve.py --soak 15m
+    python lab/benchmarks/serve.py --yardstick [--seconds 10] [--workers 2]
 
 The first starts the service with the recogniser that comes along and measures, in this order: what HTTP adds to one
 request
@@ -16,7 +17,8 @@ request is a PNG file of one of MNIST's test images, and asks for one answer.
 
 The second asks at one rate only. The third mixes good requests, bad ones and clients that vanish for as long, prints a
 line
-every 2,000 requests, and says whether memory grows and whether any answer was wrong.
+every 2,000 requests, and says whether memory grows and whether any answer was wrong. The fourth measures the usual way to
+serve a model (yardstick.py) and this one in turn, three times, and prints ratios.
 """
 
 from __future__ import annotations
@@ -61,11 +63,15 @@ def main() -> None:
     parser.add_argument(
         "--soak", type=duration, metavar="15m", help="only this, for so many seconds, minutes (m) or hours (h)"
     )
+    parser.add_argument("--yardstick", action="store_true", help="only this: beside FastAPI with a thread pool")
     arguments = parser.parse_args()
     pictures = tenfold.load("mnist", "test").images[:200, 0]
     files = [png(picture) for picture in pictures]
     good = [post("/v1/predict", "image/png", file) for file in files]
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} before")
+    if arguments.yardstick:
+        beside(good, arguments.workers or 2, arguments.seconds)
+        return
     with service(arguments.workers) as (port, process):
         if arguments.soak:
             soak(port, process, good, arguments.soak)
@@ -94,23 +100,55 @@ def duration(text: str) -> float:
 
 
 @contextlib.contextmanager
-def service(workers: int) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+def service(workers: int, yardstick: bool = False) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     """A ready service, its port and process."""
-    command = [sys.executable, "-m", "tenfold", "serve", "--port", "0", "--no-log", "--workers", str(workers)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        found = re.search(r":(\d+)/", process.stdout.readline())
-        assert found is not None
-        port = int(found[1])
-        while (
-            asyncio.run(closed_loop(port, [b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"], 1, 1)).answers[0].status
-            != 200
-        ):
-            time.sleep(0.1)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tenfold", "serve", "--port", str(port), "--no-log", "--workers", str(workers)]
+    if yardstick:
+        command = [sys.executable, str(Path(__file__).with_name("yardstick.py")), str(port), str(workers)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, text=True, env=environment) as process:
         try:
+            while not ready(port):
+                time.sleep(0.1)
             yield port, process
         finally:
             process.send_signal(signal.SIGINT)
+
+
+def ready(port: int) -> bool:
+    """Whether the service there answers."""
+    asked = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with contextlib.suppress(OSError):
+        return asyncio.run(closed_loop(port, [asked], 1, 1)).answers[0].status == 200
+    return False
+
+
+def beside(good: list[bytes], workers: int, seconds: float) -> None:
+    """The yardstick and the service in turn: 32 clients that never wait, one that does, processor time a request."""
+    found: dict[bool, list[tuple[float, ...]]] = {True: [], False: []}
+    for _ in range(3):
+        for yardstick in (True, False):
+            with service(workers, yardstick) as (port, process):
+                asyncio.run(closed_loop(port, good, 400, 8))
+                before = sum(processor_seconds(process.pid))
+                full = asyncio.run(closed_loop(port, good, int(100 * seconds), 32))
+                used = (sum(processor_seconds(process.pid)) - before) / len(full.answers)
+                alone = asyncio.run(closed_loop(port, good, 400, 1))
+                found[yardstick].append(
+                    (full.rate(), 1e3 * full.latency(0.99)[0], 1e3 * alone.latency(0.5)[0], 1e3 * used)
+                )
+    names = (
+        "requests a second, 32 clients",
+        "p99 of them, ms",
+        "p50 of one client, ms",
+        "processor time, ms a request",
+    )
+    usual, ours = (np.median(found[which], axis=0) for which in (True, False))
+    for name, one, other in zip(names, usual, ours, strict=True):
+        print(f"{name:30s} usual {one:8.2f}  tenfold {other:8.2f}  ratio {other / one:.2f}")
 
 
 def overhead(port: int, good: list[bytes], files: list[bytes]) -> None:

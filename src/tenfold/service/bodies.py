@@ -126,6 +126,8 @@ class _Form:
 LIMITS = ImageLimits(formats=("PNG", "JPEG", "BMP", "GIF", "WEBP"), background=None, strict_png=True)
 MOST_PIXELS = LIMITS.width * LIMITS.height
 """Of all images of a request together: a small file can hold many pixels, and a request many files."""
+SLOW = {"GIF": 2 << 20, "WEBP": 3 << 20}
+"""Pixels of an image in a format that takes several times as long to decode as the others."""
 
 
 def check_sizes(items: Sequence[Item]) -> None:
@@ -145,6 +147,14 @@ def check_sizes(items: Sequence[Item]) -> None:
             width, height = image_size(item.file, "the image", LIMITS)
         except DataError as error:
             raise refused(error, item.field) from None
+        most = SLOW.get(found or "", MOST_PIXELS)
+        if width * height > most:
+            raise Fault(
+                413,
+                f"found {width:,} x {height:,} pixels in a {found} file, expected at most {most:,}; send a"
+                " PNG or JPEG file",
+                field=item.field,
+            )
         pixels += width * height
         if width > LIMITS.width or height > LIMITS.height or pixels > MOST_PIXELS:
             raise Fault(
@@ -179,6 +189,8 @@ def refused(error: DataError, field: str) -> Fault:
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/bmp", "image/gif", "image/webp")
 JSON_TYPE, FORM_TYPE = "application/json", "multipart/form-data"
 DEEPEST = 16
+MOST_NUMBERS, MOST_PARTS = 3_000_000, 200_000
+"""Commas, and brackets and colons, in a JSON document: what a parser does with each takes far longer than its byte."""
 
 
 @dataclass(frozen=True)
@@ -226,8 +238,11 @@ def json_of(body: bytes) -> Any:
     """The JSON document in ``body``: strict UTF-8, no NaN, no duplicate keys, not nested too deep.
 
     Raises:
-        Fault: 400.
+        Fault: 400, or 413 for more values than can be looked at in a second.
     """
+    parts = sum(body.count(sign) for sign in (b"[", b"{", b":"))
+    if body.count(b",") > MOST_NUMBERS or parts > MOST_PARTS:
+        raise Fault(413, f"found JSON of more than {MOST_NUMBERS:,} values or {MOST_PARTS:,} lists and keys")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:

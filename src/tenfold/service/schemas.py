@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, FailFast, Field, Tag
 
 Level = Annotated[int, Field(ge=0, le=255)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -26,7 +26,8 @@ class PixelImage(_Strict):
     """Levels as the model takes them: 0 is background, 255 full ink."""
 
     pixels: Annotated[
-        list[Annotated[list[Level], Field(min_length=1, max_length=4096)]],
+        list[Annotated[list[Level], FailFast(), Field(min_length=1, max_length=4096)]],
+        FailFast(),
         Field(
             min_length=1,
             max_length=4096,
@@ -54,7 +55,7 @@ class OneImage(_Strict):
 class ManyImages(_Strict):
     """A batch; if one of them is bad, all are refused and the bad one is named."""
 
-    images: Annotated[list[ImageIn], Field(min_length=1)]
+    images: Annotated[list[ImageIn], FailFast(), Field(min_length=1)]
 
 
 def _count(value: Any) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from tenfold.bundle.manifest import DARK
 from tenfold.bundle.predict import Bundle
 from tenfold.errors import DataError
 from tenfold.evaluation.robustness import occlusion
-from tenfold.reading.normalise import normalise
+from tenfold.reading.normalise import normalise, reduced
 from tenfold.reading.reader import Digit, Reader
 from tenfold.service import bodies, examples, schemas
 from tenfold.service import bodies as images
@@ -24,6 +25,7 @@ from tenfold.service.examples import Examples
 from tenfold.service.observability import Fault
 from tenfold.service.settings import READABLE, REJECT
 
+T = TypeVar("T")
 SIDE = 0.18
 """Of the square, as a share of the image's height."""
 
@@ -42,6 +44,11 @@ def saliency(
 
 MOST_DIGITS = 400
 """On a page of /v1/read, by its ink: what takes longer belongs on the command line."""
+LARGEST_PAGE = 1600
+"""Pixels of a side from which on a page of /v1/read is reduced first: the time grows with them, and a photo has more
+than its digits need."""
+MOST_SECONDS = 1.0
+"""Of processor time for the images of a request; looked at after each, so that one image more may pass."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +80,14 @@ class Model:
         Raises:
             Fault: 422.
         """
+        grey = bodies.decoded(item)[0]
+        small = reduced(grey, LARGEST_PAGE)
+        factor = -(-len(grey) // len(small))
         try:
-            found = self.reader.read(bodies.decoded(item)[0])
+            found = self.reader.read(small)
         except DataError as error:
             raise bodies.refused(error, item.field) from None
-        return {"text": found.text, "digits": [_digit(digit) for line in found.lines for digit in line.digits]}
+        return {"text": found.text, "digits": [_digit(digit, factor) for line in found.lines for digit in line.digits]}
 
     def inputs(self, items: Sequence[Item]) -> NDArray[np.uint8]:
         """What the model sees of ``items``: uint8 (N, C, H, W).
@@ -89,7 +99,7 @@ class Model:
             Fault: 413, 415 or 422.
         """
         bodies.check_sizes(items)
-        return np.stack([self._input(item) for item in items])
+        return np.stack(in_time(self._input, items))
 
     def _input(self, item: Item) -> NDArray[np.uint8]:
         channels, height, width = self.bundle.image_shape
@@ -117,12 +127,28 @@ class Model:
         }
 
 
-def _digit(digit: Digit) -> dict[str, Any]:
+def in_time(function: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
+    """``function`` of each item, within :data:`MOST_SECONDS` of processor time.
+
+    Raises:
+        Fault: 413, that is over and images are left.
+    """
+    made: list[T] = []
+    until = time.process_time() + MOST_SECONDS
+    for item in items:
+        if time.process_time() > until:
+            found = f"found {len(items)} images that take more than {MOST_SECONDS:g} s of processor time together"
+            raise Fault(413, f"{found}; send fewer, or smaller ones, in one request", field=item.field)
+        made.append(function(item))
+    return made
+
+
+def _digit(digit: Digit, factor: int) -> dict[str, Any]:
     return {
         "class": digit.label,
         "confidence": round(digit.confidence, 7),
         "rejected": digit.rejected,
-        "box": digit.box.as_list(),
+        "box": [factor * side for side in digit.box.as_list()],
     }
 
 
@@ -349,7 +375,7 @@ class Workshop:
         images.check_sizes(items)
 
         def finish(_: NDArray[np.float32]) -> Any:
-            return {"model": model.name, "images": [model.page(item) for item in items]}
+            return {"model": model.name, "images": in_time(model.page, items)}
 
         return Work(finish)
 
