@@ -1,5 +1,6 @@
 """The clients that people have: Triton's with its binary tensors, HEAD, ``image/jpg``, and what they send besides."""
 
+import asyncio
 import io
 
 import numpy as np
@@ -110,3 +111,18 @@ def test_image_jpg_is_image_jpeg(web: Served) -> None:
     Image.fromarray(IMAGES[0, 0]).resize((280, 280)).save(content, "JPEG")
     reply = web.post("/v1/predict", content.getvalue(), Content_Type="image/jpg")
     assert reply.json["predictions"][0]["class"] == str(LABELS[0])
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_kserves_client_infers(web: Served, binary: bool) -> None:
+    kserve = pytest.importorskip("kserve")
+    tensor = kserve.InferInput("images", list(IMAGES.shape), "UINT8")
+    tensor.set_data_from_numpy(IMAGES, binary_data=binary)
+    asked = kserve.InferRequest(model_name="digits", infer_inputs=[tensor])
+
+    async def ask() -> np.ndarray:
+        client = kserve.InferenceRESTClient(kserve.RESTConfig(protocol="v2", timeout=30))
+        answered = await client.infer(f"http://127.0.0.1:{web.port}", asked, model_name="digits")
+        return answered.outputs[0].as_numpy()
+
+    assert asyncio.run(ask()).reshape(3, 10).argmax(axis=1).tolist() == LABELS

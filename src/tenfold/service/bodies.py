@@ -7,7 +7,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,6 @@ from tenfold.service.observability import Fault
 
 LONGEST_BOUNDARY = 70
 """RFC 2046, 5.1.1."""
-HEADER_BYTES = 8192
-"""In one part."""
 
 
 def parts_of(content_type: str, body: bytes, most: int) -> list[tuple[str, bytes]]:
@@ -46,7 +44,7 @@ def parts_of(content_type: str, body: bytes, most: int) -> list[tuple[str, bytes
     try:
         parser.write(body)
         parser.finalize()
-    except MultipartParseError:
+    except MultipartParseError:  # also for a part of more than 8 headers, or one of more than 4 kB
         raise Fault(400, "found a form that cannot be parsed") from None
     if not form.ended:
         raise Fault(400, "found a form without its end: it was cut off")
@@ -67,24 +65,23 @@ def _checked(files: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
 
 
 class _Form:
-    """What the parser tells, gathered."""
+    """What the parser tells, gathered; it limits the headers of a part itself."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.files: list[tuple[str, bytes]] = []
         self.ended = False
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._name = b""
-        self._value = b""
+        self._header = {b"name": b"", b"value": b""}
+        self._disposition = b""
         self._content: list[bytes] = []
 
     def callbacks(self) -> Any:
         return {
             "on_part_begin": self._begin,
-            "on_header_field": self._field,
-            "on_header_value": self._text,
-            "on_header_end": self._header,
-            "on_part_data": self._data,
+            "on_header_field": partial(self._text, b"name"),
+            "on_header_value": partial(self._text, b"value"),
+            "on_header_end": self._end_of_header,
+            "on_part_data": lambda data, start, end: self._content.append(data[start:end]),
             "on_part_end": self._part,
             "on_end": self._end,
         }
@@ -92,31 +89,18 @@ class _Form:
     def _begin(self) -> None:
         if len(self.files) >= self.most:
             raise Fault(413, f"found more than {self.most} parts", field="images")
-        self._headers, self._content = [], []
+        self._disposition, self._content = b"", []
 
-    def _field(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-        self._bounded()
+    def _text(self, which: bytes, data: bytes, start: int, end: int) -> None:
+        self._header[which] += data[start:end]
 
-    def _text(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-        self._bounded()
-
-    def _bounded(self) -> None:
-        if len(self._name) + len(self._value) > HEADER_BYTES or len(self._headers) > 16:
-            raise Fault(400, "found a part with headers that are too long")
-
-    def _header(self) -> None:
-        self._headers.append((self._name.lower(), self._value))
-        self._name = self._value = b""
-
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        self._content.append(data[start:end])
+    def _end_of_header(self) -> None:
+        if self._header[b"name"].lower() == b"content-disposition":
+            self._disposition = self._header[b"value"]
+        self._header = {b"name": b"", b"value": b""}
 
     def _part(self) -> None:
-        disposition = next((value for name, value in self._headers if name == b"content-disposition"), b"")
-        _, options = parse_options_header(disposition)
-        name = options.get(b"name", b"").decode("utf-8", "replace")
+        name = parse_options_header(self._disposition)[1].get(b"name", b"").decode("utf-8", "replace")
         self.files.append((name, b"".join(self._content)))
 
     def _end(self) -> None:
