@@ -95,5 +95,5 @@ $(STAMP): pyproject.toml constraints.txt
 # Only tests need the rest, so `make run` does not wait for it.
 $(DEV_STAMP): $(STAMP)
 	@echo "Installing what the tests need ..."
-	@$(PIP) install $(PIP_ARGS) -c constraints.txt -e '.[train,explore,maps,tune,serve,ray,parquet,remote,track,docs,dev]'
+	@$(PIP) install $(PIP_ARGS) -c constraints.txt -e '.[all,docs,dev]'
 	@touch $@

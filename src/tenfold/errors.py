@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 SHOWN_PROBLEMS = 20
+SHOWN_PLACES = 3
 
 
 class TenfoldError(Exception):
@@ -119,7 +120,9 @@ class Problem:
     column_name: str | None = None
     hint: str | None = None
 
-    def __str__(self) -> str:
+    @property
+    def place(self) -> str:
+        """File, row and column, as far as they are known."""
         place = printable(self.file)
         if self.row is not None:
             place += f":{self.row}"
@@ -127,7 +130,10 @@ class Problem:
             place += f":{self.column}"
             if self.column_name:
                 place += f"({printable(self.column_name)})"
-        text = f"{place}: found {printable(self.found)}, expected {printable(self.expected)}"
+        return place
+
+    def __str__(self) -> str:
+        text = f"{self.place}: found {printable(self.found)}, expected {printable(self.expected)}"
         return f"{text}; {self.hint}" if self.hint else text
 
     def as_json(self) -> dict[str, object]:
@@ -155,13 +161,26 @@ class DataError(TenfoldError):
         super().__init__("\n".join(self.lines()))
 
     def lines(self) -> list[str]:
-        shown = [str(problem) for problem in self.problems[:SHOWN_PROBLEMS]]
-        hidden = self.total - len(shown)
+        kinds: dict[tuple[str, str | None], list[Problem]] = {}
+        for problem in self.problems:
+            kinds.setdefault((problem.expected, problem.hint), []).append(problem)
+        shown = [_of_a_kind(problems) for problems in list(kinds.values())[:SHOWN_PROBLEMS]]
+        hidden = self.total - sum(map(len, list(kinds.values())[:SHOWN_PROBLEMS]))
         return [*shown, *([f"... and {hidden:,} more"] if hidden > 0 else []), *map(printable, self._notes())]
 
     def as_json(self) -> dict[str, object]:
         shown = [problem.as_json() for problem in self.problems[:SHOWN_PROBLEMS]]
         return {"kind": self.kind, "exit_code": self.exit_code, "problems": shown, "total": self.total}
+
+
+def _of_a_kind(problems: Sequence[Problem]) -> str:
+    """One line: the first, where the next few are, and how many there are."""
+    first, *others = problems
+    if not others:
+        return str(first)
+    places = [other.place.removeprefix(f"{printable(first.file)}:") for other in others[:SHOWN_PLACES]]
+    more = f" and {len(others) - len(places):,} more" if len(others) > len(places) else ""
+    return f"{first} ({len(problems):,} such; also {', '.join(places)}{more})"
 
 
 def from_json(error: Mapping[str, Any]) -> TenfoldError:

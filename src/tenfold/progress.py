@@ -13,6 +13,7 @@ from tenfold.tracking import Told, connected, member_name
 from tenfold.values.run import Run
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
     from tenfold.data.checks import Finding
@@ -28,10 +29,39 @@ def listener_for(*, quiet: bool = False) -> Listener:
     return Bars() if sys.stderr.isatty() else Lines()
 
 
+class Left:
+    """How long ``total`` equal pieces of work will still take, from what was done here."""
+
+    def __init__(self, total: int, there: int = 0) -> None:
+        self._total, self._there = total, there
+        self._first: dict[int, float | None] = {}
+        self._now: dict[int, float] = {}
+        self._began = time.monotonic()
+
+    def told(self, piece: int, share: float) -> None:
+        """So much of a piece is done, 0..1."""
+        if self._first.setdefault(piece, 0.0) is None:
+            self._first[piece] = share
+        self._now[piece] = share
+
+    def resumed(self, piece: int) -> None:
+        """What the next sign of this piece says was done before, and took no time of ours."""
+        self._first[piece] = None
+
+    def __str__(self) -> str:
+        gained = sum(share - (self._first[piece] or 0.0) for piece, share in self._now.items())
+        missing = self._total - self._there - sum(self._now.values())
+        if gained <= 0 or missing < 0:
+            return ""
+        seconds = round((time.monotonic() - self._began) * missing / gained)
+        return f", {seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left" if missing > 0 else ""
+
+
 class Lines(Listener):
-    """Plain lines: a member's epoch when it ends, and a sign of life every ten seconds."""
+    """Plain lines: a member's epoch when it ends, and a sign of life every ten seconds; each with the time left."""
 
     def __init__(self) -> None:
+        self._left: Left | None = None
         self._names: Sequence[str] = ()
         self._latest: dict[int, dict[str, Any]] = {}
         self._spoken = time.monotonic()
@@ -52,6 +82,7 @@ class Lines(Listener):
     def training_starts(self, members: int, workers: int, names: Sequence[str] = ()) -> None:
         """Say how many."""
         self._names = names or [f"member {member + 1}/{members}" for member in range(members)]
+        self._left = Left(members)
         self.say(f"training {members} member{'s' * (members > 1)}, {workers} at a time, one thread each")
 
     def search_starts(self, workers: int) -> None:
@@ -60,11 +91,15 @@ class Lines(Listener):
 
     def event(self, member: int, event: dict[str, Any]) -> None:
         """Print an epoch's end, a warning, or a sign of life."""
+        if self._left and (done := share_done(event)) is not None:
+            self._left.told(member, done)
         if "history" in event:
-            self.say(f"{self._names[member]} {epoch_line(event)}")
+            self.say(f"{self._names[member]} {epoch_line(event)}{self._left or ''}")
         elif "warning" in event:
             self.say(f"{self._names[member]}: warning: {event['warning']}")
         elif "resumed" in event:
+            if self._left:
+                self._left.resumed(member)
             self.say(
                 f"{self._names[member]}: goes on after epoch {event['resumed']['epoch']}, step"
                 f" {event['resumed']['step']}"
@@ -82,7 +117,7 @@ class Lines(Listener):
         self._spoken = time.monotonic()
         for member, event in sorted(self._latest.items()):
             place = f"{self._names[member]} epoch {event['epoch'] + 1}/{event['epochs']}"
-            self.say(f"{place} {share(event):.0%} {live_line(event)}")
+            self.say(f"{place} {share(event):.0%} {live_line(event)}{self._left or ''}")
         self._latest.clear()
 
 
@@ -104,20 +139,8 @@ class Bars(Lines):
         self._draw()
 
     def _draw(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
         self._tasks, self._validated = {}, {}
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-        )
-        self._progress = Progress(*columns, console=Console(stderr=True))
+        self._progress = bars()
         self._progress.start()
 
     def event(self, member: int, event: dict[str, Any]) -> None:
@@ -126,25 +149,52 @@ class Bars(Lines):
             super().event(member, event)
             return
         if member not in self._tasks:
-            self._tasks[member] = self._progress.add_task(self._names[member], total=1.0, figures="")
+            self._tasks[member] = self._progress.add_task(self._names[member], total=1.0, figures="", rate="")
+        task, done = self._tasks[member], share_done(event)
         if "history" in event:
-            done = event["history"]["epoch"] / event["epochs"]
             if event["history"]["validation_accuracy"] is not None:
                 self._validated[member] = f" validation {event['history']['validation_accuracy']:.4f}"
-            self._progress.update(self._tasks[member], completed=done, figures=epoch_line(event))
+            self._progress.update(task, completed=done, figures=epoch_line(event))
         elif "fitting" in event:
             figures = f"{event['fitting']} {event['done']}/{event['total']}"
-            self._progress.update(self._tasks[member], completed=event["done"] / event["total"], figures=figures)
+            self._progress.update(task, completed=done, figures=figures)
         else:
-            done = (event["epoch"] + share(event)) / event["epochs"]
-            figures = (
-                f"epoch {event['epoch'] + 1}/{event['epochs']} {live_line(event)}{self._validated.get(member, '')}"
-            )
-            self._progress.update(self._tasks[member], completed=done, figures=figures)
+            figures = f"epoch {event['epoch'] + 1}/{event['epochs']} loss {event['loss']:.4f}"
+            figures += self._validated.get(member, "")
+            rate = f"{event['images_per_second']:,.0f} images/s"
+            self._progress.update(task, completed=done, figures=figures, rate=rate)
 
     def training_ends(self) -> None:
         """Take the bars down, leaving their last state."""
         self._progress.stop()
+
+
+def bars(console: Console | None = None) -> Progress:
+    """Name, bar, share, rate and time left, whole from 60 columns on; other figures have the room that is left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
+
+    console = console or Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=min(30, max(8, (console.width - 50) // 3)), table_column=Column(no_wrap=True)),
+        TextColumn("{task.percentage:>3.0f}%", table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[rate]}", table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        TextColumn("left", table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[figures]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+    )
+    return Progress(*columns, console=console, expand=True)
+
+
+def share_done(event: dict[str, Any]) -> float | None:
+    """How much of a member is done, 0..1; None of an event that does not say."""
+    if "history" in event:
+        return float(event["history"]["epoch"] / event["epochs"])
+    if "fitting" in event:
+        return float(event["done"] / event["total"])
+    return (event["epoch"] + share(event)) / event["epochs"] if "steps" in event else None
 
 
 def epoch_line(event: dict[str, Any]) -> str:
@@ -181,15 +231,17 @@ class StudyLines:
     def begins(self, total: int, there: int, workers: int) -> None:
         """``total`` trainings are meant, ``there`` of them are there, ``workers`` at a time."""
         self._total, self._done = total, there
+        self._left = Left(total, there)
         kept = f", {there} of them are there already" if there else ""
         self.say(f"{total} training{'s' * (total > 1)}{kept}; {workers} at a time")
 
     def event(self, recipe: Recipe, event: dict[str, Any]) -> None:
         """A training reports that it began, an epoch or its end."""
         if "finished" in event:
+            self._left.told(self._done, 1.0)
             self._done += 1
             accuracy = "" if event["accuracy"] is None else f" {event['accuracy']:.2%}"
-            self.say(f"{self._done}/{self._total} {recipe.name} seed {recipe.seed}{accuracy}")
+            self.say(f"{self._done}/{self._total} {recipe.name} seed {recipe.seed}{accuracy}{self._left}")
 
     def ends(self) -> None:
         """No more events."""
@@ -203,12 +255,9 @@ class StudyBar(StudyLines):
 
     def begins(self, total: int, there: int, workers: int) -> None:
         """See :class:`StudyLines`."""
-        from rich.console import Console
-        from rich.progress import Progress
-
         super().begins(total, there, workers)
-        self._progress = Progress(console=Console(stderr=True))
-        self._task = self._progress.add_task("training", total=total, completed=there)
+        self._progress = bars()
+        self._task = self._progress.add_task("training", total=total, completed=there, rate="", figures="")
         self._progress.start()
 
     def event(self, recipe: Recipe, event: dict[str, Any]) -> None:
@@ -217,7 +266,9 @@ class StudyBar(StudyLines):
         now = "begun" if "begun" in event else "done"
         if "history" in event:
             now = f"epoch {event['history']['epoch']}/{event['epochs']}"
-        self._progress.update(self._task, completed=self._done, description=f"{recipe.name} seed {recipe.seed}, {now}")
+        rate = f"{self._done}/{self._total}"
+        figures = f"{recipe.name} seed {recipe.seed}, {now}"
+        self._progress.update(self._task, completed=self._done, rate=rate, figures=figures)
 
     def ends(self) -> None:
         """See :class:`StudyLines`."""

@@ -17,8 +17,8 @@ from _command_line import tenfold
 from tenfold.bundle import batch
 from tenfold.bundle.pieces import read_parts
 from tenfold.bundle.predict import Bundle
-from tenfold.bundle.submission import csv_text
 from tenfold.errors import IntegrityError
+from tenfold.values.names import csv_text
 
 ROWS = 64
 

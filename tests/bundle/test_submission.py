@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from tenfold.bundle import submission
-from tenfold.bundle.submission import csv_text, submission_name, write_submission
+from tenfold.bundle.submission import submission_name, write_submission
 from tenfold.bundle.submission_check import check_submission
 from tenfold.errors import DataError, IntegrityError, UsageError
+from tenfold.values.names import csv_text
 from tenfold.values.predictions import Predictions
 
 DIGITS = tuple("0123456789")

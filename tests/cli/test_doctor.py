@@ -24,7 +24,7 @@ def test_where_training_can_run(tmp_path: Path) -> None:
     assert findings["would_use"]["members_at_once"] == runtime.cores()
     assert findings["cache"] == {"folder": str(tmp_path), "datasets": {"mnist": None}}
     torch = next(p for p in findings["packages"] if p["name"] == "torch")
-    assert (torch["needed"], torch["extra"]) == ("==2.13.0", "train")
+    assert torch["extra"] == "train"
     assert torch["installed"].startswith("2.13.0")
 
 

@@ -251,5 +251,5 @@ def test_what_cannot_be_reached_is_said_before_anything_is_trained(
 
 def test_a_missing_package_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    with pytest.raises(ResourceError, match=r"tenfold\[track\]"):
+    with pytest.raises(ResourceError, match=r"pip install .*\[tensorboard\]"):
         tracked(Listener(), ["tensorboard"], Path())

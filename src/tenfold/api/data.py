@@ -91,8 +91,8 @@ def check_data(
 
         findings.append(review_labels(data, oof).finding())
     if csv is not None:
-        from tenfold.bundle.submission import csv_text
         from tenfold.files import write_text
+        from tenfold.values.names import csv_text
 
         header = ("finding", "severity", "group", "place", "id")  # images of one group belong together: pairs, copies
         rows = [

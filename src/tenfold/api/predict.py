@@ -187,8 +187,8 @@ def _insist_on_table(out: str | Path | None, replace: bool) -> None:
 def _written(answers: Answers, out: str | Path | None, probabilities: bool, replace: bool) -> Answers:
     """``answers``, as a table too where ``out`` names one."""
     if out is not None:
-        from tenfold.bundle.submission import csv_text
         from tenfold.files import write_text
+        from tenfold.values.names import csv_text
 
         header, rows = table(answers, probabilities)
         write_text(Path(out), csv_text(header, rows), overwrite=replace)

@@ -31,7 +31,6 @@ from tenfold.bundle.pieces import (
     write_manifest,
 )
 from tenfold.bundle.predict import Bundle
-from tenfold.bundle.submission import csv_text
 from tenfold.data import ReadOptions
 from tenfold.data.fetch import expanded, is_url
 from tenfold.data.load import named_sources
@@ -40,6 +39,7 @@ from tenfold.errors import DataError, IntegrityError, Stopped, UsageError, print
 from tenfold.executors import EXECUTORS, Context, Json, at_once
 from tenfold.files import write_chunks
 from tenfold.runtime import cores
+from tenfold.values.names import csv_text
 from tenfold.values.predictions import Predictions
 
 ROWS = 8192

@@ -145,7 +145,7 @@ def _as_text(pages: list[PictureRead], form: str) -> str:
     if form == "json":
         return json.dumps([{"file": page.name, **page.reading.as_dict()} for page in pages], indent=2) + "\n"
     if form == "csv":
-        from tenfold.bundle.submission import csv_text
+        from tenfold.values.names import csv_text
 
         return csv_text(COLUMNS, (row for page in pages for row in _digit_rows(page)))
     lines = [(page.name, text) for page in pages for text in (page.reading.text or "(blank)").split("\n")]
@@ -161,8 +161,8 @@ def _digit_rows(page: PictureRead) -> Iterator[list[Any]]:
 
 def _sure_lines(pages: list[PictureRead], review: str | Path) -> str:
     """The lines that nobody has to confirm, as CSV."""
-    from tenfold.bundle.submission import csv_text
     from tenfold.reading.review import COLUMNS, sorted_out
+    from tenfold.values.names import csv_text
 
     sure, doubtful = sorted_out([each for page in pages for each in page.checked])
     lines = f"{len(sure):,} {'line is' if len(sure) == 1 else 'lines are'} sure"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -333,29 +331,36 @@ def _group_as_json(group: Group) -> dict[str, object]:
 
 
 def _print_csv(rows: Sequence[Row]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    from tenfold.values.names import csv_text
+
     intervals = [f"{name}{part}" for name in ("validation", "test") for part in ("", "_low", "_high")]
     known = ("name", "state", "detail", "recipe", "finished", "members")
     after = ("seconds", "core_seconds", "leaked", "seed", "against_best")
-    writer.writerow(["run", *known[1:], *intervals, *after])
-    for row in rows:
+
+    def cells(row: Row) -> list[object]:
         figures = [
             estimate.as_dict()[part] if estimate else None
             for estimate in (row.validation, row.test)
             for part in ("accuracy", "low", "high")
         ]
-        writer.writerow([*(getattr(row, name) for name in known), *figures, *(getattr(row, name) for name in after)])
+        return [*(getattr(row, name) for name in known), *figures, *(getattr(row, name) for name in after)]
+
+    print(csv_text(["run", *known[1:], *intervals, *after], map(cells, rows)), end="")
 
 
 def _print_groups_csv(groups: Sequence[Group]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    from tenfold.values.names import csv_text
+
     figures = [f"{split}_{part}" for split in ("validation", "test") for part in ("mean", "deviation")]
-    writer.writerow(["recipe", "seeds", *figures, "against_best", "seconds", "core_seconds"])
-    for group in groups:
+
+    def cells(group: Group) -> list[object]:
         values = [
             getattr(seeds, part, None) for seeds in (group.validation, group.test) for part in ("mean", "deviation")
         ]
-        writer.writerow([group.name, len(group.runs), *values, group.against_best, group.seconds, group.core_seconds])
+        return [group.name, len(group.runs), *values, group.against_best, group.seconds, group.core_seconds]
+
+    header = ["recipe", "seeds", *figures, "against_best", "seconds", "core_seconds"]
+    print(csv_text(header, map(cells, groups)), end="")
 
 
 @command("doctor", "doctor", RUNS)

@@ -18,7 +18,7 @@ from tenfold.data.load import load
 from tenfold.errors import DataError, IntegrityError, Problem, Stopped, Terminated
 from tenfold.executors import at_once
 from tenfold.files import write_json
-from tenfold.runtime import describe
+from tenfold.runtime import TESTED_TORCH, describe
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
@@ -279,7 +279,11 @@ def first_line(environment: Mapping[str, Any], settings: Settings) -> str:
     number = f"up to {workers}" if workers < ANY else "all"
     each = "one thread each" if replicas == 1 else f"{replicas} replicas each"
     where = f"{environment['device']} ({environment['device_reason']})"
-    return f"device: {where}; {environment['instruction_set']}, {number} members at once, {each}"
+    torch = str(environment["torch"]).partition("+")[0]
+    bits = (
+        "" if torch == TESTED_TORCH else f"\nnote: torch {torch} gives other bits than {TESTED_TORCH}, which is tested"
+    )
+    return f"device: {where}; {environment['instruction_set']}, {number} members at once, {each}{bits}"
 
 
 @dataclass

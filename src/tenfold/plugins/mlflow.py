@@ -65,7 +65,7 @@ class Mlflow(Tracker):
             from mlflow import MlflowClient
             from mlflow.exceptions import MlflowException
         except ImportError as error:
-            raise missing_extra("mlflow", "track", "--track mlflow") from error
+            raise missing_extra("mlflow", "mlflow", "--track mlflow") from error
         make_directory(self.folder)
         try:
             self._client = MlflowClient(self.uri)

@@ -31,7 +31,7 @@ class Tensorboard(Tracker):
         try:
             import tensorboard  # noqa: F401
         except ImportError as error:
-            raise missing_extra("tensorboard", "track", "--track tensorboard") from error
+            raise missing_extra("tensorboard", "tensorboard", "--track tensorboard") from error
         return f"tensorboard --logdir {self.logs}"
 
     def begin(self, run: Run) -> None:

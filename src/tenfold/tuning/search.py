@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
 from collections.abc import Sequence
@@ -33,6 +31,7 @@ from tenfold.pipeline.session import (
 from tenfold.runtime import require_training
 from tenfold.tuning.space import corners, with_values
 from tenfold.values.dataset import Dataset
+from tenfold.values.names import csv_text
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import MANIFEST, Run
 
@@ -259,13 +258,14 @@ def _table(trials: Sequence[FrozenTrial], keys: list[str]) -> str:
     """All trials as CSV: number, state, value, the epochs after which a pruned one was stopped, and the values by
     key.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["trial", "state", "value", "epochs_reported", *keys])
-    for trial in trials:
-        value = "" if trial.value is None or trial.state.name == "PRUNED" else repr(trial.value)
-        reported = max(trial.intermediate_values, default=0)
-        writer.writerow(
-            [trial.number, trial.state.name.lower(), value, reported, *(trial.params.get(key, "") for key in keys)]
-        )
-    return text.getvalue()
+    rows = (
+        [
+            trial.number,
+            trial.state.name.lower(),
+            "" if trial.value is None or trial.state.name == "PRUNED" else repr(trial.value),
+            max(trial.intermediate_values, default=0),
+            *(trial.params.get(key, "") for key in keys),
+        ]
+        for trial in trials
+    )
+    return csv_text(["trial", "state", "value", "epochs_reported", *keys], rows)

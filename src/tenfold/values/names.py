@@ -2,17 +2,19 @@ r"""Names from data and models: which are valid, and how each kind of file takes
 
 A class is called whatever people call it: ``7``, ``T-shirt/top``, ``ä``, ``犬``, ``\alpha``. Its name meets file
 systems, C,
-Markdown, YAML, spreadsheets (:mod:`tenfold.bundle.submission`) and terminals (:func:`tenfold.errors.printable`). The
+Markdown, YAML, spreadsheets and terminals (:func:`tenfold.errors.printable`). The
 functions
 here take *any* text: a writer is safe even where nobody looked at the name before.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import PurePosixPath, PureWindowsPath
 
 from tenfold.errors import printable
@@ -32,6 +34,10 @@ _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("
 """Devices of Windows."""
 _PLAIN_IN_C = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _-.")
 _PLAIN_IN_MARKDOWN = frozenset(" -+,.;'\"/%?")
+
+_STARTS_FORMULA = tuple("=+-@＝＋－＠")
+"""The wide ones compute too."""
+_BLANKS = ("\t", "\r", "\n")
 
 
 def check_name(name: str) -> str:
@@ -186,3 +192,37 @@ def yaml(content: object, indent: int | None = None) -> str:
 
 def _yaml_escape(code: int) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Header and rows, comma-separated, LF at the end of every line, quotes only where needed."""
+    lines = _Lines()
+    # Python's writer quotes a carriage return, at which a spreadsheet begins another row, only where it is part of a
+    # line's end
+    writer = csv.writer(lines, lineterminator="\r\n")
+    writer.writerows([safe_cell(cell) for cell in row] for row in chain([header], rows))
+    return "".join(lines)
+
+
+class _Lines(list[str]):
+    def write(self, line: str) -> None:
+        """Take a line with CRLF at its end as one with LF."""
+        self.append(line[:-2] + "\n")
+
+
+def safe_cell(value: object) -> str:
+    """``value`` as the text of a cell; text that a spreadsheet would compute gets an apostrophe in front.
+
+    See OWASP, "CSV injection". Numbers stay as they are, the sign included.
+    """
+    text = "" if value is None else str(value)
+    acts = text.lstrip().startswith(_STARTS_FORMULA) or text.startswith(_BLANKS)
+    return f"'{text}" if acts and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return not any(c in text for c in _BLANKS)
