@@ -14,6 +14,7 @@ from tenfold.errors import (
     TenfoldError,
     UsageError,
     from_json,
+    install_command,
     missing_extra,
     printable,
 )
@@ -65,8 +66,16 @@ def test_a_problem_names_file_row_column_found_expected_and_hint() -> None:
     assert str(Problem("train.csv", "0 bytes", "a header")) == "train.csv: found 0 bytes, expected a header"
 
 
-def test_at_most_twenty_problems_are_shown_and_the_rest_counted() -> None:
-    error = DataError(*(Problem("f.csv", str(i), "digit") for i in range(25)), total=1254)
+def test_a_kind_of_fault_is_one_line_with_its_number_and_some_places() -> None:
+    same = [Problem("f.csv", str(i), "a digit", row=i, column=2) for i in range(2, 9)]
+    other = Problem("g.csv", "x", "a digit", row=1)
+    (line, last) = DataError(*same, other, Problem("f.csv", "no rows", "rows")).lines()
+    assert line == "f.csv:2:2: found 2, expected a digit (8 such; also 3:2, 4:2, 5:2 and 4 more)"
+    assert last == "f.csv: found no rows, expected rows"
+
+
+def test_at_most_twenty_kinds_are_shown_and_the_rest_counted() -> None:
+    error = DataError(*(Problem("f.csv", "x", f"digit {i}") for i in range(25)), total=1254)
     assert len(error.lines()) == 21
     assert error.lines()[-1] == "... and 1,234 more"
     assert error.as_json()["total"] == 1254
@@ -86,4 +95,4 @@ def test_no_input_can_steer_the_terminal(evil: str) -> None:
 
 
 def test_a_missing_package_comes_with_the_command_that_installs_it() -> None:
-    assert "pip install 'tenfold[train]'" in str(missing_extra("torch", "train", "training"))
+    assert str(missing_extra("torch", "train", "training")).endswith(f"; run: {install_command('train')}")

@@ -186,7 +186,7 @@ def test_a_fault_is_told_as_when_the_whole_is_read(fault, tmp_path):
     with pytest.raises(DataError) as in_pieces:
         for piece in load_pieces(path, "test", OPTIONS, 10):
             list(load_blocks(path, "test", OPTIONS, 10, piece))
-    assert in_pieces.value.lines()[0] == whole.value.lines()[0]
+    assert in_pieces.value.problems[0] == whole.value.problems[0]
 
 
 @pytest.mark.parametrize("change", [-3, 3])
