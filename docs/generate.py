@@ -218,7 +218,21 @@ def kaggle_table() -> str:
     return "\n".join(table)
 
 
-FIGURES = {"kaggle": kaggle_table}
+def teach_table() -> str:
+    """What few images of a new hand bring, and what the old test set loses."""
+    lines = [json.loads(line) for line in (LOGS / "teach.jsonl").read_text("utf-8").splitlines()]
+    counts = [key for key in lines[0] if key.isdecimal()]
+    table = [f"| hand | before | {' | '.join(counts)} |", f"|{'---|' * (len(counts) + 2)}"]
+    table += [
+        f"| {line['hand']} | {line['before']:.4f} | {' | '.join(f'{line[count]:.4f}' for count in counts)} |"
+        for line in lines
+    ]
+    lost = [sum(line[f"old {count}"] for line in lines) / len(lines) for count in counts]
+    table.append(f"| old images, mean change | | {' | '.join(f'{one:+.4f}' for one in lost)} |")
+    return "\n".join(table)
+
+
+FIGURES = {"kaggle": kaggle_table, "teach": teach_table}
 MARKED = re.compile(r"(<!-- figures: (\w+) -->\n)(.*?)(<!-- /figures -->)", re.DOTALL)
 
 

@@ -37,6 +37,7 @@ def expected_to_fail(estimator: Classifier) -> dict[str, str]:
     return {
         "check_sample_weight_equivalence_on_dense_data": "batches, splits and solvers that stop early depend on the order"
         " of rows; that a weight is a repetition is tested below, in the same order",
+        "check_methods_subset_invariance": "ONNX Runtime's float32 sums of another number of images differ in the last bit",
     }
 
 

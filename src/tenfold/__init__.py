@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tenfold.api.serve import serve
     from tenfold.api.study import study
     from tenfold.api.submit import check_submission, submit
+    from tenfold.api.teach import ask, teach
     from tenfold.api.train import run, train
     from tenfold.bundle.predict import Bundle
     from tenfold.classifier import Classifier
@@ -55,6 +56,7 @@ __all__ = [
     "Recipe",
     "Run",
     "__version__",
+    "ask",
     "augment",
     "bench",
     "check_data",
@@ -84,6 +86,7 @@ __all__ = [
     "serve",
     "study",
     "submit",
+    "teach",
     "train",
     "tune",
     "verify",
@@ -98,6 +101,7 @@ _HOMES = {
     "Reader": "tenfold.reading.reader",
     "Recipe": "tenfold.values.recipe",
     "Run": "tenfold.values.run",
+    "ask": "tenfold.api.teach",
     "augment": "tenfold.api.recipes",
     "bench": "tenfold.api.recipes",
     "check_data": "tenfold.api.data",
@@ -127,6 +131,7 @@ _HOMES = {
     "serve": "tenfold.api.serve",
     "study": "tenfold.api.study",
     "submit": "tenfold.api.submit",
+    "teach": "tenfold.api.teach",
     "train": "tenfold.api.train",
     "tune": "tenfold.api.search",
     "verify": "tenfold.api.runs",

@@ -80,11 +80,11 @@ def evaluate(
     insist_on_free(replace, out)
     insist_on_free(replace, csv, option="--csv")
     bundle = opened(model, threads)
-    run = None if isinstance(model, Bundle) else _run_behind(model)
+    run = None if isinstance(model, Bundle) else run_behind(model)
     read = read_input(data, bundle, options, role)
     _insist_on_labels(read, data)
     made = bundle.predict(read)
-    learnt_from = _training_images(run, bundle, train)
+    learnt_from = training_images(run, bundle, train)
     found = Evaluation(
         model=_name(model),
         source=str(data) if isinstance(data, str | Path) else "data in memory",
@@ -143,7 +143,7 @@ def _name(model: str | Path | Run | Bundle) -> str:
     return path.resolve().name if path.exists() else str(path)
 
 
-def _run_behind(model: str | Path | Run) -> Run | None:
+def run_behind(model: str | Path | Run) -> Run | None:
     """The run that a bundle belongs to, if it lies in one."""
     from tenfold.bundle.manifest import bundle_folder
     from tenfold.values.run import Run
@@ -154,7 +154,7 @@ def _run_behind(model: str | Path | Run) -> Run | None:
     return Run(folder.parent) if (folder.parent / "recipe.toml").is_file() and folder.name == "bundle" else None
 
 
-def _training_images(run: Run | None, bundle: Bundle, train: Source | None) -> Dataset | None:
+def training_images(run: Run | None, bundle: Bundle, train: Source | None) -> Dataset | None:
     """The images that the model learnt from; None if they are not at hand."""
     from tenfold.api.shared import read_source
     from tenfold.pipeline import MEMORY, Settings
@@ -171,14 +171,14 @@ def _training_images(run: Run | None, bundle: Bundle, train: Source | None) -> D
         return None
     try:
         source = run.recipe.data.train
-        if not source.startswith(MEMORY) and not _is_here(source):
+        if not source.startswith(MEMORY) and not is_here(source):
             return None
         return images_behind(run, load_again(run, "train", source, Settings()), None).get("train")
     except (TenfoldError, KeyError, TypeError, OSError):
         return None  # gone or changed: the figures need no training images
 
 
-def _is_here(source: str) -> bool:
+def is_here(source: str) -> bool:
     """Whether loading ``source`` downloads nothing."""
     from tenfold.data.fetch import FetchedSource
     from tenfold.data.load import named_sources

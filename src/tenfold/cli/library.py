@@ -116,6 +116,19 @@ def data_review(call: Call, *, as_json: Json = False, open_it: Open = False) -> 
         console.next_steps(f"decide on the page, then: tenfold data convert {call['data']} OUT --labels labels.csv")
 
 
+@command("data ask", "ask", DATA, out="ask.html")
+def data_ask(call: Call, *, open_it: Open = False) -> None:
+    """Say which images, and where the page is.
+
+    Args:
+        open_it: open the page in the browser.
+    """
+    ids = call()
+    print(f"{len(ids):,} images are worth a look: {', '.join(map(printable, ids[:SHOWN_SUSPECTS]))} ...")
+    console.show_page(call["out"], open_it=open_it)
+    console.next_steps(f"decide on the page, then: tenfold teach {call['model']} {call['data']} --labels labels.csv")
+
+
 @command("data convert", "convert", DATA)
 def data_convert(call: Call) -> None:
     """Print what was written."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from tenfold.cli.options import Json, PortableIsa, pin
 from tenfold.errors import IntegrityError, UsageError
 
 if TYPE_CHECKING:
+    from tenfold.api.teach import Change, Taught
     from tenfold.values.run import Run
 
 TRAIN = "Train"
@@ -55,6 +57,7 @@ def train(
     call: Call,
     *,
     resume: Resume = None,
+    base: Annotated[str | Path | None, Option("--from", "RUN|BUNDLE")] = None,
     portable_isa: PortableIsa = None,
     allow_inexact_resume: bool = False,
     allow_partial: bool = False,
@@ -63,6 +66,7 @@ def train(
 
     Args:
         resume: go on with this run directory.
+        base: teach this trained model the images of --train, as `tenfold teach` does.
         portable_isa: compute as a processor with these instructions would: the same bits on it and on newer ones, if
             more slowly.
         allow_inexact_resume: resume where the bits cannot be the same.
@@ -70,12 +74,46 @@ def train(
     """
     began = time.monotonic()
     pin(portable_isa)
+    if base is not None:
+        import tenfold
+        from tenfold.files import make_directory
+
+        if call["train"] is None or resume is not None:
+            raise UsageError("--from teaches a trained model the images of --train DATA; name them, without --resume")
+        make_directory(Path(call["out"]))
+        out = next(path for n in count(1) if not (path := Path(call["out"]) / f"taught-{n}").exists())
+        print_taught(tenfold.teach(base, call["train"], out=out, options=call["options"]))
+        return
     if resume is None:
         finished = call()
     else:
         refuse(call, "a run", "train", "test", "overrides", "strict", "minutes")
         finished = go_on(call, resume, "run", "train", allow_inexact_resume, allow_partial=allow_partial)
     print_result(finished, time.monotonic() - began)
+
+
+@command("teach", "teach", TRAIN)
+def teach(call: Call) -> None:
+    """Say what is gained and lost."""
+    print_taught(call())
+
+
+def print_taught(taught: Taught) -> None:
+    """What a taught model gains on the new images and loses on the old, and where it is."""
+
+    def line(what: str, change: Change) -> str:
+        before, after = change.before, change.after
+        shares = f"{before.accuracy:.4f} before, {after.accuracy:.4f} after ({after.low:.4f} to {after.high:.4f})"
+        verdict = f"{change.gained} gained, {change.lost} lost, p = {change.p:.2g}"
+        return f"{what:<12}{shares} of {after.n:,}: {verdict}"
+
+    print(line("new images", taught.new))
+    if taught.old is not None:
+        print(line("old images", taught.old))
+    else:
+        print("old images  none are at hand: what is lost on them is not known; name some with --old DATA")
+    print(f"bundle      {taught.path}")
+    console.next_steps(f"tenfold serve {taught.path}", f"tenfold read PICTURE --bundle {taught.path}")
 
 
 @command("cv", "cross_validate", TRAIN, folds=None)
