@@ -42,10 +42,6 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
 Shape = tuple[int, int] | tuple[int, int, int]
-LEAST_STEPS = 300
-"""A network learns in so many steps at least: of few rows more epochs and smaller batches."""
-MOST_EPOCHS = 150
-SMALLEST_BATCH = 16
 REPEATS = 8
 """Weights repeat a row; they add so many times the rows at most."""
 
@@ -160,21 +156,20 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self.classes_ = classes
         self.image_shape_ = self._shape_of(shape, flat.shape[1])
         self.pixel_range_ = _range_of(flat)
-        recipe = self._for_few_rows(self._recipe(), len(rows))
+        recipe = self._for_few_rows(self._recipe())
         recipe = recipe.model_copy(
             update={"data": recipe.data.model_copy(update={"train": pipeline.MEMORY, "test": None})}
         )
         names = tuple(map(str, classes))
         data = self._fitting(recipe, flat[rows], labels.astype(np.int64), names)
-        self.recipe_ = recipe
         with tempfile.TemporaryDirectory(prefix="tenfold-") as scratch:
             settings = Settings(
                 Path(self.out or scratch), executor=self.executor, workers=self.workers, device=self.device
             )
             settings = replace(settings, scratch=None if self.out else Path(scratch))
             listener = listener_for(quiet=not self.verbose)
-            run = pipeline.start(self.recipe_, "train", settings, listener, train=data)
-            bundle = run.path / "bundle"
+            run = pipeline.start(recipe, "train", settings, listener, train=data)
+            self.recipe_, bundle = run.recipe, run.path / "bundle"
             self._model = (bundle / "manifest.json").read_text("utf-8"), (bundle / "model.onnx").read_bytes()
         self.run_: Run | None = run if self.out else None
         self._bundle = _opened(*self._model)
@@ -245,23 +240,13 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             changes.append(f"seed={int(check_random_state(self.random_state).randint(2**31 - 1))}")
         return loaded.overridden(changes)
 
-    def _for_few_rows(self, recipe: Recipe, rows: int) -> Recipe:
-        """``recipe`` with enough steps for so few rows, unless epochs or batches were chosen by the caller."""
+    def _for_few_rows(self, recipe: Recipe) -> Recipe:
+        """``recipe``, to be fitted to the number of rows unless epochs or batches were chosen by the caller."""
         chosen = {key for name in self._settings for key in keys_named(name, recipe)}
         chosen |= {override.partition("=")[0].strip() for override in self.overrides}
-        learnt = max(1, round(rows * (1 - recipe.data.validation) * recipe.data.bag))
-        train = recipe.train
-        if (
-            chosen & {"train.epochs", "train.batch_size"}
-            or train.epochs * (learnt // train.batch_size) >= LEAST_STEPS
-            or str(self.recipe) not in recipe_names()
-        ):
+        if chosen & {"train.epochs", "train.batch_size"} or str(self.recipe) not in recipe_names():
             return recipe
-        batch = min(train.batch_size, max(SMALLEST_BATCH, learnt // 40))
-        epochs = min(MOST_EPOCHS, max(train.epochs, math.ceil(LEAST_STEPS / max(1, learnt // batch))))
-        rate = train.learning_rate * math.sqrt(batch / train.batch_size)
-        changed = {"batch_size": batch, "epochs": epochs, "learning_rate": rate}
-        return recipe.model_copy(update={"train": train.model_copy(update=changed)})
+        return recipe.model_copy(update={"fit": tuple(dict.fromkeys((*recipe.fit, "steps")))})
 
     def _rows_by_weight(self, X: NDArray[Any], y: NDArray[Any], sample_weight: ArrayLike | None) -> NDArray[np.int64]:
         """The rows to learn from, each as many times as it counts, but every class with a weight at least once."""
@@ -300,6 +285,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     ) -> Dataset:
         """The training set, its images as they are, or enlarged where the recipe's models do not take them."""
         from tenfold.training.ensemble import check_recipe
+        from tenfold.training.fitting import fitted
 
         channels, height, width = self.image_shape_
         shapes = [self.image_shape_]
@@ -312,7 +298,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         for shape in shapes:
             data = Dataset(self._enlarged(levels, shape), labels, ids, names)
             try:
-                check_recipe(recipe, data)
+                check_recipe(fitted(recipe, data)[0], data)
             except UsageError as error:
                 refused = refused or error
             else:
