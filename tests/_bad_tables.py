@@ -138,7 +138,7 @@ BAD = [
     Bad("C28 unknown", GOOD.replace(b"pixel2", b"weight"), r":1:4\(weight\): found a column named 'weight'"),
     Bad("C28 unnamed", HEAD.rstrip() + b",\n" + BODY, r":1:6: found a column without a name"),
     Bad("C28 label only", b"label\n1\n2\n", r":1: found no pixel columns"),
-    Bad("L09 id", HEAD.replace(b",", b",id,", 1) + BODY, r":1:2\(id\): found a column named 'id'"),
+    Bad("L09 id", HEAD.replace(b",", b",number,", 1) + BODY, r":1:2\(number\): found a column named 'number'"),
     Bad("L09 second label", HEAD.rstrip() + b",label\n" + BODY, r":1:6\(label\): found 'label' in columns 1 and 6"),
     Bad("L09 label as pixel", HEAD.rstrip() + b",pixel4\n" + BODY, r":1:6\(pixel4\): .*is column 'pixel4' one too many"),
     Bad("C28 grid", b"label,1x1,1x2,2x2\n1,2,3,4\n", r":1: found no column '2x1'"),

@@ -5,16 +5,18 @@ from __future__ import annotations
 import struct
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tenfold.cli.options import parse_classes
 from tenfold.data import ReadOptions
 from tenfold.data.checks import check
 from tenfold.data.layout import range_fault
 from tenfold.data.load import load, load_blocks
-from tenfold.errors import DataError, ResourceError
+from tenfold.errors import DataError, ResourceError, UsageError
 from tenfold.values.dataset import Dataset
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (20, 4, 4), dtype=np.uint8)
@@ -135,3 +137,110 @@ def test_a_server_that_cannot_be_reached_is_no_missing_file() -> None:
     pytest.importorskip("aiohttp")
     with pytest.raises(ResourceError, match="cannot read http:"):
         load("http://127.0.0.1:9/a.csv")
+
+
+SOURCES = ("csv", "zip", "npz", "idx", "parquet")
+
+
+def written(folder: Path, source: str, labels: list[Any]) -> Path:
+    """PIXELS with these labels in one of the formats that have labels of their own."""
+    if source in ("csv", "zip"):
+        names = ["label", *(f"pixel{n}" for n in range(16))]
+        rows = [names, *([label, *row] for label, row in zip(labels, PIXELS.reshape(20, -1).tolist(), strict=True))]
+        text = "\n".join(",".join(map(str, row)) for row in rows) + "\n"
+        (folder / "a.csv").write_text(text)
+        if source == "zip":
+            with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+                archive.writestr("train.csv", text)
+    elif source == "npz":
+        np.savez(folder / "a.npz", X_train=PIXELS, Y_train=np.array(labels))
+    elif source == "idx":
+        (folder / "a-images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, 20, 4, 4) + PIXELS.tobytes())
+        content = struct.pack(">4BI", 0, 0, 8, 1, 20) + bytes(labels)
+        (folder / "a-labels-idx1-ubyte").write_bytes(content)
+        return folder / "a-images-idx3-ubyte"
+    else:
+        pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        columns = {f"pixel{n}": column for n, column in enumerate(PIXELS.reshape(20, -1).T)}
+        parquet.write_table(pa.table({"label": labels, **columns}), folder / "a.parquet")
+    return folder / f"a.{source}"
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_kind02_labels_of_other_classes_in_every_source(tmp_path: Path, source: str) -> None:
+    letters = [(7 * n) % 13 + 5 for n in range(20)]
+    path = written(tmp_path, source, letters)
+    with pytest.raises(DataError, match=r"--classes 5\.\.17"):
+        load(path)
+    named = load(path, options=ReadOptions(class_names=parse_classes("A..Z")))
+    assert named.labels is not None and named.labels.tolist() == letters and named.class_names[5] == "F"
+    numbers = load(path, options=ReadOptions(class_names=parse_classes("5..17")))
+    assert numbers.labels is not None and (numbers.labels + 5).tolist() == letters
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_kind02_ten_for_zero_and_counting_from_one_in_every_source(tmp_path: Path, source: str) -> None:
+    data = load(written(tmp_path, source, [n % 10 + 1 for n in range(20)]))
+    assert data.labels is not None and data.labels.tolist() == [(n % 10 + 1) % 10 for n in range(20)]
+    assert data.class_names == tuple("0123456789") and any("10 was read as the digit 0" in note for note in data.notes)
+    path = written(tmp_path, source, [n % 5 + 1 for n in range(20)])
+    words = load(path, options=ReadOptions(class_names=("a", "b", "c", "d", "e")))
+    assert words.labels is not None and words.labels.tolist() == [n % 5 for n in range(20)]
+    assert any("label 1 is a" in note for note in words.notes)
+
+
+@pytest.mark.parametrize("source", [source for source in SOURCES if source != "idx"])
+def test_kind02_words_are_classes_in_every_source(tmp_path: Path, source: str) -> None:
+    data = load(written(tmp_path, source, [("dog", "cat", "\u72ac")[n % 3] for n in range(20)]))
+    assert data.labels is not None and data.class_names == ("cat", "dog", "\u72ac")
+    assert data.labels.tolist()[:3] == [1, 0, 2]
+    with pytest.raises(DataError, match="dogg"):
+        load(
+            written(tmp_path, source, ["dogg", *["cat", "dog"] * 9, "cat"]),
+            options=ReadOptions(class_names=("cat", "dog")),
+        )
+
+
+@pytest.mark.parametrize("text", ["cat", "a,a", "", "5..5"])
+def test_classes_that_cannot_be_meant(text: str) -> None:
+    with pytest.raises(UsageError, match="--classes"):
+        parse_classes(text)
+
+
+def test_kind08_columns_of_ids_and_labels_of_any_name(tmp_path: Path) -> None:
+    names = ["", *(f"pixel{n}" for n in range(16)), "truth"]
+    numbers = np.arange(1000, 1020)  # no pixel may be so large
+    path = table(tmp_path / "a.csv", names, np.column_stack([numbers, PIXELS.reshape(20, -1), LABELS]))
+    with pytest.raises(DataError, match="--label-column NAME"):
+        load(path)
+    data = load(path, options=ReadOptions(label_column="truth"))
+    np.testing.assert_array_equal(data.images[:, 0], PIXELS)
+    assert data.labels is not None and data.labels.tolist() == LABELS.tolist()
+    with pytest.raises(DataError, match="--label-column; the first columns are"):
+        load(path, options=ReadOptions(label_column="trut"))
+
+
+def test_kind07_downloads_of_mnist_and_kind18_qmnist(tmp_path: Path) -> None:
+    folder = tmp_path / "MNIST" / "raw"
+    for spelling in ("train-images-idx3-ubyte", "train-images.idx3-ubyte"):
+        labels = spelling.replace("images", "labels").replace("idx3", "idx1")
+        for name, content in (
+            (spelling, struct.pack(">4B3I", 0, 0, 8, 3, 20, 4, 4) + PIXELS.tobytes()),
+            (labels, struct.pack(">4BI", 0, 0, 8, 1, 20) + bytes(LABELS.tolist())),
+        ):
+            place = folder / name / name if "-idx" in name else folder / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+    data = load(tmp_path)
+    assert data.labels is not None and data.labels.tolist() == LABELS.tolist()
+    columns = np.zeros((20, 8), ">i4")
+    columns[:, 0], columns[:, 1:] = LABELS, 77
+    qmnist = tmp_path / "qmnist-train-images-idx3-ubyte"
+    qmnist.write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, 20, 4, 4) + PIXELS.tobytes())
+    beside = tmp_path / "qmnist-train-labels-idx2-int"
+    beside.write_bytes(struct.pack(">4B2I", 0, 0, 12, 2, 20, 8) + columns.tobytes())
+    data = load(qmnist)
+    assert data.labels is not None and data.labels.tolist() == LABELS.tolist() and "QMNIST" in data.notes[0]
+    beside.write_bytes(beside.read_bytes()[:-1])
+    with pytest.raises(DataError, match="640 bytes for 20 x 8 labels"):
+        load(qmnist)

@@ -29,6 +29,9 @@ def read_options(
     skip_bad: bool = False,
     follow_links: bool = False,
     allow_empty_classes: bool = False,
+    classes: Annotated[str | None, Option(metavar="NAMES")] = None,
+    label_column: Annotated[str | None, Option(metavar="NAME")] = None,
+    id_column: Annotated[str | None, Option(metavar="NAME")] = None,
 ) -> ReadOptions:
     """What the user typed, as the readers take it.
 
@@ -41,6 +44,9 @@ def read_options(
         skip_bad: folders: leave out unreadable images and list them.
         follow_links: folders: follow links that lead out of the folder.
         allow_empty_classes: folders: accept classes without images.
+        classes: names of the classes in their order, such as cat,dog or 0..25 or A..Z; labels are names or places.
+        label_column: tables: the column of labels, if it is not called label, class, target, digit or y.
+        id_column: tables: a column that numbers the rows, if it is not called id or index.
 
     Raises:
         UsageError: a number or a size that cannot be meant.
@@ -57,6 +63,9 @@ def read_options(
         skip_bad=skip_bad,
         follow_links=follow_links,
         allow_empty_classes=allow_empty_classes,
+        class_names=None if classes is None else parse_classes(classes),
+        label_column=label_column,
+        id_column=id_column,
     )
 
 
@@ -67,6 +76,23 @@ def parse_shape(text: str) -> tuple[int, int, int]:
         raise UsageError(f"--shape: found {text!r}, expected HxW or CxHxW, such as 28x28 or 3x32x32")
     channels, height, width = match.groups(default="1")
     return int(channels), int(height), int(width)
+
+
+def parse_classes(text: str) -> tuple[str, ...]:
+    """``cat,dog``, ``0..25``, ``A..Z`` or several of these with commas between -> the names."""
+    names: list[str] = []
+    for part in (part.strip() for part in text.split(",")):
+        if match := re.fullmatch(r"(\d{1,5})\.\.(\d{1,5})", part, re.ASCII):
+            names += map(str, range(int(match[1]), int(match[2]) + 1))
+        elif match := re.fullmatch(r"([a-z])\.\.([a-z])|([A-Z])\.\.([A-Z])", part):
+            first, last = filter(None, match.groups())
+            names += map(chr, range(ord(first), ord(last) + 1))
+        elif part:
+            names.append(part)
+    if len(names) < 2 or len(set(names)) < len(names):
+        found = "a name twice" if len(set(names)) < len(names) else "fewer than two"
+        raise UsageError(f"--classes: found {found} in {text[:80]!r}, expected names such as cat,dog or 0..25 or A..Z")
+    return tuple(names)
 
 
 def parse_bytes(text: str) -> int:

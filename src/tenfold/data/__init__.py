@@ -27,7 +27,10 @@ class ReadOptions:
         skip_bad: folders: leave out unreadable images and list them, instead of refusing all.
         follow_links: folders: follow symbolic links that lead out of the folder.
         allow_empty_classes: folders: accept a class without images.
-        class_names: K names; labels must be 0..K-1. Without it tables have the classes 0..9.
+        class_names: K names; a label is one of them, or 0..K-1 where they are no numbers. Without it labels are the
+            digits, or the words that occur.
+        label_column: tables: the name of the column of labels, where it is not a usual one.
+        id_column: tables: the name of a column that is neither label nor pixel.
 
     Example:
         >>> import tenfold
@@ -44,6 +47,8 @@ class ReadOptions:
     follow_links: bool = False
     allow_empty_classes: bool = False
     class_names: tuple[str, ...] | None = None
+    label_column: str | None = None
+    id_column: str | None = None
 
     def __post_init__(self) -> None:
         if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):

@@ -115,7 +115,7 @@ def start(
     listener.say(first_line(environment, settings))
     with timed() as loading:
         train = train if train is not None else load_source(recipe.data.train, "train", settings)
-        test = test if test is not None else load_test(recipe, settings)
+        test = test if test is not None else load_test(recipe, settings, train.class_names)
     say_data(listener, train, test)
     if test is not None:
         check_same_kind(train, test)

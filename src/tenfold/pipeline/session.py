@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ import numpy as np
 from tenfold.data import ReadOptions, Role
 from tenfold.data.cache import open_stored, stored_path
 from tenfold.data.checks import Finding
+from tenfold.data.layout import DIGITS
 from tenfold.data.load import load
 from tenfold.errors import DataError, IntegrityError, Problem, Stopped, Terminated
 from tenfold.executors import at_once
@@ -112,9 +113,18 @@ def load_source(source: str, role: Role, settings: Settings) -> Dataset:
     return load(source, role, settings.options)
 
 
-def load_test(recipe: Recipe, settings: Settings) -> Dataset | None:
-    """The test set that the recipe names, if it names one."""
-    return None if recipe.data.test is None else load_source(recipe.data.test, "test", settings)
+def load_test(recipe: Recipe, settings: Settings, class_names: Sequence[str]) -> Dataset | None:
+    """The test set that the recipe names, if it names one; its labels are of the training set's classes."""
+    if recipe.data.test is None:
+        return None
+    return load_source(recipe.data.test, "test", knowing(settings, class_names))
+
+
+def knowing(settings: Settings, class_names: Sequence[str]) -> Settings:
+    """Settings that read labels as the classes of the training set, where these are not the digits."""
+    if settings.options.class_names is not None or tuple(class_names) == DIGITS:
+        return settings
+    return replace(settings, options=replace(settings.options, class_names=tuple(class_names)))
 
 
 def load_again(run: Run, role: Role, source: str, settings: Settings) -> Dataset:
@@ -132,7 +142,8 @@ def load_again(run: Run, role: Role, source: str, settings: Settings) -> Dataset
                 f"the {role} set of {run.path} came from memory, and its copy in the cache is gone; start the run again"
             )
             raise IntegrityError(message) from error
-    data = load_source(source, role, settings)
+    known = knowing(settings, run.data["train"]["class_names"]) if role == "test" else settings
+    data = load_source(source, role, known)
     if data.fingerprint() != recorded:
         raise IntegrityError(
             f"{source} has changed since {run.path} began: found {data.fingerprint()[:16]}, the run has {recorded[:16]}"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.data import ReadOptions
+from tenfold.data.layout import Classes
 from tenfold.data.sources._csv_header import Layout
 from tenfold.errors import SHOWN_PROBLEMS, DataError, Problem
 
@@ -73,6 +74,7 @@ LONGEST_FIELD = 131_072
 LONGEST_LINE = 4 * 1024**2  # 150,528 pixels (3 x 224 x 224) of 25 characters fit
 _REMEMBERED_SPELLINGS = 4096
 
+_FIRST_FIELD = re.compile(rb"^[^,\n]*,", re.MULTILINE)
 _INTEGER = re.compile(rb"[0-9]{1,1000}")
 _DECIMAL = re.compile(rb"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?")
 
@@ -84,10 +86,10 @@ class CarefulReader:
         path: for messages.
         layout: what each field is.
         options: which variants are allowed.
-        classes: labels must be 0..classes - 1.
+        classes: what the labels mean.
     """
 
-    def __init__(self, path: Path, layout: Layout, options: ReadOptions, classes: int) -> None:
+    def __init__(self, path: Path, layout: Layout, options: ReadOptions, classes: Classes) -> None:
         self.path = path
         self.layout = layout
         self.problems: list[Problem] = []
@@ -96,9 +98,12 @@ class CarefulReader:
         pixels = _Spellings(
             255, f"a whole number; a pixel must be 0..255{_of_scale(options.scale)}", options, options.scale
         )
-        labels = _Spellings(classes - 1, f"a whole number; a label must be 0..{classes - 1}", options, None)
+        labels = _Labels(classes, options)
         self._pixels = pixels
-        self._spellings = [labels if index == layout.label else pixels for index in range(layout.fields)]
+        self._spellings: list[_Spellings | _Anything] = [
+            labels if index == layout.label else _ANY if index == layout.ids else pixels
+            for index in range(layout.fields)
+        ]
 
     def parse(self, block: bytes, first_row: int) -> NDArray[np.uint16]:
         """The values of the lines of ``block``, uint16 (lines, fields); bad and blank lines are left out.
@@ -107,6 +112,8 @@ class CarefulReader:
             block: whole lines; the last one may lack its newline at the end of the file.
             first_row: number of the first line in the file, from 1.
         """
+        if self.layout.ids == 0:  # numbers without end, which nobody remembers
+            block = _FIRST_FIELD.sub(b"0,", block)
         lines = block.split(b"\n")
         complete = lines[-1] == b""
         if complete:
@@ -241,6 +248,32 @@ class _Spellings(dict[bytes, int]):
         if not number.is_integer():
             raise ValueError(text)
         return int(number)
+
+
+class _Labels(_Spellings):
+    """The class 0..K-1 of each way of writing a label."""
+
+    def __init__(self, classes: Classes, options: ReadOptions) -> None:
+        kind = "a whole number" if "0" in classes.numbers else "a class"
+        super().__init__(len(classes.names) - 1, f"{kind}; a label must be {classes.rule}", options, None)
+        self._numbers = classes.numbers
+
+    def _meaning(self, text: bytes) -> int:
+        word = text.decode("utf-8", "surrogateescape")
+        return self._numbers[word] if word in self._numbers else self._numbers.get(str(super()._meaning(text)), -1)
+
+
+class _Anything(dict[bytes, int]):
+    """Of cells that do not count."""
+
+    scale = None
+    rule = "anything"
+
+    def __missing__(self, field: bytes) -> int:
+        return 0
+
+
+_ANY = _Anything()
 
 
 def _bare(field: bytes) -> bytes:

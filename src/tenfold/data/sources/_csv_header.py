@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from tenfold.data import ReadOptions, Role
 from tenfold.errors import DataError, Problem
 
 LABEL = "label"
-LABEL_COLUMNS = (LABEL, "labels", "class", "target", "digit")
-"""Names of a label's column, in any case."""
+LABEL_COLUMNS = (LABEL, "labels", "class", "target", "digit", "y", "classes", "character")
+"""Names of a label's column, in any case; the first that is there counts."""
+_ID_COLUMNS = frozenset({"id", "imageid", "image_id", "index", "unnamed: 0", "row", "row_id"})
+"""Names of a column that numbers the rows, in any case; so does a first one without a name, as pandas writes it."""
 MANY = 16
 """From so many columns on, bare numbers that count up are their names."""
 _PIXEL = re.compile(r"(?:pixel|pixel_|pix|px|p|x|)([0-9]{1,8})", re.IGNORECASE)
@@ -34,6 +37,7 @@ class Layout:
         pixels: int64 (P,), the field of each pixel, in the order of ``shape``.
         shape: (C, H, W) with C * H * W = P.
         notes: what the user should know.
+        ids: index of a field that numbers the rows, or None.
     """
 
     names: tuple[str, ...]
@@ -41,6 +45,7 @@ class Layout:
     pixels: NDArray[np.int64]
     shape: tuple[int, int, int]
     notes: tuple[str, ...] = ()
+    ids: int | None = None
 
     @property
     def fields(self) -> int:
@@ -92,17 +97,33 @@ def layout_of_header(line: bytes, path: Path | str, role: Role, options: ReadOpt
             raise fault(f"{_shown(name)} in columns {seen[name]} and {column}", "each column name once", column)
         seen[name] = column
 
-    label = next((index for index, name in enumerate(names) if name.lower() in LABEL_COLUMNS), None)
+    chosen = label_column(names, options)
+    if chosen is None and options.label_column is not None:
+        raise fault(
+            f"no column {options.label_column!r}",
+            f"the labels, by --label-column; the first columns are {', '.join(map(_shown, names[:4]))}",
+        )
+    label = None if chosen is None else names.index(chosen)
     if label is None and role == "train":
-        raise fault(f"no column {LABEL!r}", "labels to train on", hint="is this the test file?")
+        hint = "is this the test file? Else name the column: --label-column NAME"
+        raise fault(f"no column {LABEL!r}", "labels to train on", hint=hint)
+    ids = [index for index, name in enumerate(names) if _is_id(index, name, options)]
+    if len(ids) > 1:
+        raise fault(f"{_shown(names[ids[1]])}, a second column of ids", "one; name it: --id-column NAME", ids[1] + 1)
+    if options.id_column is not None and not ids:
+        raise fault(
+            f"no column {options.id_column!r}",
+            f"the ids, by --id-column; the first columns are {', '.join(map(_shown, names[:4]))}",
+        )
     order: dict[tuple[int, int], int] = {}
     for column, name in enumerate(names, start=1):
-        if column - 1 == label:
+        if column - 1 in (label, *ids):
             continue
         place = _pixel_place(name) if len(names) >= MANY or not name.isdigit() else None
         if place is None:
             found = f"a column named {_shown(name)}" if name else "a column without a name"
-            raise fault(found, f"{LABEL!r}, and pixel0, pixel1, ... and nothing else", column)
+            hint = "is it the label, or an id? --label-column NAME, --id-column NAME"
+            raise fault(found, f"{LABEL!r}, and pixel0, pixel1, ... and nothing else", column, hint)
         if place in order:
             raise fault(f"{_shown(name)}, the same pixel as column {order[place] + 1}", "each pixel once", column)
         order[place] = column - 1
@@ -123,6 +144,9 @@ def layout_of_header(line: bytes, path: Path | str, role: Role, options: ReadOpt
     notes = []
     if label is not None and names[label].lower() != LABEL:
         notes.append(f"column {_shown(names[label])} is the label")
+    if ids:
+        name = _shown(names[ids[0]]) if names[ids[0]] else "without a name"
+        notes.append(f"column {name} numbers the rows; it is no pixel, and ids count from 1 as ever")
     ends = [names[int(pixels[place])] for place in (0, -1)]
     if not ends[0].startswith("pixel") and not _CELL.fullmatch(ends[0]):
         notes.append(f"columns {ends[0]!r}..{ends[1]!r} are the pixels")
@@ -130,7 +154,20 @@ def layout_of_header(line: bytes, path: Path | str, role: Role, options: ReadOpt
         notes.append(f"the test table has a column {LABEL!r}; it is used for evaluation only")
     if not np.array_equal(pixels, np.sort(pixels)):
         notes.append("the pixel columns are in another order; they were put right by their names")
-    return Layout(names, label, pixels, shape, tuple(notes))
+    return Layout(names, label, pixels, shape, tuple(notes), ids[0] if ids else None)
+
+
+def label_column(names: Sequence[str], options: ReadOptions) -> str | None:
+    """The name of the column of labels, or None: the one that ``options`` names, or a usual one in any case."""
+    if options.label_column is not None:
+        return options.label_column if options.label_column in names else None
+    return next((name for usual in LABEL_COLUMNS for name in names if name.lower() == usual), None)
+
+
+def _is_id(index: int, name: str, options: ReadOptions) -> bool:
+    if options.id_column is not None:
+        return name == options.id_column
+    return name.lower() in _ID_COLUMNS or (index == 0 and name == "")
 
 
 def layout_of_fields(fields: int, path: Path, role: Role, options: ReadOptions) -> Layout:

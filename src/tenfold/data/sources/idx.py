@@ -10,23 +10,29 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.data import ReadOptions, Role
+from tenfold.data.layout import DIGITS, Classes, numbered
 from tenfold.data.sources import Block, Piece, Source, regrouped, row_piece
 from tenfold.data.streams import IDX, ByteStream, first_bytes, looks_like, open_stream, open_stretch
 from tenfold.errors import DataError, Problem
 from tenfold.values.dataset import Dataset, Origin
 
-DIGITS = tuple("0123456789")
 BLOCK = 1 << 20
 IMAGES, LABELS = 3, 1  # dimensions
 _HEADER = 4 + 4 * IMAGES
 _TYPES = {0x08: "unsigned byte", 0x09: "signed byte", 0x0B: "short", 0x0C: "int", 0x0D: "float", 0x0E: "double"}
 _NAME = re.compile(r"(?:idx[13]-ubyte|\.idx)(?:\.gz)?$")
+_DEEPEST = 3
+"""Levels of folders that hold nothing but one folder, such as MNIST/raw."""
+_QMNIST = b"\0\0\x0c\x02"
+"""Begins labels of eight columns, 32-bit numbers, of which the first is the class."""
 _ROLE_NAMES = {"train": ("train",), "test": ("t10k", "test")}
 
 
@@ -36,7 +42,7 @@ class Idx(Source):
     @classmethod
     def recognises(cls, path: Path) -> bool:
         if path.is_dir():
-            return any(_NAME.search(file.name) for file in path.iterdir())
+            return _folder_in(path) is not None
         return bool(_NAME.search(path.name)) or first_bytes(path, 3) == IDX
 
     @classmethod
@@ -44,10 +50,10 @@ class Idx(Source):
         assert path is not None
         images_path = _images_in(path, role) if path.is_dir() else path
         images, origin = read_idx(images_path, IMAGES, options.max_input_bytes)
-        class_names = options.class_names or DIGITS
-        labels, labels_origin = _labels_of(images_path, len(images), role, options, len(class_names))
+        labels, classes, labels_origin = _labels_of(images_path, len(images), role, options)
         ids = np.arange(1, len(images) + 1)
-        return Dataset(images[:, np.newaxis], labels, ids, class_names, (origin, *labels_origin))
+        notes = (classes.note,) if classes.note else ()
+        return Dataset(images[:, np.newaxis], labels, ids, classes.names, (origin, *labels_origin), notes)
 
     @classmethod
     def blocks(
@@ -55,10 +61,10 @@ class Idx(Source):
     ) -> Iterator[Block]:
         assert path is not None
         path = _images_in(path, role) if path.is_dir() else path
-        limit, class_names = options.max_input_bytes, options.class_names or DIGITS
+        limit = options.max_input_bytes
         with open_stretch(path, limit, 0, _HEADER) if piece else open_stream(path, limit) as stream:
             (count, *size), wanted = _opened(stream, IMAGES, whole=piece is None)
-            labels, _ = _labels_of(path, count, role, options, len(class_names))
+            labels, classes, _ = _labels_of(path, count, role, options)
             first, end, offset = 0, count, _HEADER
             with ExitStack() as files:
                 if piece is not None:
@@ -72,7 +78,7 @@ class Idx(Source):
                     stop = start + len(images)
                     shown = None if labels is None else labels[start:stop]
                     yield Block(
-                        Dataset(images, shown, np.arange(start + 1, stop + 1), class_names),
+                        Dataset(images, shown, np.arange(start + 1, stop + 1), classes.names),
                         (stop - first) / (end - first),
                     )
 
@@ -186,9 +192,9 @@ def _product(sizes: tuple[int, ...]) -> str:
 
 
 def _labels_of(
-    images: Path, count: int, role: Role, options: ReadOptions, classes: int
-) -> tuple[NDArray[np.int64] | None, list[Origin]]:
-    """The labels beside an images file, checked, and where they came from; a "train" set must have them."""
+    images: Path, count: int, role: Role, options: ReadOptions
+) -> tuple[NDArray[np.int64] | None, Classes, list[Origin]]:
+    """The labels beside an images file, their classes, and where they came from; a "train" set must have them."""
     path = _labels_beside(images)
     if path is None:
         if role == "train":
@@ -196,31 +202,60 @@ def _labels_of(
             raise DataError(
                 Problem(images, "images without a labels file beside them", "labels to train on", hint=hint)
             )
-        return None, []
-    raw, origin = read_idx(path, LABELS, options.max_input_bytes)
-    return _checked_labels(raw, path, count, images, classes), [origin]
+        return None, Classes(options.class_names or DIGITS, {}), []
+    with open_stream(path, options.max_input_bytes) as stream:
+        is_qmnist = stream.read_exactly(4) == _QMNIST
+    raw, origin = (_first_column if is_qmnist else _read_labels)(path, options.max_input_bytes)
+    if len(raw) != count:
+        raise DataError(Problem(path, f"{len(raw):,} labels", f"{count:,}, as many as images in {images}"))
+    labels, classes = numbered(raw, options.class_names, path, "labels")
+    if is_qmnist:
+        classes = replace(classes, note="the labels are the first of QMNIST's eight columns")
+    return labels, classes, [origin]
 
 
-def _checked_labels(
-    raw: NDArray[np.uint8], path: Path, images: int, images_path: Path, classes: int
-) -> NDArray[np.int64]:
-    if len(raw) != images:
-        raise DataError(Problem(path, f"{len(raw):,} labels", f"{images:,}, as many as images in {images_path}"))
-    bad = np.flatnonzero(raw >= classes)
-    if len(bad):
-        found = f"label {raw[bad[0]]} at index {bad[0]:,}"
-        raise DataError(Problem(path, found, f"0..{classes - 1}", hint=f"{len(bad):,} such labels"))
-    return raw.astype(np.int64)
+def _read_labels(path: Path, limit: int) -> tuple[NDArray[Any], Origin]:
+    return read_idx(path, LABELS, limit)
+
+
+def _first_column(path: Path, limit: int) -> tuple[NDArray[Any], Origin]:
+    """The first of the columns (N, F) of big-endian 32-bit numbers."""
+    with open_stream(path, limit) as stream:
+        header = stream.read_exactly(12)
+        rows, columns = struct.unpack(">2I", header[4:]) if len(header) == 12 else (0, 0)
+        wanted = 4 * rows * columns
+        content = stream.read_exactly(wanted + 1) if 0 < wanted <= stream.most else b""
+    if not wanted or len(content) != wanted:
+        raise DataError(Problem(path, f"{len(content):,} bytes", f"{wanted:,} bytes for {rows:,} x {columns:,} labels"))
+    return np.frombuffer(content, ">i4").reshape(rows, columns)[:, 0].astype(np.int64), Origin(str(path), stream.sha256)
+
+
+def _folder_in(path: Path) -> Path | None:
+    """The folder with IDX files: ``path``, or the only one in it, such as MNIST/raw; None if there is none."""
+    for _ in range(_DEEPEST):
+        entries = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+        if any(_NAME.search(entry.name) for entry in entries):
+            return path
+        if len(entries) != 1 or not entries[0].is_dir():
+            return None
+        path = entries[0]
+    return path if path.is_dir() and any(_NAME.search(entry.name) for entry in path.iterdir()) else None
 
 
 def _images_in(folder: Path, role: Role) -> Path:
-    """The images file for ``role`` in a folder; the plain one if it is there plain and compressed."""
+    """The images file for ``role`` in a folder: of equal ones the plain one, by MNIST's own spelling.
+
+    A file may lie in a folder of its own name, as some downloads unpack.
+    """
+    folder = _folder_in(folder) or folder
     found = sorted(
-        file
+        file / file.name if (file / file.name).is_file() else file
         for file in folder.iterdir()
         if _NAME.search(file.name) and "images" in file.name and any(name in file.name for name in _ROLE_NAMES[role])
     )
     plain = [file for file in found if file.suffix != ".gz"] or found
+    spellings = {(file.name.replace(".idx", "-idx"), file.stat().st_size) for file in plain}
+    plain = plain[:1] if len(spellings) == 1 and plain[0].suffix != ".gz" else plain
     if len(plain) != 1:
         names = ", ".join(file.name for file in plain) or "none"
         prefix = _ROLE_NAMES[role][0]
@@ -237,5 +272,7 @@ def _labels_beside(images: Path) -> Path | None:
     stem = images.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1")
     other = stem.replace("-idx1", ".idx1") if "-idx1" in stem else stem.replace(".idx1", "-idx1")
     endings = (".gz", "") if images.suffix == ".gz" else ("", ".gz")
-    candidates = (images.with_name(name + ending) for name in (stem, other) for ending in endings)
-    return next((path for path in candidates if path.exists()), None)
+    names = [name + ending for name in (stem, other, stem.replace("idx1-ubyte", "idx2-int")) for ending in endings]
+    own = images.parent.parent if images.parent.name == images.name else images.parent
+    candidates = (folder / name for name in names for folder in (images.parent, own, own / name))
+    return next((path for path in candidates if path.is_file()), None)

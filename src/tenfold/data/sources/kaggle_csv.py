@@ -7,10 +7,11 @@ an index and shifts every image by one pixel, without a word.
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.data import ReadOptions, Role
+from tenfold.data.layout import DIGITS, MOST_CLASSES, Classes, classes_of, ways_to_name
 from tenfold.data.sources import Block, Piece, Source, line_pieces, regrouped
 from tenfold.data.sources._csv_cells import LONGEST_LINE, CarefulReader, keep_freed_memory, parse_digits
 from tenfold.data.sources._csv_header import Layout, counts_columns, layout_of_fields, layout_of_header
@@ -37,7 +39,6 @@ from tenfold.values.dataset import Dataset, Origin
 
 BLOCK = 256 * 1024  # what the steps of parse_digits keep in a core's cache
 GROWTH = 2  # what is not written to yet takes no memory
-DIGITS = tuple("0123456789")
 
 
 class KaggleCsv(Source):
@@ -61,16 +62,21 @@ class KaggleCsv(Source):
         assert path is not None
         path = _table_file(path, role)
         member = _zip_member(path, role) if path.suffix.lower() == ".zip" else None
-        class_names = options.class_names or DIGITS
-        with open_stream(path, options.max_input_bytes, member=member) as stream:
-            layout, images, labels = _read_table(stream, role, options, len(class_names))
+        classes = classes_of((), options.class_names or DIGITS)
+        try:
+            with open_stream(path, options.max_input_bytes, member=member) as stream:
+                layout, images, labels = _read_table(stream, role, options, classes)
+        except DataError as error:
+            classes = _other_classes(path, member, role, options, error)
+            with open_stream(path, options.max_input_bytes, member=member) as stream:
+                layout, images, labels = _read_table(stream, role, options, classes)
         return Dataset(
             images=images.reshape(-1, *layout.shape),
             labels=labels,
             ids=np.arange(1, len(images) + 1, dtype=np.int64),
-            class_names=class_names,
+            class_names=classes.names,
             origin=(Origin(str(path), stream.sha256),),
-            notes=layout.notes,
+            notes=(*layout.notes, *([classes.note] if classes.note else [])),
         )
 
     @classmethod
@@ -79,7 +85,7 @@ class KaggleCsv(Source):
     ) -> Iterator[Block]:
         assert path is not None
         path = _table_file(path, role)
-        limit, classes = options.max_input_bytes, options.class_names or DIGITS
+        limit, classes = options.max_input_bytes, classes_of((), options.class_names or DIGITS)
         with ExitStack() as files:
             if piece is None:
                 member = _zip_member(path, role) if path.suffix.lower() == ".zip" else None
@@ -92,11 +98,11 @@ class KaggleCsv(Source):
                     layout, _, row = _open_table(path, next(_line_blocks(head), b""), role, options)
                 stream = files.enter_context(open_stretch(path, limit, piece.start, piece.end))
                 lines, row, number, last = _line_blocks(stream), row + piece.first, piece.first + 1, piece.last
-            for numbers in regrouped(_rows(path, layout, lines, row, options, len(classes), last=last), rows):
+            for numbers in regrouped(_rows(path, layout, lines, row, options, classes, last=last), rows):
                 images = numbers[:, layout.pixel_columns()].astype(np.uint8).reshape(-1, *layout.shape)
                 labels = None if layout.label is None else numbers[:, layout.label].astype(np.int64)
                 ids = np.arange(number, number + len(numbers), dtype=np.int64)
-                yield Block(Dataset(images, labels, ids, classes, notes=layout.notes), stream.share)
+                yield Block(Dataset(images, labels, ids, classes.names, notes=layout.notes), stream.share)
                 number += len(numbers)
         if number == 1:
             raise DataError(Problem(path, "no data rows", "at least one image after the header"))
@@ -141,7 +147,7 @@ def _zip_member(path: Path, role: Role) -> str:
 
 
 def _read_table(
-    stream: ByteStream, role: Role, options: ReadOptions, classes: int
+    stream: ByteStream, role: Role, options: ReadOptions, classes: Classes
 ) -> tuple[Layout, NDArray[np.uint8], NDArray[np.int64] | None]:
     """The layout, the pixels (N, P) and the labels (N,) of a table."""
     lines = _line_blocks(stream)
@@ -170,7 +176,7 @@ def _rows(
     lines: Iterable[bytes],
     row: int,
     options: ReadOptions,
-    classes: int,
+    classes: Classes,
     *,
     last: bool = True,
 ) -> Iterator[NDArray[np.unsignedinteger[Any]]]:
@@ -180,12 +186,16 @@ def _rows(
     together at the end. Unless these are the ``last`` lines of the table, blank ones at their end are faults.
     """
     careful = CarefulReader(path, layout, options, classes)
+    table = np.full(256, -1, np.int64)
+    for text, number in classes.numbers.items():
+        if text == str(number) or (text.isdigit() and len(text) < 4 and int(text) < 256 and number < 256):
+            table[int(text)] = number
     keep_freed_memory()
     for block, values in _parsed(filter(None, lines), layout, options):
         if len(block) > LONGEST_LINE and b"\n" not in block:
             careful.too_long(block, row)
             break
-        if values is None or not _labels_in_range(values, layout, classes):
+        if values is None or not _as_classes(values, layout, table):
             numbers: NDArray[np.unsignedinteger[Any]] = careful.parse(block, row)
             row += block.count(b"\n")
         else:
@@ -219,8 +229,42 @@ def _parsed(
             yield ahead.popleft().result()
 
 
-def _labels_in_range(values: NDArray[np.uint8], layout: Layout, classes: int) -> bool:
-    return layout.label is None or bool(values[:, layout.label].max() < classes)
+def _as_classes(values: NDArray[np.uint8], layout: Layout, table: NDArray[np.int64]) -> bool:
+    """Whether every label is one of ``table`` (256,), whose numbers then take their place."""
+    if layout.label is not None:
+        numbers = table[values[:, layout.label]]
+        if numbers.min() < 0:
+            return False
+        values[:, layout.label] = numbers
+    return True
+
+
+def _other_classes(path: Path, member: str | None, role: Role, options: ReadOptions, error: DataError) -> Classes:
+    """The classes of a table whose labels are none of the expected ones, where they are beyond doubt.
+
+    Raises:
+        DataError: ``error``, with the option that names the classes if the labels could be such.
+    """
+    counts: Counter[str] = Counter()
+    with open_stream(path, options.max_input_bytes, member=member) as stream:
+        lines = _line_blocks(stream)
+        layout, first, _ = _open_table(path, next(lines, b""), role, options)
+        if layout.label is None:
+            raise error
+        for block in chain([first], lines):
+            for line in filter(bytes.strip, block.split(b"\n")):
+                fields = line.split(b",", layout.label + 1)
+                cell = fields[layout.label] if layout.label < len(fields) else b""
+                counts[cell.decode("utf-8", "replace").strip(' \t\r"')[:256]] += 1
+            if len(counts) > MOST_CLASSES:
+                raise error
+    classes = classes_of(counts, options.class_names)
+    if all(label in classes.numbers for label in counts) and 2 * len(counts) <= counts.total() and classes.note:
+        return classes
+    if not all(label.isdigit() for label in counts) or set(counts) <= set(classes.numbers):
+        raise error
+    first_problem = replace(error.problems[0], hint=error.problems[0].hint or ways_to_name(counts))
+    raise DataError(first_problem, *error.problems[1:], total=error.total) from None
 
 
 def _open_table(path: Path, block: bytes, role: Role, options: ReadOptions) -> tuple[Layout, bytes, int]:

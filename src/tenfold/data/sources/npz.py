@@ -11,20 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.data import ReadOptions, Role
+from tenfold.data.layout import DIGITS, Classes, numbered
 from tenfold.data.sources import Source
 from tenfold.data.streams import ByteStream, open_archive, open_regular, open_stream
 from tenfold.errors import DataError, Problem
 from tenfold.values.dataset import Dataset, Origin
 
-DIGITS = tuple("0123456789")
 BLOCK = 1 << 20
 CHANNELS = (1, 3)
 _LARGEST_HEADER = 10_000
 # (images, labels): MedMNIST's names, Keras', then files that hold one set only
+_ONE_SET = [("images", "labels"), ("x", "y"), ("data", "target"), ("data", "labels"), ("image", "label")]
 _KEYS = {
-    "train": [("train_images", "train_labels"), ("x_train", "y_train"), ("images", "labels"), ("x", "y")],
-    "test": [("test_images", "test_labels"), ("x_test", "y_test"), ("images", "labels"), ("x", "y")],
+    "train": [("train_images", "train_labels"), ("x_train", "y_train"), ("train_x", "train_y"), *_ONE_SET],
+    "test": [("test_images", "test_labels"), ("x_test", "y_test"), ("test_x", "test_y"), *_ONE_SET],
 }
+_ALONE = "arr_0"
+"""The name that numpy.savez gives to an array without one: labels lie in a file of their own."""
+_ELEMENT = re.compile(r"[<>|=](?:[ui][1248]|f[48]|b1|U[1-9][0-9]?)")
 _SHAPE = re.compile(r"\(\s*(?:\d{1,18}\s*,\s*)*(?:\d{1,18}\s*)?\)")
 _HEADER = re.compile(
     r"\{'descr': '([^']{2,10})', 'fortran_order': (True|False), 'shape': (" + _SHAPE.pattern + r"), *\}\s*"
@@ -42,21 +46,43 @@ class Npz(Source):
     def read(cls, path: Path | None, role: Role, options: ReadOptions) -> Dataset:
         assert path is not None
         with open_regular(path) as file, open_archive(path, file) as archive:
-            keys = {name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")}
-        names = next(((images, labels) for images, labels in _KEYS[role] if images in keys), None)
-        if names is None:
-            known = ", ".join(images for images, _ in _KEYS[role])
-            raise DataError(Problem(path, f"arrays {sorted(keys)[:10]}", f"images under one of the names {known}"))
-        images, origin = _read_array(path, names[0], options.max_input_bytes)
-        images = _as_images(images, path, names[0], options)
-        class_names = options.class_names or DIGITS
-        labels = None
-        if names[1] in keys:
-            raw, _ = _read_array(path, names[1], options.max_input_bytes)
-            labels = _as_labels(raw, path, names[1], len(images), len(class_names))
-        elif role == "train":
-            raise DataError(Problem(path, f"no array {names[1]!r}", "labels to train on"))
-        return Dataset(images, labels, np.arange(1, len(images) + 1), class_names, (origin,))
+            keys = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+        place, key, labels_place, labels_key = _arrays(path, keys, role)
+        images, origin = _read_array(place, key, options.max_input_bytes)
+        images = _as_images(images, path, key, options)
+        if labels_key is None:
+            if role == "train":
+                wanted = next((labels for name, labels in _KEYS[role] if name == key.lower()), "y_train")
+                raise DataError(Problem(path, f"no array {wanted!r}", "labels to train on"))
+            return Dataset(images, None, np.arange(1, len(images) + 1), options.class_names or DIGITS, (origin,))
+        raw, beside = _read_array(labels_place, labels_key, options.max_input_bytes)
+        labels, classes = _as_labels(raw, labels_place, labels_key, len(images), options)
+        notes = (classes.note,) if classes.note else ()
+        if labels_place != path:
+            notes = (f"the labels are in {labels_place.name}", *notes)
+        origins = (origin,) if labels_place == path else (origin, beside)
+        return Dataset(images, labels, np.arange(1, len(images) + 1), classes.names, origins, notes)
+
+
+def _arrays(path: Path, keys: list[str], role: Role) -> tuple[Path, str, Path, str | None]:
+    """File and name of the images, and of the labels or None; names count in any case."""
+    lower = {key.lower(): key for key in reversed(keys)}
+    for images, labels in _KEYS[role]:
+        if images in lower:
+            return path, lower[images], path, lower.get(labels)
+    if keys == [_ALONE]:
+        for word in ("images", "imgs", "image", "img", "x", "data"):
+            parts = re.split(rf"(?i)(?<![a-z]){word}(?![a-z])", path.name)
+            if len(parts) != 2:
+                continue
+            for other in ("labels", "label", "y", "target"):
+                if (beside := path.with_name(other.join(parts))).is_file():
+                    return path, _ALONE, beside, _ALONE
+        return path, _ALONE, path, None
+    if set(keys) == {"arr_0", "arr_1"}:
+        return path, "arr_0", path, "arr_1"
+    known = ", ".join(images for images, _ in _KEYS[role])
+    raise DataError(Problem(path, f"arrays {sorted(keys)[:10]}", f"images under one of the names {known}"))
 
 
 def _read_array(path: Path, key: str, limit: int) -> tuple[NDArray[Any], Origin]:
@@ -90,7 +116,7 @@ def _read_header(stream: ByteStream, path: Path, key: str) -> tuple[np.dtype[Any
         raise DataError(Problem(path, f"{key!r} with a header that is not NumPy's", "an array of numbers"))
     header = stream.read_exactly(length).decode("latin-1")
     match = _HEADER.fullmatch(header)
-    if match is None or match[1][1:] not in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "b1"):
+    if match is None or not _ELEMENT.fullmatch(match[1]):
         raise DataError(Problem(path, f"{key!r} with the header {header.strip()[:80]}", "an array of numbers"))
     sizes = [int(size) for size in re.findall(r"\d+", match[3])]
     if len(sizes) > 4 or math.prod(filter(None, sizes)) > 1 << 48:
@@ -132,16 +158,14 @@ def _as_images(array: NDArray[Any], path: Path, key: str, options: ReadOptions) 
     raise fault(f"with shape {array.shape}", "(N, H, W), (N, H, W, C) or (N, C, H, W)", "give --shape CxHxW")
 
 
-def _as_labels(array: NDArray[Any], path: Path, key: str, images: int, classes: int) -> NDArray[np.int64]:
-    """``array`` as int64 (N,); (N, 1), as MedMNIST has it, will do."""
+def _as_labels(
+    array: NDArray[Any], path: Path, key: str, images: int, options: ReadOptions
+) -> tuple[NDArray[np.int64], Classes]:
+    """``array`` as int64 (N,), and its classes; (N, 1), as MedMNIST has it, will do."""
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.shape != (images,):
         raise DataError(Problem(path, f"{key!r} with shape {array.shape}", f"({images},), as many as images"))
-    if array.dtype.kind not in "ui":
-        raise DataError(Problem(path, f"{key!r} of type {array.dtype}", "whole numbers"))
-    bad = np.flatnonzero((array < 0) | (array >= classes))
-    if len(bad):
-        found = f"{key!r} with label {array[bad[0]]} at index {bad[0]:,}"
-        raise DataError(Problem(path, found, f"0..{classes - 1}", hint="for other classes, give their names"))
-    return array.astype(np.int64)
+    if array.dtype.kind not in "uiU":
+        raise DataError(Problem(path, f"{key!r} of type {array.dtype}", "whole numbers or words"))
+    return numbered(array, options.class_names, path, repr(key))

@@ -4,6 +4,7 @@ them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,14 +15,16 @@ from numpy.typing import NDArray
 
 from tenfold.data import ReadOptions, Role
 from tenfold.data.images import decode_image
+from tenfold.data.layout import DIGITS, Classes, classes_of, ways_to_name
 from tenfold.data.sources import Block, Piece, Source
-from tenfold.data.sources._csv_header import LABEL, Layout, layout_of_header
+from tenfold.data.sources._csv_header import LABEL, Layout, label_column, layout_of_header
 from tenfold.data.streams import first_bytes, hash_file, open_regular
 from tenfold.errors import DataError, Problem, missing_extra, printable
 from tenfold.values.dataset import Dataset, Origin
+from tenfold.values.names import check_class_names
 
-IMAGE = "image"
-DIGITS = tuple("0123456789")
+IMAGES = ("image", "img", "images", "picture", "png")
+"""Names of the column of encoded images, in any case."""
 _ROWS = 8192
 
 
@@ -102,12 +105,22 @@ def _opened(path: Path, options: ReadOptions) -> Iterator[Any]:
             ) from error
 
 
+def _names_known(file: Any, label: str) -> tuple[str, ...] | None:
+    """The names of the classes, where the file comes from a hub that writes them into its schema."""
+    try:
+        features = json.loads((file.schema_arrow.metadata or {})[b"huggingface"])["info"]["features"]
+        names = tuple(features[label]["names"])
+        check_class_names(names)
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+    return names or None
+
+
 class _Table:
     """What the columns are, and images and labels of batches of rows."""
 
     def __init__(self, path: Path, file: Any, role: Role, options: ReadOptions) -> None:
         self.path, self.options = path, options
-        self.classes = options.class_names or DIGITS
         names = [str(name) for name in file.schema_arrow.names]
         odd = next((name for name in names if names.count(name) > 1 or {",", '"'} & set(name)), None)
         if odd is not None:
@@ -118,21 +131,27 @@ class _Table:
             hint = "raise --max-input-bytes if that is right"
             raise DataError(Problem(path, f"{least:,} pixels", f"at most {options.max_input_bytes:,} bytes", hint=hint))
         self.layout: Layout | None = None
-        if IMAGE in names:
-            self.label = next((name for name in names if name.lower() == LABEL), None)
-            self.columns = [IMAGE, *([self.label] if self.label else [])]
+        self.image = next((name for name in names if name.lower() in IMAGES), "")
+        if self.image:
+            self.label = label_column(names, options)
+            self.columns = [self.image, *([self.label] if self.label else [])]
             if role == "train" and self.label is None:
                 raise DataError(Problem(path, f"no column {LABEL!r}", "labels to train on"))
         else:
             self.layout = layout_of_header(",".join(names).encode(), path, role, options)
             self.label = None if self.layout.label is None else names[self.layout.label]
             self.columns = names
+        self.classes = Classes(options.class_names or DIGITS, {})
+        if self.label is not None:
+            column = file.read(columns=[self.label]).column(0)
+            self.classes = classes_of(self._texts(column, 0), options.class_names or _names_known(file, self.label))
+        self.notes = (self.layout.notes if self.layout else ()) + ((self.classes.note,) if self.classes.note else ())
 
     def dataset(self, batch: Any, first: int) -> Dataset:
         """The rows of ``batch``, the first of which is number ``first`` of the file."""
         labels = None if self.label is None else self._labels(batch.column(self.label), self.label, first)
         if self.layout is None:
-            images = self._decoded(batch.column(IMAGE), first)
+            images = self._decoded(batch.column(self.image), first)
         else:
             pixels = [batch.column(self.layout.names[column]) for column in self.layout.pixels]
             images = np.empty((len(batch), len(pixels)), np.uint8)
@@ -140,7 +159,7 @@ class _Table:
                 images[:, place] = self._pixels(column, self.layout.names[name], first)
             images = images.reshape(-1, *self.layout.shape)
         ids = np.arange(first + 1, first + 1 + len(batch), dtype=np.int64)
-        return Dataset(images, labels, ids, self.classes, notes=self.layout.notes if self.layout else ())
+        return Dataset(images, labels, ids, self.classes.names, notes=self.notes)
 
     def _numbers(self, column: Any, name: str, first: int) -> NDArray[Any]:
         if column.null_count:
@@ -161,13 +180,26 @@ class _Table:
         return values if scale is None else np.floor(255 * values.astype(np.float64) / scale + 0.5)
 
     def _labels(self, column: Any, name: str, first: int) -> NDArray[np.int64]:
-        values = self._numbers(column, name, first)
-        if values.dtype.kind == "f" and len(fractions := np.flatnonzero(values != np.floor(values))):
-            raise self._fault(f"label {values[fractions[0]]}", "a whole number", first + int(fractions[0]), name)
-        bad = np.flatnonzero((values < 0) | (values >= len(self.classes)))
-        if len(bad):
-            raise self._fault(f"label {values[bad[0]]}", f"0..{len(self.classes) - 1}", first + int(bad[0]), name)
-        return values.astype(np.int64)
+        texts = self._texts(column, first)
+        bad = next((row for row, text in enumerate(texts) if text not in self.classes.numbers), None)
+        if bad is not None:
+            hint = ways_to_name(set(texts))
+            raise self._fault(f"label {printable(texts[bad])}", self.classes.rule, first + bad, name, hint)
+        return np.array([self.classes.numbers[text] for text in texts], dtype=np.int64)
+
+    def _texts(self, column: Any, first: int) -> list[str]:
+        """Labels as they are written: words, or whole numbers."""
+        assert self.label is not None
+        texts = []
+        for row, value in enumerate(column.to_pylist()):
+            if value is None:
+                raise self._fault("nothing", "a value", first + row, self.label)
+            if isinstance(value, float) and not value.is_integer():
+                raise self._fault(f"label {value}", "a whole number", first + row, self.label)
+            if not isinstance(value, str | int | float):
+                raise self._fault(f"a label of type {column.type}", "a number or a word", first + row, self.label)
+            texts.append(value.strip() if isinstance(value, str) else str(int(value)))
+        return texts
 
     def _decoded(self, column: Any, first: int) -> NDArray[np.uint8]:
         """Encoded images: bytes, or a struct with ``bytes`` as data-set hubs write it."""
@@ -177,13 +209,13 @@ class _Table:
             content = value.get("bytes") if isinstance(value, dict) else value
             if not isinstance(content, bytes):
                 raise self._fault(
-                    "no bytes", "an encoded image, or a struct with the field 'bytes'", first + row, IMAGE
+                    "no bytes", "an encoded image, or a struct with the field 'bytes'", first + row, self.image
                 )
             pixels = decode_image(content, f"{self.path}, image {first + row + 1}", channels=shape and shape[0])
             expected = images[0].shape if images else shape or pixels.shape
             if pixels.shape != expected:
                 raise self._fault(
-                    f"an image of {pixels.shape}", f"{expected}, as the others (C, H, W)", first + row, IMAGE
+                    f"an image of {pixels.shape}", f"{expected}, as the others (C, H, W)", first + row, self.image
                 )
             images.append(pixels)
         return np.stack(images)
