@@ -1,5 +1,5 @@
-"""A network that reads whole lines (connectionist temporal classification), in the making: `tenfold read` does not use it yet.
+"""A network that reads whole lines (connectionist temporal classification).
 
 ``written`` and ``kinds`` make lines from MNIST's training digits, ``pool`` stores them, ``train`` trains, ``export`` writes
-``lines.onnx``, ``network`` reads with it, ``agreement`` joins it with the cuts, ``sheets`` finds the sheet and its turn.
+``lines.onnx``. ``tenfold.reading`` reads with it: ``line_network``, ``agreement`` (with the cuts), ``page`` and ``sheets``.
 """

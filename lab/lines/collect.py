@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tenfold
-from lab.lines import agreement
-from lab.lines.network import CLASSES, LineNetwork, text_scores
 from lab.lines.pool import digits
 from lab.lines.written import photograph, text, written_line
+from tenfold.reading import agreement
 from tenfold.reading.ink import InkMap, ink_map, relative_contrast, without_edges
+from tenfold.reading.line_network import CLASSES, LineNetwork, text_scores
 from tenfold.reading.lines import HEIGHT, find_lines, without_rules
 from tenfold.reading.segmentation import DEFAULT_COSTS, Segment, best_path, find_seams, find_segments
 
@@ -81,7 +81,11 @@ def main() -> None:
             texts = list({**{tuple(k - 1 for k in t if 1 <= k <= 10): t for t, _ in columns.likely}, cuts: cuts})
             scores = text_scores(columns.of_digits, [tuple(k + 1 for k in t) for t in texts])
             costs = agreement.costs_of(
-                texts, seams, segments, agreement.prices_of(segments, probabilities, DEFAULT_COSTS), DEFAULT_COSTS.cut
+                [tuple(k + 1 for k in t) for t in texts],
+                seams,
+                segments,
+                agreement.prices_of(segments, probabilities, DEFAULT_COSTS),
+                DEFAULT_COSTS.cut,
             )
             row |= {"texts": texts, "ctc": scores.tolist(), "cost": costs.clip(0, 1e6).tolist(), "cuts": cuts}
     arguments.out.write_text(json.dumps({"classes": CLASSES, "rows": rows}), "utf-8")

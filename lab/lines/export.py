@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from onnx import TensorProto, checker, helper
 
-from lab.lines.network import CLASSES, ROWS
 from lab.lines.train import LineNetwork, Residual
 from tenfold.bundle.inspection import check_model_bytes
 from tenfold.bundle.onnx_graph import IR_VERSION, OPSET, Graph
 from tenfold.models.layers import LAYERS, Layer, OnnxGraph
+from tenfold.reading.line_network import CLASSES, ROWS
 
 
 def _residual(layer: Residual, graph: OnnxGraph, x: str) -> str:

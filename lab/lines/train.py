@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lab.lines.network import CLASSES
 from lab.lines.pool import read
 from lab.lines.written import Example
+from tenfold.reading.line_network import CLASSES
 
 COLUMNS = 6_000
 """Of all lines of a batch together."""

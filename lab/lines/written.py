@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from lab.lines.network import CLASSES, CORE, OTHER, ROWS, line_image
+from tenfold.reading.line_network import CLASSES, CORE, OTHER, ROWS, line_image
 from lab.synthesis.allographs import allograph
 from lab.synthesis.glyphs import LETTERS
 from lab.synthesis.noughts import chain

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from lab.lines.network import CORE, ROWS, likely_texts, line_image, places_of, text_scores
+from tenfold.reading.line_network import CORE, ROWS, likely_texts, line_image, places_of, text_scores
 
 
 def rows(columns: int, classes: int, seed: int = 0) -> np.ndarray:

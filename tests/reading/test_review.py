@@ -1,6 +1,6 @@
 import numpy as np
 
-from tenfold.reading.reader import Box, Digit, Line, Reading
+from tenfold.reading.results import Box, Digit, Line, Reading
 from tenfold.reading.review import check, parse_rule, sorted_out
 
 GREY = np.arange(100 * 200, dtype=np.uint32).reshape(100, 200).astype(np.uint8)

@@ -13,7 +13,7 @@ from tenfold.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from tenfold.bundle.predict import Bundle
-    from tenfold.reading.reader import Digit
+    from tenfold.reading.results import Digit
     from tenfold.values.predictions import Predictions
 
 DEFAULT = ReadOptions()

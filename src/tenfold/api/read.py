@@ -12,7 +12,7 @@ from tenfold.errors import UsageError
 
 if TYPE_CHECKING:
     from tenfold.reading.normalise import Grey
-    from tenfold.reading.reader import Reading
+    from tenfold.reading.results import Reading
     from tenfold.reading.review import Checked, Rule
 
 Ink = Literal["auto", "dark", "bright"]
@@ -44,10 +44,11 @@ def read_pictures(
     show: Annotated[str | Path | None, Option(metavar="FILE.png|FOLDER")] = None,
     threshold: float | None = None,
     ink: Annotated[Ink, Option(metavar="auto|dark|bright")] = "auto",
+    digits_only: bool = False,
     replace: bool = True,
     threads: Count | None = None,
 ) -> list[PictureRead]:
-    """Read all digits in pictures: lines, boxes and how sure each one is; "?" is no digit.
+    """Read digits and marks in pictures: lines, boxes and how sure each one is; "?" is no digit.
 
     Args:
         images: pictures: PNG, JPEG, BMP, GIF, WebP, TIFF; "-" is standard input. In Python also Pillow's pictures and
@@ -59,6 +60,7 @@ def read_pictures(
         show: draw the boxes: a picture, or a folder for several.
         threshold: reject digits with less confidence, 0 to 1; default: what the bundle says.
         ink: whether the ink is dark or bright.
+        digits_only: leave out the marks . , - + / : ( ) = #
         replace: replace files that exist.
         threads: threads to compute with; default: one a core.
 
@@ -84,7 +86,7 @@ def read_pictures(
     for path in drawings.values():
         if path.exists() and not replace:
             raise UsageError(f"{path} exists; pass --force to replace it, or choose another name")
-    reader = Reader(opened(bundle, threads), threshold=threshold, polarity=ink)
+    reader = Reader(opened(bundle, threads), threshold=threshold, polarity=ink, digits_only=digits_only)
     pages = []
     for name, image in zip(names, images, strict=True):
         grey = open_image(image, None if isinstance(image, str | Path) else name)

@@ -142,11 +142,12 @@ class Bundle:
                 f"{MODEL}: SHA-256 differs from manifest; the file was changed or damaged. Copy the bundle again"
             )
         check_model_bytes(model)
-        self._session = open_session(model, threads or cores())
+        self.threads = threads or cores()
+        self._session = open_session(model, self.threads)
         self._check_signature(self._session, "probabilities")
         self._first: onnxruntime.InferenceSession | None = None
         if (look := manifest.first_look) is not None:
-            self._first = open_session(first_look(model, look.tensor), threads or cores())
+            self._first = open_session(first_look(model, look.tensor), self.threads)
             self._check_signature(self._first, look.tensor)
         self._check_answer()
 

@@ -154,7 +154,7 @@ def _as_text(pages: list[PictureRead], form: str) -> str:
 
 def _digit_rows(page: PictureRead) -> Iterator[list[Any]]:
     for i, line in enumerate(page.reading.lines, 1):
-        for k, digit in enumerate(line.digits, 1):
+        for k, digit in enumerate(line.signs, 1):
             rejected = "yes" if digit.rejected else "no"
             yield [page.name, i, k, digit.label, f"{digit.confidence:.6f}", rejected, *digit.box.as_list()]
 

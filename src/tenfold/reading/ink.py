@@ -8,7 +8,7 @@ strength decides, so that a pencil beside a felt pen keeps its width.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -57,11 +57,19 @@ class InkMap:
         ink: (H, W) strength, 0 outside of strokes; anti-aliased edges are between 0 and 1.
         mask: (H, W) where strokes are.
         bright: whether the ink is brighter than the paper.
+        contrast: (H, W) how much darker than its paper each pixel is, on paper too: nothing is cut off.
     """
 
     ink: Ink
     mask: Mask
     bright: bool
+    contrast: Ink = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+    def turned(self, quarters: int) -> InkMap:
+        """The same after so many quarter turns against the clock."""
+        mask = np.rot90(self.mask, quarters).copy()
+        ink, contrast = (np.rot90(each, quarters).copy() for each in (self.ink, self.contrast))
+        return InkMap(ink, mask, self.bright, contrast)
 
 
 def ink_map(grey: NDArray[np.uint8], polarity: Polarity = "auto", *, tight: bool = False) -> InkMap:
@@ -80,11 +88,11 @@ def ink_map(grey: NDArray[np.uint8], polarity: Polarity = "auto", *, tight: bool
     contrast = relative_contrast(dark) if flat is None else np.minimum((flat - dark) / max(flat, DARKEST), 1)
     mask, floor = strokes(contrast)
     if not mask.any():
-        return InkMap(np.zeros_like(contrast), mask, bright)
+        return InkMap(np.zeros_like(contrast), mask, bright, contrast)
     full = float(np.percentile(contrast[mask], 90))
     near = dilated(mask, 1)
     ink = np.where(near, (contrast - floor) / max(full - floor, 1e-6), 0).clip(0, 1)
-    return InkMap(ink.astype(np.float32), mask, bright)
+    return InkMap(ink.astype(np.float32), mask, bright, contrast)
 
 
 def is_bright(levels: Ink, *, tight: bool = False) -> bool:

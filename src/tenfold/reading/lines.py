@@ -67,7 +67,7 @@ def _without_rows(mask: NDArray[np.bool_], least: float, thickest: float) -> tup
     rows = (mask.mean(axis=1) >= least) & begins & leaves
     if not rows.any():
         return mask, 0
-    tall = _run_heights(mask)
+    tall = run_heights(mask)
     thick = int(np.median(tall[rows][mask[rows]]))
     if thick > thickest:
         return mask, 0
@@ -75,7 +75,7 @@ def _without_rows(mask: NDArray[np.bool_], least: float, thickest: float) -> tup
     return mask & ~line, thick
 
 
-def _run_heights(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+def run_heights(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """(H, W) how tall the vertical run of ink through each pixel is; 0 outside."""
     down = np.zeros(mask.shape, np.int64)
     up = np.zeros(mask.shape, np.int64)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,136 +13,12 @@ from tenfold.bundle.manifest import BUILTIN
 from tenfold.bundle.predict import Bundle
 from tenfold.errors import UsageError, printable
 from tenfold.reading.ink import InkMap, Polarity, ink_map
-from tenfold.reading.lines import MOST_DIGITS, LineInk, cleaned, find_lines, without_rules
+from tenfold.reading.line_network import LineNetwork
+from tenfold.reading.lines import MOST_DIGITS, cleaned, find_lines, without_rules
 from tenfold.reading.normalise import FIELD, LARGEST, Grey, Picture, as_it_is, frame, open_image, reduced
+from tenfold.reading.page import SURE, PageReader, box_on_page
+from tenfold.reading.results import Box, Digit, Line, Reading
 from tenfold.reading.segmentation import DEFAULT_COSTS, Costs, Segment, best_path, find_seams, find_segments
-
-UNREAD = "?"
-"""Stands for what is no digit, or too doubtful to be called one."""
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle on the page: pixels from the upper left corner."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    def as_list(self) -> list[int]:
-        return [self.x, self.y, self.width, self.height]
-
-
-@dataclass(frozen=True)
-class Digit:
-    """One digit, or what was taken for one.
-
-    Attributes:
-        label: the most probable class; "" if the picture is blank.
-        confidence: its probability, 0..1.
-        rejected: the confidence is below the bundle's threshold: not a digit, or unreadable.
-        blank: there is no ink.
-        box: where it is on the page.
-        probabilities: (K,) float32, in the order of the bundle's classes.
-        image: uint8 (H, W), what the model saw: 28 x 28 for MNIST's kind.
-    """
-
-    label: str
-    confidence: float
-    rejected: bool
-    blank: bool
-    box: Box
-    probabilities: NDArray[np.float32] = field(repr=False, compare=False)
-    image: NDArray[np.uint8] = field(repr=False, compare=False)
-
-    @property
-    def text(self) -> str:
-        """The label; "?" if it was rejected, and "" if there is nothing."""
-        return "" if self.blank else UNREAD if self.rejected else self.label
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "label": self.label,
-            "confidence": round(self.confidence, 6),
-            "rejected": self.rejected,
-            "box": self.box.as_list(),
-        }
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of digits, from left to right."""
-
-    digits: tuple[Digit, ...]
-
-    @property
-    def text(self) -> str:
-        return "".join(digit.text for digit in self.digits)
-
-    @property
-    def confidence(self) -> float:
-        """The probability that all of it is right, if its digits err independently."""
-        return float(np.prod([digit.confidence for digit in self.digits]))
-
-    @property
-    def sure(self) -> bool:
-        """Whether no digit was rejected."""
-        return not any(digit.rejected for digit in self.digits)
-
-    @property
-    def box(self) -> Box:
-        left, top = min(d.box.x for d in self.digits), min(d.box.y for d in self.digits)
-        right, bottom = (
-            max(d.box.x + d.box.width for d in self.digits),
-            max(d.box.y + d.box.height for d in self.digits),
-        )
-        return Box(left, top, right - left, bottom - top)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "text": self.text,
-            "confidence": round(self.confidence, 6),
-            "sure": self.sure,
-            "box": self.box.as_list(),
-            "digits": [digit.as_dict() for digit in self.digits],
-        }
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What one picture says.
-
-    Attributes:
-        lines: from top to bottom; none if the picture is blank.
-        width, height: of the picture, pixels.
-    """
-
-    lines: tuple[Line, ...]
-    width: int
-    height: int
-
-    @property
-    def text(self) -> str:
-        """The lines, one below the other."""
-        return "\n".join(line.text for line in self.lines)
-
-    @property
-    def blank(self) -> bool:
-        """Whether nothing was found."""
-        return not self.lines
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "text": self.text,
-            "blank": self.blank,
-            "width": self.width,
-            "height": self.height,
-            "lines": [line.as_dict() for line in self.lines],
-        }
 
 
 class Reader:
@@ -168,6 +43,7 @@ class Reader:
         polarity: Polarity = "auto",
         costs: Costs = DEFAULT_COSTS,
         most_digits: int = MOST_DIGITS,
+        digits_only: bool = False,
     ) -> None:
         """Open ``bundle``, if it is not open yet.
 
@@ -176,6 +52,7 @@ class Reader:
             threshold: reject below this confidence; by default what the bundle says, 0 if it says nothing.
             polarity: whether ink is "dark" or "bright"; "auto" finds out.
             costs: how lines are cut.
+            digits_only: leave out the marks ``. , - + / : ( ) = #``.
             most_digits: how much ink a page may have, in digits: more is refused, since it would take minutes.
 
         Raises:
@@ -194,6 +71,13 @@ class Reader:
         self._polarity = polarity
         self._costs = costs
         self._most_digits = most_digits
+        self._page_reader = None
+        if self.bundle.class_names[:10] == tuple("0123456789"):
+            network = LineNetwork(threads=self.bundle.threads)
+            least = SURE if threshold is None and self.threshold else self.threshold
+            self._page_reader = PageReader(
+                network, self._recognised, polarity, costs, least, marks=not digits_only, most_digits=most_digits
+            )
 
     def recognise(self, *pictures: Picture) -> list[Digit]:
         """What each picture shows, if it shows one digit: wherever it is, and however large.
@@ -210,23 +94,27 @@ class Reader:
         return self._digits(images, self.bundle.predict_proba(images[:, None]), boxes)
 
     def read(self, picture: Picture) -> Reading:
-        """Every digit in the picture, line by line.
+        """Every digit and mark in the picture, line by line.
 
         Raises:
             DataError: not an image, see :func:`~tenfold.reading.normalise.open_image`; or too much ink.
         """
         grey = open_image(picture)
-        lines = self._lines(grey, printable(picture) if isinstance(picture, str | Path) else "the picture")
+        name = printable(picture) if isinstance(picture, str | Path) else "the picture"
+        lines = self._page_reader.read(grey, name) if self._page_reader else self._cut_lines(grey, name)
         return Reading(tuple(lines), grey.shape[1], grey.shape[0])
 
-    def _lines(self, grey: Grey, name: str) -> list[Line]:
+    def _recognised(self, segments: Sequence[Segment]) -> NDArray[np.float32]:
+        images = np.array([s.image for s in segments], np.uint8).reshape(-1, 1, FIELD, FIELD)
+        return self.bundle.predict_proba(images, every_look=True)  # cuts are compared by them
+
+    def _cut_lines(self, grey: Grey, name: str) -> list[Line]:
+        """By cuts alone: for bundles of other classes than the ten digits, which the line network does not know."""
         page = ink_map(grey, self._polarity)
         mask = without_rules(page.mask)
-        ink = InkMap(page.ink, mask if mask.any() else page.mask, page.bright)
-        lines = find_lines(ink, name, self._most_digits)
+        lines = find_lines(replace(page, mask=mask if mask.any() else page.mask), name, self._most_digits)
         cut = [(line, seams, find_segments(line.ink, seams)) for line in lines for seams in [find_seams(line.ink)]]
-        images = np.array([s.image for _, _, segments in cut for s in segments], np.uint8).reshape(-1, 1, FIELD, FIELD)
-        probabilities = self.bundle.predict_proba(images, every_look=True)  # cuts are compared by them
+        probabilities = self._recognised([segment for _, _, segments in cut for segment in segments])
         read, start = [], 0
         for line, seams, segments in cut:
             mine = probabilities[start : start + len(segments)]
@@ -234,7 +122,7 @@ class Reader:
             path = best_path(seams, segments, mine, self._costs)
             if path:
                 chosen = [segments[i] for i in path]
-                boxes = [_box_on_page(line, segment) for segment in chosen]
+                boxes = [box_on_page(line, segment) for segment in chosen]
                 read.append(Line(tuple(self._digits(np.stack([s.image for s in chosen]), mine[path], boxes))))
         return read
 
@@ -264,15 +152,6 @@ def _box_of(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> Box:
     left, top = int(columns[0]) * each, int(rows[0]) * each
     right, bottom = min((int(columns[-1]) + 1) * each, shape[1]), min((int(rows[-1]) + 1) * each, shape[0])
     return Box(left, top, right - left, bottom - top)
-
-
-def _box_on_page(line: LineInk, segment: Segment) -> Box:
-    x = np.array([segment.left, segment.right, segment.left, segment.right], np.float64)
-    y = np.array([segment.top, segment.top, segment.bottom, segment.bottom], np.float64)
-    across, down = line.on_page(x, y)
-    # the corners of the sheared box that lie inward: closer to the ink than those outward
-    left, right = (across[0] + across[2]) / 2, (across[1] + across[3]) / 2
-    return Box(round(left), round(down.min()), max(1, round(right - left)), max(1, round(down.max() - down.min())))
 
 
 def read(picture: Picture, bundle: Bundle | str | Path = "builtin", *, threshold: float | None = None) -> Reading:

@@ -12,11 +12,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from tenfold.errors import UsageError
+from tenfold.reading.line_network import MARKS
 from tenfold.reading.normalise import Grey
-from tenfold.reading.reader import UNREAD, Box, Digit, Line, Reading
+from tenfold.reading.results import UNREAD, Box, Digit, Line, Mark, Reading
 
 Rule = Callable[[str], str | None]
-"""Given the digits of a line: what is wrong with them, or None."""
+"""Given the text of a line, digits and marks: what is wrong with it, or None."""
 
 _DATE_PARTS = {"DD": "%d", "MM": "%m", "YYYY": "%Y", "YY": "%y"}
 
@@ -50,17 +51,26 @@ def parse_rule(text: str) -> Rule:
     )
 
 
-def faults(digits: str, rules: Sequence[Rule]) -> list[str]:
-    """What is wrong with ``digits``; empty if they keep all ``rules``."""
+def faults(text: str, rules: Sequence[Rule]) -> list[str]:
+    """What is wrong with ``text``, digits and marks; empty if it keeps all ``rules``.
+
+    Marks count for nothing, as in dates, cards and telephone numbers, but for range and one-of: 12.50 is not 1250.
+    """
+    digits = _digits(text)
     if not (digits.isascii() and digits.isdigit()):
         return ["not all of it could be read"]
-    return [fault for rule in rules if (fault := rule(digits)) is not None]
+    return [fault for rule in rules if (fault := rule(text)) is not None]
+
+
+def _digits(text: str) -> str:
+    return "".join(sign for sign in text if sign not in MARKS)
 
 
 def _length(setting: str) -> Rule:
     low, high = _bounds(setting, "length")
 
-    def rule(digits: str) -> str | None:
+    def rule(text: str) -> str | None:
+        digits = _digits(text)
         expected = f"{low}" if low == high else f"{low} to {high}"
         return None if low <= len(digits) <= high else f"{len(digits)} digits, expected {expected}"
 
@@ -69,7 +79,13 @@ def _length(setting: str) -> Rule:
 
 def _range(setting: str) -> Rule:
     low, high = _bounds(setting, "range")
-    return lambda digits: None if low <= int(digits) <= high else f"{int(digits)} is not in {low} to {high}"
+
+    def rule(text: str) -> str | None:
+        if not text.isdigit():
+            return f"{text} has marks, expected a whole number of {low} to {high}"
+        return None if low <= int(text) <= high else f"{int(text)} is not in {low} to {high}"
+
+    return rule
 
 
 def _bounds(setting: str, name: str) -> tuple[int, int]:
@@ -88,7 +104,8 @@ def _date(setting: str) -> Rule:
         )
     form = "".join(_DATE_PARTS[part] for part in parts)
 
-    def rule(digits: str) -> str | None:
+    def rule(text: str) -> str | None:
+        digits = _digits(text)
         if len(digits) != len(setting):
             return f"{len(digits)} digits, expected {setting}"
         try:
@@ -104,10 +121,11 @@ def _one_of(setting: str) -> Rule:
     allowed = setting.split("|")
     if not all(word.isascii() and word.isdigit() for word in allowed):
         raise UsageError(f"the rule one-of={setting}: expected digits with | between, such as one-of=10|20|50")
-    return lambda digits: None if digits in allowed else f"not one of {', '.join(allowed)}"
+    return lambda text: None if text in allowed else f"not one of {', '.join(allowed)}"
 
 
-def _luhn(digits: str) -> str | None:
+def _luhn(text: str) -> str | None:
+    digits = _digits(text)
     total = 0
     for place, digit in enumerate(reversed(digits)):
         value = int(digit) * (1 + place % 2)
@@ -115,12 +133,14 @@ def _luhn(digits: str) -> str | None:
     return None if len(digits) > 1 and total % 10 == 0 else "the check digit does not fit (Luhn)"
 
 
-def _mod11(digits: str) -> str | None:
+def _mod11(text: str) -> str | None:
+    digits = _digits(text)
     total = sum(place * int(digit) for place, digit in enumerate(reversed(digits), 1))
     return None if len(digits) > 1 and total % 11 == 0 else "the check digit does not fit (modulo 11)"
 
 
-def _mod97(digits: str) -> str | None:
+def _mod97(text: str) -> str | None:
+    digits = _digits(text)
     return None if len(digits) > 2 and int(digits) % 97 == 1 else "the check digits do not fit (modulo 97)"
 
 
@@ -139,14 +159,14 @@ def with_boxes(grey: Grey, reading: Reading) -> bytes:
     canvas.paste(picture, (0, top))
     pen = ImageDraw.Draw(canvas)
     for line in reading.lines:
-        for digit in line.digits:
+        for digit in line.signs:
             _draw(pen, digit, enlarged, top)
     content = io.BytesIO()
     canvas.save(content, "PNG")
     return content.getvalue()
 
 
-def _draw(pen: ImageDraw.ImageDraw, digit: Digit, enlarged: int, top: int) -> None:
+def _draw(pen: ImageDraw.ImageDraw, digit: Digit | Mark, enlarged: int, top: int) -> None:
     colour = DOUBTFUL if digit.rejected else SURE
     x, y = digit.box.x * enlarged, digit.box.y * enlarged + top
     width, height = digit.box.width * enlarged, digit.box.height * enlarged
@@ -156,12 +176,12 @@ def _draw(pen: ImageDraw.ImageDraw, digit: Digit, enlarged: int, top: int) -> No
     pen.text((x, y - 1), text, fill=colour, font=ImageFont.load_default(size), anchor="ld")
 
 
-def _size(digit: Digit, enlarged: int) -> int:
+def _size(digit: Digit | Mark, enlarged: int) -> int:
     return max(SMALLEST_TEXT, digit.box.height * enlarged // 2)
 
 
 def _text_height(reading: Reading, enlarged: int) -> int:
-    return max((_size(digit, enlarged) for line in reading.lines for digit in line.digits), default=SMALLEST_TEXT)
+    return max((_size(digit, enlarged) for line in reading.lines for digit in line.signs), default=SMALLEST_TEXT)
 
 
 MARGIN = 0.4
@@ -215,9 +235,9 @@ def check(
         Checked(
             file,
             number,
-            "".join(digit.label for digit in line.digits),
+            line.label,
             line.confidence,
-            (*_doubts(line), *faults("".join(digit.label for digit in line.digits), rules), *odd),
+            (*_doubts(line), *faults(line.label, rules), *odd),
             _crop(grey, line.box),
         )
         for number, line in enumerate(reading.lines, 1)
@@ -235,9 +255,10 @@ def sorted_out(checked: Iterable[Checked]) -> tuple[list[Checked], list[Checked]
 
 def _doubts(line: Line) -> list[str]:
     doubtful = [place for place, digit in enumerate(line.digits, 1) if digit.rejected]
-    if not doubtful:
-        return []
-    return [f"digit {', '.join(map(str, doubtful))} is doubtful"]
+    found = [f"digit {', '.join(map(str, doubtful))} is doubtful"] if doubtful else []
+    return found + [
+        f"the mark {mark.label} behind digit {mark.place} is doubtful" for mark in line.marks if mark.rejected
+    ]
 
 
 def _crop(grey: Grey, box: Box) -> Grey:

@@ -189,11 +189,18 @@ class DigitOut(BaseModel):
     ]
 
 
+class MarkOut(DigitOut):
+    """One of . , - + / : ( ) = # between digits; "?" for a letter or a sign."""
+
+    place: Annotated[int, Field(description="how many of the image's digits are before it")]
+
+
 class PageOut(BaseModel):
     """What one image says, line by line."""
 
-    text: Annotated[str, Field(description="the digits in reading order, lines separated by line feeds")]
+    text: Annotated[str, Field(description="digits and marks in reading order, lines separated by line feeds")]
     digits: list[DigitOut]
+    marks: list[MarkOut]
 
 
 class ReadOut(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -17,7 +17,8 @@ from tenfold.bundle.predict import Bundle
 from tenfold.errors import DataError
 from tenfold.evaluation.robustness import occlusion
 from tenfold.reading.normalise import normalise, reduced
-from tenfold.reading.reader import Digit, Reader
+from tenfold.reading.reader import Reader
+from tenfold.reading.results import Digit, Line, Mark
 from tenfold.service import bodies, examples, schemas
 from tenfold.service import bodies as images
 from tenfold.service.bodies import Item
@@ -72,10 +73,11 @@ class Model:
     @cached_property
     def reader(self) -> Reader:
         """Reads pages with this bundle. Only where :attr:`reads`."""
-        return Reader(self.bundle, threshold=self.reject_threshold, most_digits=MOST_DIGITS)
+        known = self.bundle.manifest.reject_threshold
+        return Reader(self.bundle, threshold=REJECT if known is None else None, most_digits=MOST_DIGITS)
 
     def page(self, item: Item) -> dict[str, Any]:
-        """Every digit of an item that passed :func:`~tenfold.service.bodies.check_sizes`, as /v1/read shows it.
+        """Digits and marks of an item that passed :func:`~tenfold.service.bodies.check_sizes`, as /v1/read shows them.
 
         Raises:
             Fault: 422.
@@ -87,7 +89,8 @@ class Model:
             found = self.reader.read(small)
         except DataError as error:
             raise bodies.refused(error, item.field) from None
-        return {"text": found.text, "digits": [_digit(digit, factor) for line in found.lines for digit in line.digits]}
+        digits = [_sign(digit, factor) for line in found.lines for digit in line.digits]
+        return {"text": found.text, "digits": digits, "marks": list(_marks(found.lines, factor))}
 
     def inputs(self, items: Sequence[Item]) -> NDArray[np.uint8]:
         """What the model sees of ``items``: uint8 (N, C, H, W).
@@ -143,13 +146,22 @@ def in_time(function: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
     return made
 
 
-def _digit(digit: Digit, factor: int) -> dict[str, Any]:
+def _sign(sign: Digit | Mark, factor: int) -> dict[str, Any]:
     return {
-        "class": digit.label,
-        "confidence": round(digit.confidence, 7),
-        "rejected": digit.rejected,
-        "box": [factor * side for side in digit.box.as_list()],
+        "class": sign.label,
+        "confidence": round(sign.confidence, 7),
+        "rejected": sign.rejected,
+        "box": [factor * side for side in sign.box.as_list()],
     }
+
+
+def _marks(lines: Sequence[Line], factor: int) -> Iterator[dict[str, Any]]:
+    """Each with the number of the page's digits before it."""
+    before = 0
+    for line in lines:
+        for mark in line.marks:
+            yield {**_sign(mark, factor), "place": before + mark.place}
+        before += len(line.digits)
 
 
 INPUT, OUTPUT = "images", "probabilities"

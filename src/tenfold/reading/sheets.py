@@ -10,7 +10,8 @@ from PIL import Image
 
 from tenfold.reading.components import boxes, label
 from tenfold.reading.ink import dilated, otsu
-from tenfold.reading.reader import Box
+from tenfold.reading.lines import run_heights
+from tenfold.reading.results import Box
 
 Grey = NDArray[np.uint8]
 COARSE = 256
@@ -125,7 +126,10 @@ def _without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _corners(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(4, 2) upper left, upper right, lower right, lower left: the farthest points along diagonals or axes, whichever span more."""
+    """(4, 2) upper left, upper right, lower right, lower left.
+
+    They are the farthest points along diagonals or along axes, whichever span more.
+    """
     y, x = np.nonzero(mask)
     points = np.stack([x, y], axis=1) + 0.5
     found = []
@@ -206,6 +210,8 @@ def without_boxes(mask: NDArray[np.bool_], contrast: NDArray[np.float32], least:
     level, upright = level & lines, upright & lines
     drawn = level | upright
     rest = mask & ~dilated(drawn, 1)
+    if not drawn.any():
+        return mask
     if rest.any():
         faint, full = float(np.percentile(contrast[drawn], 75)), float(np.percentile(contrast[rest], 90))
         if faint < FAINT_LINES * full:
@@ -217,7 +223,7 @@ def without_boxes(mask: NDArray[np.bool_], contrast: NDArray[np.float32], least:
 
 
 def _runs(mask: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
-    """Pixels in level runs of at least ``least`` pixels that are at most an eighth of that thick."""
+    """Pixels in level runs of at least ``least`` pixels that are at most an eighth of that, or 3 pixels, thick."""
     padded = np.pad(mask, ((0, 0), (1, 1))).astype(np.int8)
     steps = np.diff(padded, axis=1)
     found = np.zeros((mask.shape[0], mask.shape[1] + 1), np.int32)
@@ -230,7 +236,7 @@ def _runs(mask: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
     if not runs.any():
         return runs
     tall = run_heights(mask)
-    thick = min(least // 8, int(np.percentile(tall[runs], 25)) + 1)
+    thick = min(max(least // 8, 3), int(np.percentile(tall[runs], 25)) + 1)
     return runs & (tall <= thick)
 
 
@@ -252,14 +258,3 @@ def _strokes_across(mask: NDArray[np.bool_], level: NDArray[np.bool_], thick: in
         above[step:] |= rest[:-step]
         below[:-step] |= rest[step:]
     return level & above & below
-
-
-def run_heights(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(H, W) how tall the vertical run of ink through each pixel is; 0 outside."""
-    down = np.zeros(mask.shape, np.int64)
-    up = np.zeros(mask.shape, np.int64)
-    for y in range(len(mask)):
-        down[y] = np.where(mask[y], (down[y - 1] if y else 0) + 1, 0)
-    for y in reversed(range(len(mask))):
-        up[y] = np.where(mask[y], (up[y + 1] if y + 1 < len(mask) else 0) + 1, 0)
-    return np.where(mask, down + up - 1, 0)

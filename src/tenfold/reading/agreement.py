@@ -1,18 +1,18 @@
 """Two opinions of a line - the network's that sees all of it, and that of its cuts - and what both together say."""
 
-from __future__ import annotations  # noqa: I001
+from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.lines.network import Columns, Text, places_of, text_scores
+from tenfold.reading.line_network import CLASSES, Columns, Text, places_of, text_scores
 from tenfold.reading.lines import HEIGHT, LineInk
 from tenfold.reading.normalise import FAINT, frame
 from tenfold.reading.segmentation import Costs, Seams, Segment, best_path, find_seams, find_segments
-import itertools
 
 Recognise = Callable[[Sequence[Segment]], NDArray[np.float32]]
 """What the recogniser says of segments: (S, K)."""
@@ -24,15 +24,22 @@ ASIDE = 12.0
 """What a cut costs that is at one of the signs that it parts, in pixels of ink."""
 WEIGHT = 0.6
 """Of what a cut costs, beside the logarithm of what the line network says."""
+MARKED = 0.3
+"""What ink costs as a mark that the line network sees there, however tall it is."""
+RARE = 1.0
+"""What a stroke as tall as a digit costs as a mark, beside the logarithm: most such strokes are ones and sevens."""
+TALL = [CLASSES.index(mark) for mark in "/()"]
+A_MARK = 10
+"""Column of :attr:`Prices.as_sign`."""
 FARTHEST = 8.0
 """No text costs more than this beyond the cheapest cut: what cannot be cut may still be read."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """What segments cost: (S, K) as each digit, and (S,) to leave out."""
+    """What segments cost: (S, 11) as each digit or as a mark, and (S,) to leave out."""
 
-    as_digit: NDArray[np.float64]
+    as_sign: NDArray[np.float64]
     left_out: NDArray[np.float64]
 
 
@@ -49,31 +56,32 @@ def prices_of(segments: Sequence[Segment], probabilities: NDArray[np.float32], c
     shape = costs.each + costs.gap * gap + costs.size * np.log(np.where(empty, 1, height)) ** 2
     as_digit = shape[:, None] + doubt * (1 + costs.width * width)[:, None]
     as_mark = np.where(height < costs.tallest, costs.mark + costs.mass * mass * height, np.inf)
-    return Prices(np.where(empty[:, None], np.inf, as_digit), np.where(empty, 0, as_mark))
+    as_sign = np.concatenate([as_digit[:, :A_MARK], np.full((len(segments), 1), MARKED)], axis=1)
+    return Prices(np.where(empty[:, None], np.inf, as_sign), np.where(empty, 0, as_mark))
 
 
 def costs_of(
     texts: Sequence[Text], seams: Seams, segments: Sequence[Segment], prices: Prices, cut: float
 ) -> NDArray[np.float64]:
-    """(len(texts),) what the cheapest cut of the line into each text's digits (0 to 9) costs; infinite if there is none."""
+    """(len(texts),) what the cheapest cut into each text's signs costs; infinite if there is none."""
     longest = max((len(text) for text in texts), default=0)
-    digits = np.zeros((len(texts), longest), np.int64)
-    for row, text in zip(digits, texts, strict=True):
-        row[: len(text)] = text
+    signs = np.zeros((len(texts), longest), np.int64)
+    for row, text in zip(signs, texts, strict=True):
+        row[: len(text)] = _priced(text)
     total = np.full((len(seams), len(texts), longest + 1), np.inf)
     total[0, :, 0] = 0
     for i, segment in enumerate(segments):  # sorted by their first seam
         before = total[segment.first] + cut * seams.cost[segment.last]
         after = total[segment.last]
         np.minimum(after, before + prices.left_out[i], out=after)
-        np.minimum(after[:, 1:], before[:, :-1] + prices.as_digit[i][digits], out=after[:, 1:])
+        np.minimum(after[:, 1:], before[:, :-1] + prices.as_sign[i][signs], out=after[:, 1:])
     return np.array([total[-1, row, len(text)] for row, text in enumerate(texts)])
 
 
 def cut_into(text: Text, seams: Seams, segments: Sequence[Segment], prices: Prices, cut: float) -> list[int] | None:
-    """The segments, by their places, of the cheapest cut of the line into the digits ``text``; None if there is none."""
+    """The places of the segments of the cheapest cut into the signs of ``text``; None if there is none."""
     places = np.arange(1, len(text) + 1)
-    digits = np.array(text, np.int64)
+    signs = np.array(_priced(text), np.int64)
     total = np.full((len(seams), len(text) + 1), np.inf)
     total[0, 0] = 0
     chosen, taken = np.full(total.shape, -1), np.zeros(total.shape, bool)
@@ -82,7 +90,7 @@ def cut_into(text: Text, seams: Seams, segments: Sequence[Segment], prices: Pric
         better = before + prices.left_out[i] < total[segment.last]
         total[segment.last][better] = (before + prices.left_out[i])[better]
         chosen[segment.last][better], taken[segment.last][better] = i, False
-        cost = before[:-1] + prices.as_digit[i][digits]
+        cost = before[:-1] + prices.as_sign[i][signs]
         at = places[cost < total[segment.last][1:]]
         total[segment.last][at] = cost[at - 1]
         chosen[segment.last][at], taken[segment.last][at] = i, True
@@ -96,6 +104,11 @@ def cut_into(text: Text, seams: Seams, segments: Sequence[Segment], prices: Pric
             place -= 1
         seam = segments[i].first
     return path[::-1]
+
+
+def _priced(text: Text) -> list[int]:
+    """Columns of :attr:`Prices.as_sign`."""
+    return [sign - 1 if 1 <= sign <= A_MARK else A_MARK for sign in text]
 
 
 @dataclass(frozen=True)
@@ -146,19 +159,18 @@ def agreed(columns: Columns, line: LineInk, recognise: Recognise, costs: Costs) 
     whole.setdefault(cuts, tuple(k + 1 for k in cuts))
     texts = list(whole)
     scores = text_scores(columns.of_digits, [tuple(k + 1 for k in text) for text in texts])
-    dear = costs_of(texts, seams, segments, prices, costs.cut)
+    dear = costs_of([whole[text] for text in texts], seams, segments, prices, costs.cut)
     scores = scores - WEIGHT * np.minimum(dear - min(dear.min(), 1e9), FARTHEST)
+    scores = scores - RARE * np.array([sum(sign in TALL for sign in whole[text]) for text in texts])
     share = np.exp(scores - scores.max())
     digits = texts[int(share.argmax())]
     pieces = pieces_of(whole[digits], columns, line)
-    path = cut_into(digits, seams, segments, prices, costs.cut)
+    path = cut_into(whole[digits], seams, segments, prices, costs.cut)
     if path is None:
         seen = recognise(_of_digits(whole[digits], pieces))
     else:
-        seen, left = probabilities[path], iter(path)
-        pieces = [
-            segments[next(left)] if 1 <= k <= 10 else piece for k, piece in zip(whole[digits], pieces, strict=True)
-        ]
+        pieces = [segments[i] for i in path]
+        seen = probabilities[[i for i, k in zip(path, whole[digits], strict=True) if 1 <= k <= A_MARK]]
     each = _each(digits, texts, share / share.sum())
     return Agreed(whole[digits], pieces, digits, _with_marks(whole[digits], each, columns), seen, False)
 

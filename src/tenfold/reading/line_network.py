@@ -1,4 +1,4 @@
-"""A whole line at a glance: a network that needs no cuts (Graves et al. 2006: connectionist temporal classification)."""
+"""A network that reads a line without cutting it (connectionist temporal classification, Graves et al. 2006)."""
 
 from __future__ import annotations
 
@@ -91,6 +91,13 @@ class Columns:
         """The page's columns of ``places`` in 0..T."""
         return self.left + (places + 0.5) * STRIDE / self.zoom
 
+    def without_marks(self) -> Columns:
+        """The same for one who knows that there are none."""
+        p = self.probabilities.copy()
+        p[:, [CLASSES.index(mark) for mark in MARKS]] = 0
+        p += 1e-9  # where nothing else was possible
+        return Columns(p / p.sum(axis=1, keepdims=True), self.zoom, self.left)
+
     @cached_property
     def likely(self) -> list[tuple[Text, float]]:
         """The most probable texts, as of :func:`likely_texts`."""
@@ -121,7 +128,10 @@ class LineNetwork:
         self._session = open_session(content, threads)
 
     def columns(self, contrast: Ink, box: tuple[int, int, int, int], height: float, centre: float) -> Columns | None:
-        """What it says of the line in ``box``; arguments as of :func:`line_image`. None for a line of more than :data:`WIDEST` columns."""
+        """What it says of the line in ``box``; None for a line of more than :data:`WIDEST` columns.
+
+        The arguments are those of :func:`line_image`.
+        """
         if (box[2] - box[0]) * CORE / max(height, 1.0) > WIDEST:
             return None
         image, zoom, left = line_image(contrast, box, height, centre)
@@ -135,7 +145,7 @@ Text = tuple[int, ...]
 
 
 def likely_texts(probabilities: NDArray[np.float64], beam: int = 16, least: float = 2e-4) -> list[tuple[Text, float]]:
-    """The most probable texts of (T, classes) with their probabilities, the best first (prefix search, Graves et al. 2006)."""
+    """The most probable texts of (T, classes) with their probabilities, the best first (prefix search)."""
     states: dict[Text, tuple[float, float]] = {(): (1.0, 0.0)}  # ends with nothing, ends with its last sign
     total = 0.0  # logarithm of what was divided by
     for row in probabilities:
@@ -160,7 +170,7 @@ def likely_texts(probabilities: NDArray[np.float64], beam: int = 16, least: floa
 
 
 def text_scores(probabilities: NDArray[np.float64], texts: Sequence[Text]) -> NDArray[np.float64]:
-    """(len(texts),) logarithms of the probability of each text, given (T, classes): the forward sums of Graves et al. 2006."""
+    """(len(texts),) logarithms of the probability of each text, given (T, classes): forward sums."""
     longest = max((len(text) for text in texts), default=0)
     states = np.zeros((len(texts), 2 * longest + 1), np.int64)  # nothing, sign, nothing, sign, ..., nothing
     for row, text in zip(states, texts, strict=True):
