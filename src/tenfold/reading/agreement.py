@@ -120,6 +120,7 @@ class Agreed:
         pieces: (len(text),) the ink of each sign.
         digits: 0 to 9, those of ``text``.
         each: (len(text),) the probability of each sign at its place, among all that the line may say.
+        marked: (len(text),) the same among the texts with the same digits, which differ in their marks.
         probabilities: (len(digits), K) what the recogniser says of each.
         quick: the cuts were not asked for another text.
     """
@@ -128,6 +129,7 @@ class Agreed:
     pieces: list[Segment]
     digits: Text
     each: NDArray[np.float64]
+    marked: NDArray[np.float64]
     probabilities: NDArray[np.float32]
     quick: bool
 
@@ -150,7 +152,7 @@ def agreed(columns: Columns, line: LineInk, recognise: Recognise, costs: Costs) 
         seen = recognise(_of_digits(whole[first], pieces))
         if all(row[k] >= SAME for row, k in zip(seen, first, strict=True)):
             each = _each(first, list(shares), np.array(list(shares.values())) / total)
-            return Agreed(whole[first], pieces, first, _with_marks(whole[first], each, columns), seen, True)
+            return Agreed(whole[first], pieces, first, *_with_marks(whole[first], each, columns), seen, True)
     seams = find_seams(line.ink)
     segments = find_segments(line.ink, seams)
     probabilities = recognise(segments)
@@ -172,22 +174,22 @@ def agreed(columns: Columns, line: LineInk, recognise: Recognise, costs: Costs) 
         pieces = [segments[i] for i in path]
         seen = probabilities[[i for i, k in zip(path, whole[digits], strict=True) if 1 <= k <= A_MARK]]
     each = _each(digits, texts, share / share.sum())
-    return Agreed(whole[digits], pieces, digits, _with_marks(whole[digits], each, columns), seen, False)
+    return Agreed(whole[digits], pieces, digits, *_with_marks(whole[digits], each, columns), seen, False)
 
 
-def _with_marks(text: Text, each: NDArray[np.float64], columns: Columns) -> NDArray[np.float64]:
-    """(len(text),) ``each`` of the digits, and of marks their share of all texts with the same digits."""
+def _with_marks(
+    text: Text, each: NDArray[np.float64], columns: Columns
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """:attr:`Agreed.each`, given it for the digits alone, and :attr:`Agreed.marked`."""
     digits = [k for k in text if 1 <= k <= 10]
     same = [(other, share) for other, share in columns.likely if [k for k in other if 1 <= k <= 10] == digits]
     if not same:
         same = [(text, 1.0)]
     shares = np.array([share for _, share in same])
-    found = _each(text, [other for other, _ in same], shares / shares.sum())
-    is_digit = np.array([1 <= k <= 10 for k in text], bool)
-    found[is_digit] = np.minimum(
-        found[is_digit], each
-    )  # a mark that another text has beside a digit makes it doubtful, too
-    return found
+    marked = _each(text, [other for other, _ in same], shares / shares.sum())
+    found = marked.copy()
+    found[np.array([1 <= k <= 10 for k in text], bool)] = each
+    return found, marked
 
 
 def _of_digits(text: Text, pieces: Sequence[Segment]) -> list[Segment]:
@@ -226,13 +228,19 @@ def pieces_of(text: Text, columns: Columns, line: LineInk) -> list[Segment]:
 
 
 def _each(digits: Text, texts: Sequence[Text], share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(len(digits),) the share of all texts that have each digit too, as many places from the begin or from the end."""
+    """(len(digits),) the share of all texts that have each digit too, as many places from the begin or from the end.
+
+    A text with one sign more in between speaks against the digit behind it.
+    """
     total = np.zeros(len(digits))
     for text, weight in zip(texts, share, strict=True):
         ahead = _common(digits, text)
         behind = _common(digits[::-1], text[::-1])
         places = np.arange(len(digits))
-        total += weight * ((places < ahead) | (places >= len(digits) - behind))
+        same = (places < ahead) | (places >= len(digits) - behind)
+        if same.all() and len(text) > len(digits) > 0:
+            same[min(ahead, len(digits) - 1)] = False
+        total += weight * same
     return total
 
 

@@ -172,11 +172,14 @@ def _line(said: Agreed, view: View, line: LineInk, threshold: float, *, marks: b
     digits: list[Digit] = []
     signs: list[Mark] = []
     number = 0
-    for name, piece, share, keep in zip(names, said.pieces, said.each, kept, strict=True):
+    for name, piece, share, marked, keep in zip(names, said.pieces, said.each, said.marked, kept, strict=True):
         box = view.box(box_on_page(line, piece))
         if name.isdigit():
             values = said.probabilities[number]
+            # however clear a digit is, beside it may be a mark that was not read
             confidence = _sureness(float(share), float(values[int(name)]))
+            if marks:
+                confidence = min(confidence, float(marked))
             digits.append(Digit(name, confidence, confidence < threshold, False, box, values, piece.image))
             number += 1
         elif keep and (marks or name == OTHER):
