@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +86,11 @@ def _texts(notebook: nbformat.NotebookNode) -> list[str]:
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert [output.name for output in outputs if output.get("name") == "stderr"] == []
     return [output.get("text", "") or str(output.get("data", {}).get("text/html", "")) for output in outputs]
+
+
+def test_the_notebook_asks_for_extras_that_exist() -> None:
+    root = Path(__file__).parents[1]
+    extras = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    for path in (root / "notebooks").glob("*.ipynb"):
+        for asked in re.findall(r"\}\[([\w,]+)\]", path.read_text("utf-8")):
+            assert set(asked.split(",")) <= set(extras), asked
