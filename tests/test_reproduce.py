@@ -86,7 +86,8 @@ def test_r10_another_machine_is_refused_unless_told(whole: Run, tmp_path: Path) 
 
 def test_a_search_is_not_reproduced_whole(whole: Run, tmp_path: Path) -> None:
     run = copy_of(whole, tmp_path)
-    (run.path / "trials").mkdir()
+    path = run.path / "data.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"kind": "tune"}))
     with pytest.raises(UsageError, match=r"is a search; reproduce what it found with: tenfold run .*best.toml"):
         reproduce(run, settings(tmp_path))
 

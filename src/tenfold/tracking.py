@@ -261,7 +261,7 @@ def final_figures(run: Run) -> dict[str, float]:
     """The headline figures of a complete run."""
     summary = run.summary
     found: dict[str, float] = {}
-    for split in ("test", "validation"):
+    for split in ("test", "validation", "estimate"):
         figures = summary.get(split) or {}
         found |= {
             f"{split}/{name}": float(figures[name]) for name in ("accuracy", "low", "high", "errors") if name in figures

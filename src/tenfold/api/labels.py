@@ -104,7 +104,7 @@ def predictions_for(data: Dataset, source: str | Path | Run | Predictions) -> Pr
 def _of_run(data: Dataset, run: Run) -> Predictions:
     known = {role: (run.data.get(role) or {}).get("fingerprint") for role in ("train", "test")}
     if data.fingerprint() == known["train"]:
-        name = "oof" if run.has_predictions("oof") else "validation"
+        name = next((name for name in ("oof", "estimate") if run.has_predictions(name)), "validation")
     elif data.fingerprint() == known["test"]:
         name = "test"
     else:

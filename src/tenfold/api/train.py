@@ -45,6 +45,7 @@ def run(
     explore: bool = False,
     strict: bool = False,
     minutes: Minutes | None = None,
+    estimate: bool = True,
     track: Track = (),
     progress: Progress = True,
 ) -> Run:
@@ -64,6 +65,8 @@ def run(
         explore: write a page about the data, too; it takes a minute or more.
         strict: train on nothing that the checks of the data warn of: exit code 3.
         minutes: how long the training may take, about: chooses the epochs and, without a recipe, the recipe.
+        estimate: where every row trains and no test set has labels: judge the recipe by a cross-validation of it in the
+            same folder, or train it once more with a fifth of the rows held out.
         track: copy curves, parameters and files to mlflow or tensorboard, too; may be repeated.
         progress: True shows it, False does not, a listener hears it.
 
@@ -84,6 +87,7 @@ def run(
     from tenfold.pipeline import Settings
 
     settings = Settings(Path(out), options, executor, workers, device, explore=explore, strict=strict, minutes=minutes)
+    settings = replace(settings, estimate=Path(out) if estimate else None)
     return _start(recipe, "run", settings, train, test, overrides, track, progress)
 
 

@@ -377,7 +377,7 @@ def export_run(run: Run, train: Dataset, made: dict[str, Predictions], images: d
         metrics=metrics,
         data_fingerprint=train.fingerprint(),
         leaked=run.data["leaked"],
-        confidence=learn_confidence(made["validation"]) if "validation" in made else None,
+        confidence=next((learn_confidence(made[n]) for n in ("validation", "estimate") if n in made), None),
     )
 
 

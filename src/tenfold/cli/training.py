@@ -199,14 +199,15 @@ def print_result(run: Run, seconds: float, open_it: bool = False) -> None:
             print(f"fold {number}     {_share(figures)}")
         print(f"mean       {_mean(summary)} over {len(folds)} folds")
     held = "out of fold" if folds else "validation accuracy"
-    names = {"test": "test accuracy", "holdout": "holdout accuracy", "validation": held}
+    names = {"test": "test accuracy", "holdout": "holdout accuracy", "validation": held, "estimate": "estimate"}
     for name, shown in names.items():
         if figures := summary.get(name):
             print(f"{shown}  {_share(figures)}")
     if inner := run.cross_validation():
         print(f"{inner.data['folds']} folds    {_mean(inner.summary)}, of the rows that train")
     minutes, rest = divmod(round(seconds), 60)
-    print(f"time       {minutes} min {rest} s, {summary['core_seconds']:,.0f} core-seconds of training")
+    judged = f", {spent:,.0f} of the estimate" if (spent := summary.get("estimate", {}).get("core_seconds")) else ""
+    print(f"time       {minutes} min {rest} s, {summary['core_seconds']:,.0f} core-seconds of training{judged}")
     labels = {
         "report.html": "report",
         "explore.html": "data",

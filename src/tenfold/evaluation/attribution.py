@@ -316,11 +316,14 @@ def explain_hardest(run: Run, images: dict[str, Dataset]) -> list[Explanation]:
     from tenfold.models._fitted import Fitted
     from tenfold.training.member import load_member
 
-    name = next((n for n in ("test", "holdout", "validation") if n in images and images[n].labels is not None), None)
-    if name is None or not run.finished_members():
+    names = ("test", "holdout", "validation", "estimate")
+    name = next((n for n in names if n in images and images[n].labels is not None), None)
+    judged = run.path / "estimate"
+    home = Run(judged) if name == "estimate" and judged.is_dir() else run  # the run's own networks know these images
+    if name is None or not home.finished_members():
         return []
     data = images[name]
-    network = load_member(run, run.finished_members()[0], data.image_shape, len(run.data["train"]["class_names"]))
+    network = load_member(home, home.finished_members()[0], data.image_shape, len(run.data["train"]["class_names"]))
     if isinstance(network, Fitted):
         return []
     assert data.labels is not None

@@ -265,7 +265,7 @@ def scored(run: Run) -> Scored | None:
     """The run's answers on the test set, else on the rows held out; None where no labels are known or the file is
     damaged.
     """
-    for name in ("test", "validation"):
+    for name in ("test", "validation", "estimate"):
         try:
             made = run.predictions(name) if run.has_predictions(name) else None
         except IntegrityError:

@@ -91,6 +91,7 @@ class _Seconds(_Figures):
 class _Summary(_Figures):
     test: Accuracy | None = None
     validation: Accuracy | None = None
+    estimate: Accuracy | None = None
     seconds: _Seconds
     core_seconds: float
     members: int
@@ -219,7 +220,7 @@ def _row(run: Run) -> Row:
         recipe=recipe.name,
         finished=summary.finished,
         members=summary.members,
-        validation=summary.validation,
+        validation=summary.validation or summary.estimate,
         test=summary.test,
         seconds=summary.seconds.total,
         core_seconds=summary.core_seconds,

@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import shutil
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tenfold.data.cache import stored
 from tenfold.data.checks import check
-from tenfold.errors import UsageError
+from tenfold.errors import IntegrityError, UsageError
 from tenfold.evaluation.significance import fold_mean_interval
+from tenfold.executors import at_once
 from tenfold.files import make_directory, write_json
 from tenfold.pipeline.session import (
     DEFAULTS,
@@ -39,7 +41,10 @@ from tenfold.runtime import require_training
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
-from tenfold.values.run import Run
+from tenfold.values.run import Run, list_runs
+
+HELD = 0.2
+"""Share of the rows that an estimate holds out: what it trains on the others costs four fifths of the run."""
 
 
 def cross_validate(
@@ -87,6 +92,7 @@ def cross_validate(
     with run.lock(), resumable(run, run.command):
         write_json(run.path / "environment.json", environment | recipe_record(recipe))
         record = {
+            "kind": "cv",
             "train": describe_source(train, recipe.data.train),
             "test": None,
             "folds": folds,
@@ -138,14 +144,81 @@ def beside(run: Run, train: Dataset, settings: Settings, listener: Listener) -> 
         listener.say(f"cross-validating the {len(train):,} rows that train, in {folds} folds")
         write_json(inner.path / "environment.json", run.environment)
         source = describe_source(train, recipe.data.train)
-        write_json(inner.path / "data.json", {"train": source, "test": None, "folds": folds, "leaked": False})
+        write_json(
+            inner.path / "data.json", {"kind": "cv", "train": source, "test": None, "folds": folds, "leaked": False}
+        )
         _go_on(inner, settings, listener, train, {})
     return inner
 
 
+def estimate(run: Run, train: Dataset, folder: Path, settings: Settings, listener: Listener) -> dict[str, Any]:
+    """Judge a recipe that learns from every row, by rows that their members never saw; what is done already is kept.
+
+    A complete cross-validation of the same recipe on the same data in ``folder`` has such predictions. Else the recipe
+    is trained once more in ``run.path / "estimate"``, with ``HELD`` of the rows held out that choose nothing.
+
+    Returns:
+        The score with the ``core_seconds`` that it took and its ``source``; the predictions are stored as "estimate".
+    """
+    from tenfold.training.ensemble import combine, split_rows, train_members
+
+    recipe, place = run.recipe, run.path / "estimate"
+    known = None if place.is_dir() else _cross_validated(run, folder)
+    if known is not None:
+        listener.say(f"the accuracy is that of the cross-validation {known.path}")
+        made, spent, source = known.predictions("oof"), 0.0, known.path.name
+    else:
+        data = recipe.data.model_copy(update={"holdout": HELD, "test": None, "draw": "stratified"})
+        inner = Run.at(place, recipe.model_copy(update={"data": data}))
+        split = split_rows(inner.recipe, train)
+        if not len(split.holdout):
+            listener.say("no estimate: there are too few images of each class to hold any out")
+            return {}
+        listener.say(
+            f"estimating the accuracy: the recipe trains once more, on {len(split.train):,} rows, and reads the other"
+            f" {len(split.holdout):,}; --no-estimate does without"
+        )
+        split.save(inner)
+        members = recipe.ensemble.members
+        workers = at_once(
+            settings.executor, settings.workers, members - len(inner.finished_members()), recipe.train.replicas
+        )
+        listener.training_starts(members, workers, [f"estimate {member + 1}/{members}" for member in range(members)])
+        try:
+            train_members(
+                inner,
+                stored(train, settings.scratch and settings.scratch / "train"),
+                None,
+                executor=settings.executor,
+                workers=workers,
+                device=run.environment["device"],
+                on_event=listener.event,
+            )
+        finally:
+            listener.training_ends()
+        combined = combine(inner, "holdout")
+        assert combined is not None, place
+        made, spent, source = combined, costs(inner.trained(), {})["core_seconds"], "held-out rows"
+        shutil.rmtree(place / "checkpoints", ignore_errors=True)
+    make_directory(run.path / "predictions")
+    made.save(run.path / "predictions" / "estimate.npz")
+    return {**scored(made), "core_seconds": spent, "source": source}
+
+
+def _cross_validated(run: Run, folder: Path) -> Run | None:
+    """The newest complete cross-validation in ``folder`` of the recipe of ``run``, on its data."""
+    for other in reversed(list_runs(folder)):
+        try:
+            same_recipe = other.is_complete and other.command == "cv" and other.recipe.key() == run.recipe.key()
+            if same_recipe and other.data["train"]["fingerprint"] == run.data["train"]["fingerprint"]:
+                return other
+        except (IntegrityError, LookupError, TypeError):  # a damaged run is no evidence
+            continue
+    return None
+
+
 def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, seconds: dict[str, float]) -> None:
     """Everything after the data is known. What is done already is found and kept."""
-    from tenfold.executors import at_once
     from tenfold.training.ensemble import execute, member_tasks
     from tenfold.training.folds import gather, used_by, write_folds
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tenfold.errors import IntegrityError, UsageError
@@ -68,6 +68,7 @@ def reproduce(run: Run, settings: Settings = DEFAULTS, listener: Listener = SILE
     else:
         test = None if run.data["test"] is None else load_again(run, "test", str(recipe.data.test), settings)
         stages: Stages = "run" if (run.path / "report.html").is_file() else "train"
+        settings = replace(settings, estimate=run.path.parent if run.data.get("estimate") else None)
         again = start(recipe, stages, settings, listener, train=train, test=test)
     before, after = (_hashes(each) for each in (run, again))
     same = sorted(name for name in before if before[name] == after.get(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tenfold.data.cache import stored
 from tenfold.data.checks import check
@@ -66,7 +66,7 @@ def explore(
         if not done:
             listener.say(f"exploring the data: {part}")
 
-    read = {"train" if name == "validation" else name: some for name, some in made.items()}
+    read = {"train" if name in ("validation", "estimate") else name: some for name, some in made.items()}
     found = examine(train, test, maps=(DEFAULT,), progress=hear)
     write_data_page(found, path, Path(run.recipe.data.train).name, read, "report.html")
 
@@ -132,11 +132,13 @@ def start(
         split.save(run)
         leaked = any(finding.severity == "leak" for finding in findings)
         record = {
+            "kind": "run",
             "train": describe_source(train, recipe.data.train),
             "test": None if test is None else describe_source(test, str(recipe.data.test)),
             "rows": split.counts(),
             "findings": [finding.as_dict() for finding in findings],
             "leaked": leaked,
+            "estimate": settings.estimate is not None and not recipe.data.folds,
         }
         write_json(run.path / "data.json", record)
         with announced(run, listener):
@@ -210,6 +212,13 @@ def _go_on(
         listener.training_ends()
     seconds["train"] = training.seconds
     made = {name: predictions for name in PARTS if (predictions := combine(run, name)) is not None}
+    estimate: dict[str, Any] = {}
+    if stages == "run" and run.data.get("estimate") and all(some.labels is None for some in made.values()):
+        with timed() as estimating:
+            folder = settings.estimate or run.path.parent
+            estimate = cross_validation.estimate(run, train, folder, settings, listener)
+        seconds["estimate"] = estimating.seconds
+        made |= {"estimate": run.predictions("estimate")} if estimate else {}
     images = images_behind(run, train, test)
     with timed() as exporting:
         listener.say("exporting the bundle")
@@ -225,7 +234,7 @@ def _go_on(
         seconds["cross-validation"] = validating.seconds
     if stages == "run" and test is not None:
         submit(run, made["test"], train.class_names)
-    summarise(run, made, seconds)
+    summarise(run, made, seconds, estimate)
     if stages == "run":
         from tenfold.evaluation.attribution import explain_hardest
         from tenfold.report.page import write_report

@@ -42,6 +42,9 @@ class Settings:
         allow_partial: on resume, do without members that are damaged.
         explore: write a page about the data, too.
         strict: refuse data that the checks warn of.
+        estimate: a recipe that trains on every row, with no labelled test set, is judged all the same: by a
+            cross-validation of it on the same data in this folder, or by training it once more with rows held out.
+            None leaves it without a figure.
         scratch: a folder for the copy of the data that members read; None is the cache.
         candidates: recipes to choose from by rows and time, the default first; none leaves no choice.
         minutes: for the training; epochs, and the recipe if there is a choice, are chosen for it.
@@ -56,6 +59,7 @@ class Settings:
     allow_partial: bool = False
     explore: bool = False
     strict: bool = False
+    estimate: Path | None = None
     scratch: Path | None = None
     candidates: tuple[Recipe, ...] = ()
     minutes: float | None = None
@@ -249,11 +253,15 @@ def say_data(listener: Listener, train: Dataset, test: Dataset | None) -> None:
 
 
 def images_behind(run: Run, train: Dataset, test: Dataset | None) -> dict[str, Dataset]:
-    """The images behind the predictions "validation", "holdout" and "test", row for row; as "train" those learnt
-    from.
+    """The images behind the predictions "validation", "holdout", "estimate" and "test", row for row; as "train" those
+    learnt from, but for the estimate's.
     """
+    judged = run.predictions("estimate").ids if run.has_predictions("estimate") else train.ids[:0]
+    rows = np.flatnonzero(np.isin(train.ids, judged))
     with np.load(run.path / "split.npz", allow_pickle=False) as split:
-        parts = {"validation": train.take(split["held"]), "test": test, "train": train.take(split["train"])}
+        learnt = np.setdiff1d(split["train"], rows)
+        parts = {"validation": train.take(split["held"]), "test": test, "train": train.take(learnt)}
+        parts["estimate"] = train.take(rows)
         if "holdout" in split:
             parts["holdout"] = train.take(split["holdout"])
     return {name: data for name, data in parts.items() if data is not None and len(data)}
@@ -360,10 +368,11 @@ def announced(run: Run, listener: Listener) -> Iterator[None]:
     listener.run_ends(run)
 
 
-def summarise(run: Run, made: dict[str, Predictions], seconds: dict[str, float]) -> None:
+def summarise(run: Run, made: dict[str, Predictions], seconds: dict[str, float], estimate: Mapping[str, Any]) -> None:
     """Write ``summary.json``: accuracies with intervals, times, memory, whether the test set leaked."""
     figures: dict[str, Any] = {"validation": None, "test": None}
     figures |= {name: scored(predictions) for name, predictions in made.items() if predictions.labels is not None}
+    figures |= {"estimate": dict(estimate)} if estimate else {}
     summary = {
         **figures,
         **costs(run.trained(), seconds),

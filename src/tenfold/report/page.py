@@ -24,7 +24,9 @@ from tenfold.values.run import Run
 if TYPE_CHECKING:  # it loads torch, which most pages do without
     from tenfold.evaluation.attribution import Explanation
 
-SPLITS = {"test": "test", "holdout": "holdout", "validation": "validation", "out-of-fold": "oof"}
+SPLITS = {"test": "test", "holdout": "holdout", "validation": "validation", "estimate": "estimate"} | {
+    "out-of-fold": "oof"
+}
 """What the page calls each set of predictions, and the name it is stored under; what counts most comes first."""
 
 
@@ -73,7 +75,8 @@ def render(
     found = record.findings(data.get("findings") or ())
     names = _class_names(data, datasets, predictions)
     validation = predictions.get("validation")
-    learnt = None if validation is None else learn_confidence(validation)
+    held = validation if validation is not None else predictions.get("estimate")
+    learnt = None if held is None else learn_confidence(held)
     shown = headline(predictions, learnt)
     split = shown.main.split if shown.main else ""
     test = predictions.get("test")

@@ -89,6 +89,7 @@ def tune(
     with run.lock(), resumable(run, run.command):
         write_json(run.path / "environment.json", environment | recipe_record(recipe))
         record = {
+            "kind": "tune",
             "train": describe_source(train, recipe.data.train),
             "test": None,
             "findings": [finding.as_dict() for finding in findings],

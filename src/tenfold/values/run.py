@@ -4,12 +4,13 @@
 
     recipe.toml         what was asked
     environment.json    versions, device, threads, instruction set
-    data.json           sources with their hashes, fingerprints, what the checks found
+    data.json           kind of the run, sources with their hashes, fingerprints, what the checks found
     members/NN/         weights.safetensors, history.jsonl (a line an epoch), member.json
     checkpoints/NN/     while training only
-    predictions/        validation.npz, test.npz, holdout.npz
+    predictions/        validation.npz, test.npz, holdout.npz, estimate.npz
     bundle/             model.onnx, manifest.json, card.md
     folds/NN/           of a cross-validation: a run each, with its members; predictions/ has oof.npz and train.npz
+    estimate/           the training with rows held out that judges a recipe which learns from every row: a run, too
     cv/                 the cross-validation beside a training, if data.folds asks for one: a run of its own
     trials/             of a search: a run each, of which predictions and figures are kept
     left_out.json       members that are damaged and were left out, if that was allowed
@@ -71,7 +72,7 @@ class Run:
 
         recipe = self.recipe
         rows: dict[str, object] = {"recipe": f"{recipe.name}, seed {recipe.seed}, members: {recipe.ensemble.members}"}
-        for name in ("validation", "test"):
+        for name in ("validation", "estimate", "test"):
             if self.has_predictions(name) and (made := self.predictions(name)).labels is not None and len(made):
                 rows[name] = made.score.text
         if (self.path / "summary.json").is_file():
@@ -177,7 +178,10 @@ class Run:
 
     @property
     def command(self) -> str:
-        """The command that goes on with this run: "cv" for a cross-validation, "tune" for a search, else "run"."""
+        """The command that goes on with this run, as its data.json records: "run", "cv" or "tune"."""
+        recorded = self.data.get("kind") if (self.path / "data.json").is_file() else None
+        if isinstance(recorded, str):
+            return recorded  # runs of earlier releases, and those that died at once, have only their folders
         return next((command for folder, command in _COMMANDS.items() if (self.path / folder).is_dir()), "run")
 
     def trials(self) -> list[Run]:
