@@ -19,6 +19,8 @@ from typing import Any
 
 SHOWN_PROBLEMS = 20
 SHOWN_PLACES = 3
+LONGEST = 500
+"""Characters of what was found that a message repeats."""
 
 
 class TenfoldError(Exception):
@@ -133,7 +135,8 @@ class Problem:
         return place
 
     def __str__(self) -> str:
-        text = f"{self.place}: found {printable(self.found)}, expected {printable(self.expected)}"
+        found = self.found if len(self.found) <= LONGEST else f"{self.found[:LONGEST]} ..."
+        text = f"{self.place}: found {printable(found)}, expected {printable(self.expected)}"
         return f"{text}; {self.hint}" if self.hint else text
 
     def as_json(self) -> dict[str, object]:

@@ -129,7 +129,8 @@ def write_text(path: Path, text: str, *, overwrite: bool = True) -> str:
 def write_json(path: Path, value: object, *, overwrite: bool = True) -> str:
     """:func:`write_chunks` for JSON: sorted keys, two spaces, NaN refused."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-    return write_text(path, text, overwrite=overwrite)
+    # half of a pair (a file's name that is not UTF-8) becomes its escape, which JSON reads back as it was
+    return write_bytes(path, text.encode("utf-8", "backslashreplace"), overwrite=overwrite)
 
 
 def write_folder(path: Path, folders: Iterable[str], files: Iterable[tuple[str, bytes]]) -> None:

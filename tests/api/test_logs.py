@@ -100,6 +100,6 @@ def test_the_command(tmp_path: Path) -> None:
     done = tenfold("import-log", tmp_path / "log.toml", "--runs", tmp_path)
     assert done.out == f"2 entries, 1 of them with an accuracy; see: tenfold runs {tmp_path}\n"
     missing = tenfold("import-log", tmp_path / "no.toml")
-    assert (missing.code, "cannot read" in missing.err) == (4, True)
+    assert (missing.code, "no such file" in missing.err) == (3, True)
     (tmp_path / "bad.csv").write_bytes(b"title,test\n\xff,0.9\n")
     assert tenfold("import-log", tmp_path / "bad.csv").code == 3

@@ -72,3 +72,11 @@ def test_a_stop_anywhere_leaves_no_trace(
     resumed = train(recipe, go_on=load_newest(tmp_path)[0]).state
     assert torch.equal(resumed.losses, whole.losses)
     assert all(torch.equal(resumed.current_weights()[name], tensor) for name, tensor in whole.current_weights().items())
+
+
+def test_an_epoch_that_pruning_would_leave_without_a_step_learns_from_all(
+    train: Callable[..., Any], recipe: Recipe
+) -> None:
+    small = recipe.model_copy(update={"train": recipe.train.model_copy(update={"batch_size": 512})})
+    trained = train(with_pruning(small, share=0.99, until=1.0)).state
+    assert len(trained.position.history) == small.train.epochs

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -129,17 +127,11 @@ def read_table(path: Path, class_names: Sequence[str]) -> Predictions:
     """
     import numpy as np
 
-    from tenfold.data.streams import open_stream
+    from tenfold.data.streams import read_cells
     from tenfold.values.predictions import Predictions
 
-    with open_stream(path, GIB) as stream:
-        content = stream.read_exactly(GIB)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(Problem(path, "bytes that are not UTF-8", "a table as text")) from error
-    rows = csv.reader(io.StringIO(text, newline=""))
-    header = next(rows, [])
+    rows = read_cells(path, GIB)
+    _, header = next(rows)
     wanted = ["id", *(f"p({name})" for name in class_names)]
     if missing := [name for name in wanted if name not in header]:
         raise DataError(
@@ -148,7 +140,7 @@ def read_table(path: Path, class_names: Sequence[str]) -> Predictions:
         )  # fmt: skip
     places = [header.index(name) for name in wanted]
     ids, values = [], []
-    for number, cells in enumerate(rows, 2):
+    for number, cells in rows:
         if len(cells) != len(header):
             raise DataError(Problem(path, f"{len(cells)} cells", f"{len(header)}, as in line 1", row=number))
         ids.append(cells[places[0]])

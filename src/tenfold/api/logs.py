@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import tomllib
 from collections.abc import Mapping
@@ -11,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tenfold.api.shared import Option
-from tenfold.errors import DataError, Problem, ResourceError
+from tenfold.data.streams import read_cells, read_text
+from tenfold.errors import DataError, Problem
+from tenfold.values.serialisation import loads
 
 if TYPE_CHECKING:
     from tenfold.evaluation.leaderboard import ExternalEntry
@@ -70,9 +70,8 @@ def import_log(
     from tenfold.evaluation.leaderboard import write_external
 
     path = Path(file)
-    text = _text(path)
     log = name or path.stem
-    rows = _toml_rows(path, text) if path.suffix.lower() == ".toml" else _csv_rows(path, text)
+    rows = _toml_rows(path) if path.suffix.lower() == ".toml" else _csv_rows(path)
     counts = {"validation_images": validation_images, "test_images": test_images}
     width = len(str(len(rows)))  # so that names sort as numbers do
     entries = [_entry(path, log, width, number, row, fields, counts) for number, (row, fields) in enumerate(rows, 1)]
@@ -84,21 +83,11 @@ def import_log(
     return entries
 
 
-def _text(path: Path) -> str:
+def _toml_rows(path: Path) -> list[tuple[int | None, Mapping[str, Any]]]:
+    text = read_text(path, LARGEST)
     try:
-        if path.stat().st_size > LARGEST:
-            raise DataError(Problem(path, f"{path.stat().st_size:,} bytes", f"a log of at most {LARGEST:,}"))
-        return path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(Problem(path, f"bytes that are not UTF-8 at {error.start:,}", "a text file")) from error
-    except OSError as error:
-        raise ResourceError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _toml_rows(path: Path, text: str) -> list[tuple[int | None, Mapping[str, Any]]]:
-    try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        table = loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise DataError(Problem(path, f"no valid TOML ({error})", "[[experiment]] tables")) from error
     experiments = table.get("experiment", [])
     if not isinstance(experiments, list) or not all(isinstance(one, dict) for one in experiments):
@@ -112,30 +101,20 @@ def _line_of(text: str, place: int) -> int | None:
     return text.count("\n", 0, starts[place]) + 1 if place < len(starts) else None
 
 
-def _csv_rows(path: Path, text: str) -> list[tuple[int | None, Mapping[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text))
-    header = [_known(name) for name in reader.fieldnames or []]
+def _csv_rows(path: Path) -> list[tuple[int | None, Mapping[str, Any]]]:
+    lines = read_cells(path, LARGEST)
+    _, names = next(lines)
+    header = [_known(name) for name in names]
     if not set(header) & {"title", *_SHARES}:
-        found = ", ".join(reader.fieldnames or []) or "nothing"
+        found = ", ".join(names)[:200] or "nothing"
         expected = "a header that names title, validation_accuracy, test_accuracy or kaggle"
         raise DataError(Problem(path, f"a first line of {found}", expected, row=1))
     rows: list[tuple[int | None, Mapping[str, Any]]] = []
-    try:
-        for fields in reader:
-            if None in fields:
-                raise DataError(
-                    Problem(
-                        path,
-                        f"{len(header) + len(fields[None])} cells",
-                        f"{len(header)} as in line 1",
-                        row=reader.line_num,
-                    )
-                )
-            rows.append((reader.line_num, {key: value for key, value in fields.items() if value not in (None, "")}))
-    except csv.Error as error:
-        raise DataError(
-            Problem(path, f"no valid CSV ({error})", "one line an experiment", row=reader.line_num)
-        ) from error
+    for row, cells in lines:
+        if len(cells) > len(header):
+            raise DataError(Problem(path, f"{len(cells)} cells", f"{len(header)} as in line 1", row=row))
+        if cells:
+            rows.append((row, {key: value for key, value in zip(names, cells, strict=False) if value}))
     return rows
 
 

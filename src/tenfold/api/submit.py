@@ -44,7 +44,7 @@ def submit(
     *,
     out: Annotated[str | Path, Option(metavar="FILE.csv")] = "submission.csv",
     replace: bool = True,
-    rows: Annotated[int, Option(low=1)] = KAGGLE_ROWS,
+    rows: Annotated[int, Option(low=1, high=10_000_000)] = KAGGLE_ROWS,
     upload: bool = False,
     competition: str = DIGIT_RECOGNIZER,
     message: str | None = None,

@@ -210,6 +210,10 @@ def local_path(source: str | Path) -> Path:
         DataError: nothing is there.
         ResourceError: a package is missing, or the store or the disk refused.
     """
+    try:
+        str(source).encode()
+    except UnicodeEncodeError:  # recipes and records, which name it, are UTF-8
+        raise DataError(Problem(source, "a name that is not UTF-8", "a name in UTF-8", hint="rename it")) from None
     if not is_url(source):
         return Path(source)
     url = str(source)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
+import io
 import os
 import re
 import stat
@@ -179,6 +181,39 @@ def open_stretch(path: Path, limit: int, start: int, end: int) -> Iterator[ByteS
             raise _changed(path)
         file.seek(start)
         yield ByteStream(path, _Stretch(file, end - start), limit, end - start)
+
+
+def read_text(path: Path, limit: int) -> str:
+    """The UTF-8 text of a file of at most ``limit`` bytes; a byte order mark is left out.
+
+    Raises:
+        DataError: not a regular file, too large, damaged, or not UTF-8.
+        ResourceError: the operating system refused.
+    """
+    with open_stream(path, limit) as stream:
+        content = stream.read_exactly(limit + 1)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = content.count(b"\n", 0, error.start) + 1
+        raise DataError(Problem(path, "bytes that are not UTF-8", "a text file", row=row)) from error
+
+
+def read_cells(path: Path, limit: int) -> Iterator[tuple[int, list[str]]]:
+    """The lines of a small CSV file: the number of each, counted from 1, and its cells; the first is (1, []) at least.
+
+    Raises:
+        DataError: see :func:`read_text`; or it is no CSV, or has a cell of more than 131,072 characters.
+        ResourceError: the operating system refused.
+    """
+    rows = csv.reader(io.StringIO(read_text(path, limit), newline=""))
+    try:
+        yield 1, next(rows, [])
+        for cells in rows:
+            yield rows.line_num, cells
+    except csv.Error as error:
+        found, expected = f"no valid CSV ({error})", "a line a row, cells between commas"
+        raise DataError(Problem(path, found, expected, row=max(1, rows.line_num))) from error
 
 
 class _Stretch:

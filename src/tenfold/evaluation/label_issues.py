@@ -6,8 +6,6 @@ The figures equal those of cleanlab's ``find_label_issues(filter_by="confident_l
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.data.checks import MOST_IDS, Finding, row_id, share_of
-from tenfold.data.streams import open_stream
+from tenfold.data.streams import read_cells
 from tenfold.errors import DataError, IntegrityError, Problem, printable
 from tenfold.evaluation.metrics import Labels, Probabilities, check_probabilities
 from tenfold.values.dataset import Dataset
@@ -209,20 +207,14 @@ def read_decisions(path: Path) -> list[Decision]:
         DataError: not such a table; the message names row and column.
         ResourceError: the operating system refused.
     """
-    with open_stream(path, LARGEST) as stream:
-        content = stream.read_exactly(LARGEST)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(Problem(path, "bytes that are not UTF-8", "a table as text")) from error
-    rows = csv.reader(io.StringIO(text, newline=""))
-    header = next(rows, [])
+    rows = read_cells(path, LARGEST)
+    _, header = next(rows)
     if tuple(header) != COLUMNS:
         raise DataError(
             Problem(path, f"the columns {', '.join(header) or 'of an empty file'}", ", ".join(COLUMNS), row=1,
                     hint="the page of `tenfold data review` saves such a file")
         )  # fmt: skip
-    return [_decision(path, row, cells) for row, cells in enumerate(rows, 2)]
+    return [_decision(path, row, cells) for row, cells in rows]
 
 
 def relabelled(data: Dataset, decisions: Sequence[Decision], path: Path, *, drop_unclear: bool = False) -> Dataset:

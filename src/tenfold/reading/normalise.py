@@ -71,6 +71,8 @@ def open_image(source: Picture, name: str | None = None, limits: ImageLimits = L
         planes = picture_of(source, name or "the picture", limits)
         return np.ascontiguousarray((planes if len(planes) == 1 else luma(planes))[0])
     if source == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise DataError(Problem("standard input", "nothing: it is closed", "an image, such as: < digit.png"))
         return decode_image(_all_of(sys.stdin.buffer), name or "standard input", limits, channels=1)[0]
     with open_stream(Path(source), LARGEST_FILE) as stream:
         return decode_image(stream.read_exactly(LARGEST_FILE), name or str(source), limits, channels=1)[0]

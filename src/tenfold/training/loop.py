@@ -147,7 +147,9 @@ def fit(
         epoch = position.epoch
         rows, weights = torch.arange(len(train)), None
         if settings.pruning and epoch < settings.pruning.until * settings.epochs:
-            rows, weights = kept(state.losses, settings.pruning, generator(recipe.seed, member, epoch, "pruning"))
+            pruned = kept(state.losses, settings.pruning, generator(recipe.seed, member, epoch, "pruning"))
+            if len(pruned[0]) >= batch:  # an epoch has one step at least
+                rows, weights = pruned
         order = rows[torch.randperm(len(rows), generator=generator(recipe.seed, member, epoch, "order"))]
         steps = len(order) // batch
         clean = epoch >= settings.epochs - settings.clean_epochs

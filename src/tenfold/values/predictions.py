@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +67,8 @@ class Predictions:
     labels: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
+        if self.ids.ndim != 1:
+            raise ValueError(f"ids must have shape (N,), got {self.ids.shape}")
         n = len(self.ids)
         if self.probabilities.ndim != 2 or len(self.probabilities) != n or self.probabilities.dtype != np.float32:
             raise ValueError(
@@ -72,6 +76,8 @@ class Predictions:
             )
         if self.labels is not None and self.labels.shape != (n,):
             raise ValueError(f"labels must have shape ({n},), got {self.labels.shape}")
+        if self.labels is not None and self.labels.dtype.kind not in "iu":
+            raise ValueError(f"labels must be whole numbers, got {self.labels.dtype}")
         if not np.isfinite(self.probabilities).all():
             bad = int((~np.isfinite(self.probabilities)).any(axis=1).sum())
             raise IntegrityError(
@@ -141,10 +147,55 @@ class Predictions:
         """Read what :meth:`save` wrote.
 
         Raises:
-            IntegrityError: the file is missing or not such a file.
+            IntegrityError: the file is missing, not such a file, or of more than 2 GiB unpacked.
         """
         try:
-            with open(path, "rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
-                return cls(arrays["ids"], arrays["probabilities"], arrays.get("labels"))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+            if not Path(path).is_file():
+                raise ValueError("expected a file")
+            with zipfile.ZipFile(path) as archive:
+                arrays = {name: _array(archive, f"{name}.npy") for name in ("ids", "probabilities")}
+                known = "labels.npy" in archive.namelist()
+                return cls(**arrays, labels=_array(archive, "labels.npy") if known else None)._checked()
+        except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
             raise IntegrityError(f"{path} is not a readable predictions file: {error}") from error
+        except RuntimeError as error:  # how zipfile says that a member is encrypted
+            raise IntegrityError(f"{path} is not a readable predictions file: {error}") from error
+
+    def _checked(self) -> Predictions:
+        """These predictions; ValueError where a file holds what no model says."""
+        classes = self.probabilities.shape[1]
+        if not len(self) or not classes or self.ids.dtype.kind not in "iuU":
+            raise ValueError(f"{len(self):,} rows of {classes} classes, ids of type {self.ids.dtype}")
+        off = np.abs(self.probabilities.sum(axis=1, dtype=np.float64) - 1) > 1e-3
+        if (bad := off | (self.probabilities < 0).any(axis=1)).any():
+            raise ValueError(f"row {int(bad.argmax()):,}: found values that are no probabilities")
+        if self.labels is not None and ((bad := (self.labels < 0) | (self.labels >= classes)).any()):
+            raise ValueError(f"found the label {self.labels[bad][0]}, expected 0 to {classes - 1}")
+        return self
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """One array of numbers or text; its size is compared with what the archive says before memory is taken."""
+    info = archive.getinfo(name)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.file_size > LARGEST:
+        raise ValueError(f"{name} is packed in another way than NumPy does, or has more than {LARGEST:,} bytes")
+    with archive.open(info) as file:
+        version = np.lib.format.read_magic(file)
+        if version not in _HEADERS:
+            raise ValueError(f"{name} is written in version {version} of NumPy's format, expected 1 or 2")
+        shape, by_column, kind = _HEADERS[version](file)
+        wanted = math.prod(shape) * kind.itemsize
+        if kind.hasobject or len(shape) > 2 or not 0 <= wanted <= info.file_size:
+            raise ValueError(f"{name} declares {kind} {shape} in {info.file_size:,} bytes")
+        content = file.read(wanted + 1)
+    if len(content) != wanted:
+        raise ValueError(f"{name} has {len(content):,} bytes of {wanted:,}")
+    return np.frombuffer(content, kind).reshape(shape, order="F" if by_column else "C")
+
+
+LARGEST = 2 << 30
+"""Bytes of one array of a file of predictions: a million rows of 500 classes."""
+_HEADERS: dict[tuple[int, int], Any] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}

@@ -53,10 +53,31 @@ def json_object(text: str | bytes, where: str) -> dict[str, Any]:
 
 
 def loads(text: str) -> dict[str, Any]:
+    """The table that ``text`` is.
+
+    Raises:
+        TOMLDecodeError: it is no TOML, nested too deep, or has a whole number of more than 64 bits.
+    """
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
+        _insist_on_small_numbers(table)
     except RecursionError:
         raise tomllib.TOMLDecodeError("nested too deep") from None
+    except ValueError as error:
+        if isinstance(error, tomllib.TOMLDecodeError):
+            raise
+        raise tomllib.TOMLDecodeError(str(error).partition(";")[0]) from None
+    return table
+
+
+def _insist_on_small_numbers(table: dict[str, Any]) -> None:
+    left: list[Any] = [table]  # no recursion: a table may be nested deeper than Python calls
+    while left:
+        value = left.pop()
+        if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+            raise tomllib.TOMLDecodeError(f"found a whole number of {value.bit_length():,} bits, expected at most 64")
+        if isinstance(value, dict | list):
+            left += value.values() if isinstance(value, dict) else value
 
 
 def apply(table: dict[str, Any], override: str) -> None:
@@ -73,7 +94,9 @@ def apply(table: dict[str, Any], override: str) -> None:
         raise UsageError(f"--set {override!r}: expected key=value, for example --set train.epochs=3")
     try:
         parsed = loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except tomllib.TOMLDecodeError as error:
+        if "whole number" in str(error) or "integer string" in str(error):
+            raise UsageError(f"--set {key}=...: {error}") from None
         parsed = value.strip()  # a bare word such as cosine is meant as text
     here: Any = table
     for part, following in pairwise((*path, last)):
