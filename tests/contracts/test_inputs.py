@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "predict.model": ("predict", "{}", "digits.npz"),
     "read_pictures.images": ("read", "{}"),
     "read_pictures.bundle": ("read", "digit.png", "--bundle", "{}"),
-    "resume.run": ("train", "--resume", "{}"),
+    "resume.path": ("train", "--resume", "{}"),
     "review_labels.oof": ("data", "review", "digits.npz", "--oof", "{}"),
     "submit.test": ("submit", "builtin", "--test", "{}"),
     "train.train": ("train", "svm-fast", "--train", "{}"),
