@@ -188,7 +188,7 @@ def _rows(
     careful = CarefulReader(path, layout, options, classes)
     table = np.full(256, -1, np.int64)
     for text, number in classes.numbers.items():
-        if text == str(number) or (text.isdigit() and len(text) < 4 and int(text) < 256 and number < 256):
+        if re.fullmatch("[0-9]{1,3}", text) and int(text) < len(table) and number < len(table):  # else cell by cell
             table[int(text)] = number
     keep_freed_memory()
     for block, values in _parsed(filter(None, lines), layout, options):
