@@ -11,12 +11,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from queue import Empty, SimpleQueue
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 from tenfold.data.cache import home
 from tenfold.data.sources import Source
@@ -24,6 +28,7 @@ from tenfold.errors import DataError, Problem, ResourceError, missing_extra, pri
 from tenfold.files import make_directory, write_chunks
 from tenfold.runtime import cores
 
+Answer = TypeVar("Answer")
 Progress = Callable[[str, int, int | None], None]
 """Told what is being fetched, how many bytes came (0 when it starts) and how many are expected, if known."""
 
@@ -191,11 +196,23 @@ def download_wheel(requirement: str, progress: Progress = log_progress) -> bytes
     return content
 
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]+(::[a-z0-9+.-]+)*://", re.IGNORECASE)
+_URL = re.compile(r"[a-z][a-z0-9+._-]+(::[^/]+)*://", re.IGNORECASE)
 _PATTERN = re.compile(r"[*?\[]")
 _URL_PATTERN = re.compile(r"[*\[]")  # a question mark begins a query
 _CHUNK_REMOTE = 1 << 20
 _KEPT = 16
+ANSWER_SECONDS = 30.0
+"""Longest time that a store may take for an answer, or for the next MiB."""
+SCHEMES = frozenset(
+    {
+        *("file", "local", "memory", "http", "https", "ftp", "sftp", "ssh", "smb", "webdav", "hdfs", "webhdfs"),
+        *("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "hf", "oss", "oci"),
+    }
+)
+"""Stores that URLs may name. The others of fsspec wrap another store, start programs or read this process's memory."""
+_SECRET = re.compile(
+    r"(^|[-_])(password|passwd|pwd|secret|token|sig|signature|credential|key|apikey|auth)$", re.IGNORECASE
+)
 
 
 def is_url(source: str | Path) -> bool:
@@ -203,12 +220,16 @@ def is_url(source: str | Path) -> bool:
     return isinstance(source, str) and _URL.match(source) is not None
 
 
-def local_path(source: str | Path) -> Path:
+def local_path(source: str | Path, limit: int = 20 << 30) -> Path:
     """The path of ``source`` on this machine; what a URL names is copied unless that is done already.
 
+    Args:
+        source: a path or a URL.
+        limit: the most bytes to copy.
+
     Raises:
-        DataError: nothing is there.
-        ResourceError: a package is missing, or the store or the disk refused.
+        DataError: nothing is there, more than ``limit``, or a URL that is not read (see :func:`store`).
+        ResourceError: a package is missing, or the store or the disk refused, or the store took too long.
     """
     try:
         str(source).encode()
@@ -218,10 +239,13 @@ def local_path(source: str | Path) -> Path:
         return Path(source)
     url = str(source)
     system, path = store(url)
+    if "file" in system.protocol:
+        return Path(path)
     with explained(url):
-        info = system.info(path)
-        files = sorted(system.find(path)) if info["type"] == "directory" else [path]
-        known = [info, *([system.info(file) for file in files] if info["type"] == "directory" else [])]
+        info = _in_time(url, lambda: system.info(path))
+        files = sorted(_in_time(url, lambda: system.find(path))) if info["type"] == "directory" else [path]
+        further = files if info["type"] == "directory" else []
+        known = [info, *(_in_time(url, partial(system.info, file)) for file in further)]
     if not files:
         raise DataError(Problem(printable(url), "an empty folder", "files"))
     key = hashlib.sha256(json.dumps([url, known], sort_keys=True, default=str).encode()).hexdigest()[:32]
@@ -230,15 +254,20 @@ def local_path(source: str | Path) -> Path:
     if not (entry / name).exists():
         _forget(entry.parent)
         folder = make_directory(entry / f".{name}.part") if info["type"] == "directory" else make_directory(entry)
-        for file in files:
-            inside = PurePosixPath(file).relative_to(path) if info["type"] == "directory" else PurePosixPath(name)
-            if ".." in inside.parts:
-                raise DataError(
-                    Problem(printable(url), f"a file named {printable(str(inside))}", "names below the folder")
-                )
-            make_directory((folder / inside).parent)
-            with explained(url):
-                write_chunks(folder / inside, _content(system, file))
+        left = [limit]
+        try:
+            for file in files:
+                inside = PurePosixPath(file).relative_to(path) if info["type"] == "directory" else PurePosixPath(name)
+                if ".." in inside.parts:
+                    raise DataError(
+                        Problem(printable(url), f"a file named {printable(str(inside))}", "names below the folder")
+                    )
+                make_directory((folder / inside).parent)
+                with explained(url):
+                    write_chunks(folder / inside, _content(url, system, file, left))
+        except BaseException:
+            shutil.rmtree(entry, ignore_errors=True)
+            raise
         if folder != entry:
             _publish(folder, entry / name)
     return entry / name
@@ -262,7 +291,8 @@ def expanded(sources: Sequence[str]) -> list[str]:
         if is_url(source):
             system, path = store(source)
             with explained(source):
-                matches = sorted(map(system.unstrip_protocol, system.glob(path)))
+                found_there = _in_time(source, partial(system.glob, path))
+                matches = sorted(map(system.unstrip_protocol, found_there))
         else:
             matches = sorted(glob.glob(source, recursive=True))  # noqa: PTH207 - the pattern may be absolute
         if not matches:
@@ -275,9 +305,21 @@ def store(url: str, doing: str = "read") -> tuple[Any, str]:
     """The file system of fsspec that ``url`` names, and the path there.
 
     Raises:
-        DataError: fsspec does not know the URL.
+        DataError: the URL's scheme is none of :data:`SCHEMES`, or the URL holds a password or a token.
         ResourceError: a package is missing.
     """
+    scheme = url.partition("://")[0].lower()
+    if scheme not in SCHEMES:
+        known = ", ".join(sorted(SCHEMES))
+        raise DataError(
+            Problem(printable(f"{scheme}://..."), "a scheme that is not read", f"a path, or one of {known}")
+        )
+    address = urlsplit(url)
+    secret = address.password is not None or (scheme in ("http", "https") and address.username is not None)
+    if secret or any(_SECRET.search(name) for name, _ in parse_qsl(address.query, keep_blank_values=True)):
+        hint = "recipes and records would keep it; copy the file here first, or use the store's own settings"
+        where = printable(f"{scheme}://{address.hostname or ''}{address.path}")
+        raise DataError(Problem(where, "a password or a token in the address", "an address without one", hint=hint))
     try:
         import fsspec
     except ImportError:
@@ -286,8 +328,9 @@ def store(url: str, doing: str = "read") -> tuple[Any, str]:
         system, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
         raise ResourceError(f"to {doing} {printable(url)} needs another package: {error}") from None
-    except ValueError as error:
-        raise DataError(Problem(printable(url), str(error), "a URL that fsspec knows, or a path")) from None
+    except Exception as error:  # every store has its own
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        raise DataError(Problem(printable(url), said, "a URL that fsspec knows, or a path")) from None
     return system, path
 
 
@@ -314,10 +357,48 @@ def explained(url: str, doing: str = "read") -> Iterator[None]:
         ) from error
 
 
-def _content(system: Any, path: str) -> Iterator[bytes]:
-    with system.open(path, "rb", block_size=_CHUNK_REMOTE) as file:
-        while chunk := file.read(_CHUNK_REMOTE):
+def _content(url: str, system: Any, path: str, left: list[int]) -> Iterator[bytes]:
+    """The bytes of a file; ``left[0]`` of them may come, and are counted down."""
+    with _in_time(url, lambda: system.open(path, "rb", block_size=_CHUNK_REMOTE)) as file:
+        while chunk := _in_time(url, lambda: file.read(_CHUNK_REMOTE)):
+            left[0] -= len(chunk)
+            if left[0] < 0:
+                raise DataError(
+                    Problem(
+                        printable(url),
+                        "more bytes than may come",
+                        "less",
+                        hint="raise --max-input-bytes if that is right",
+                    )
+                )
             yield chunk
+
+
+def _in_time(url: str, ask: Callable[[], Answer]) -> Answer:
+    """What a store answers; it is asked in a thread, because few stores have a limit of time of their own.
+
+    Raises:
+        ResourceError: no answer in :data:`ANSWER_SECONDS`.
+    """
+    answers: SimpleQueue[Any] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            answers.put((ask(), None))
+        except BaseException as error:
+            answers.put((None, error))
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        answer, error = answers.get(timeout=ANSWER_SECONDS)
+    except Empty:
+        raise ResourceError(
+            f"cannot read {printable(url)}: no answer for {ANSWER_SECONDS:g} s; try again later"
+        ) from None
+    if error is not None:
+        raise error
+    found: Answer = answer
+    return found
 
 
 def _publish(folder: Path, final: Path) -> None:

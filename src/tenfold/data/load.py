@@ -57,7 +57,7 @@ def load(source: Any, role: Role = "train", options: ReadOptions = DEFAULT, *, c
         raise DataError(Problem("''", "an empty name", "a path, a URL or the name of a data set"))
     if isinstance(source, str) and source in SOURCES.names() and SOURCES.get(source).named:
         return SOURCES.get(source).read(None, role, options)
-    path = part_of(local_path(source), role)
+    path = part_of(local_path(source, options.max_input_bytes), role)
     name = format_of(path)
     reader = SOURCES.get(name)
     inputs = reader.inputs(path, role) if cache else ()
