@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from tenfold.errors import IntegrityError
 from tenfold.files import write_bytes
 from tenfold.values.accuracy import Accuracy
+from tenfold.values.serialisation import npz_array
 
 
 def vote(members: Iterable[NDArray[np.float32]], how: str) -> NDArray[np.float32]:
@@ -153,12 +153,10 @@ class Predictions:
             if not Path(path).is_file():
                 raise ValueError("expected a file")
             with zipfile.ZipFile(path) as archive:
-                arrays = {name: _array(archive, f"{name}.npy") for name in ("ids", "probabilities")}
+                arrays = {name: npz_array(archive, f"{name}.npy") for name in ("ids", "probabilities")}
                 known = "labels.npy" in archive.namelist()
-                return cls(**arrays, labels=_array(archive, "labels.npy") if known else None)._checked()
-        except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
-            raise IntegrityError(f"{path} is not a readable predictions file: {error}") from error
-        except RuntimeError as error:  # how zipfile says that a member is encrypted
+                return cls(**arrays, labels=npz_array(archive, "labels.npy") if known else None)._checked()
+        except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
             raise IntegrityError(f"{path} is not a readable predictions file: {error}") from error
 
     def _checked(self) -> Predictions:
@@ -172,30 +170,3 @@ class Predictions:
         if self.labels is not None and ((bad := (self.labels < 0) | (self.labels >= classes)).any()):
             raise ValueError(f"found the label {self.labels[bad][0]}, expected 0 to {classes - 1}")
         return self
-
-
-def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
-    """One array of numbers or text; its size is compared with what the archive says before memory is taken."""
-    info = archive.getinfo(name)
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.file_size > LARGEST:
-        raise ValueError(f"{name} is packed in another way than NumPy does, or has more than {LARGEST:,} bytes")
-    with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        if version not in _HEADERS:
-            raise ValueError(f"{name} is written in version {version} of NumPy's format, expected 1 or 2")
-        shape, by_column, kind = _HEADERS[version](file)
-        wanted = math.prod(shape) * kind.itemsize
-        if kind.hasobject or len(shape) > 2 or not 0 <= wanted <= info.file_size:
-            raise ValueError(f"{name} declares {kind} {shape} in {info.file_size:,} bytes")
-        content = file.read(wanted + 1)
-    if len(content) != wanted:
-        raise ValueError(f"{name} has {len(content):,} bytes of {wanted:,}")
-    return np.frombuffer(content, kind).reshape(shape, order="F" if by_column else "C")
-
-
-LARGEST = 2 << 30
-"""Bytes of one array of a file of predictions: a million rows of 500 classes."""
-_HEADERS: dict[tuple[int, int], Any] = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}

@@ -1,15 +1,20 @@
-"""TOML as recipes need it: reading, writing, and changing one key."""
+"""JSON and arrays from files that may be damaged; TOML as recipes need it: reading, writing, changing one key."""
 
 from __future__ import annotations
 
 import json
+import math
 import tomllib
+import zipfile
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tenfold.errors import IntegrityError, UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LARGEST_JSON = 64 << 20
 
@@ -50,6 +55,33 @@ def json_object(text: str | bytes, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise IntegrityError(f"{where}: found a JSON {type(value).__name__}, expected an object")
     return value
+
+
+LARGEST_ARRAY = 2 << 30
+"""Bytes of one array of a file of predictions: a million rows of 500 classes."""
+
+
+def npz_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """One array of numbers or text; its size is compared with what the archive says before memory is taken."""
+    import numpy as np
+    from numpy.lib import format as npy
+
+    headers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    info = archive.getinfo(name)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.file_size > LARGEST_ARRAY:
+        raise ValueError(f"{name} is packed in another way than NumPy does, or has more than {LARGEST_ARRAY:,} bytes")
+    with archive.open(info) as file:
+        version = npy.read_magic(file)
+        if version not in headers:
+            raise ValueError(f"{name} is written in version {version} of NumPy's format, expected 1 or 2")
+        shape, by_column, kind = headers[version](file)
+        wanted = math.prod(shape) * kind.itemsize
+        if kind.hasobject or len(shape) > 2 or not 0 <= wanted <= info.file_size:
+            raise ValueError(f"{name} declares {kind} {shape} in {info.file_size:,} bytes")
+        content = file.read(wanted + 1)
+    if len(content) != wanted:
+        raise ValueError(f"{name} has {len(content):,} bytes of {wanted:,}")
+    return np.frombuffer(content, kind).reshape(shape, order="F" if by_column else "C")
 
 
 def loads(text: str) -> dict[str, Any]:
