@@ -69,6 +69,8 @@ def test_a_missing_torch_is_exit_4_with_the_remedy_in_every_command(tmp_path: Pa
         "data fetch": ["nothing"],
         "data check": ["nothing.csv"],
         "data review": ["nothing.csv", str(golden)],
+        "data ask": [str(golden), "nothing.csv"],
+        "teach": [str(golden), "nothing.csv"],
         "data convert": ["nothing.csv", "out.npz"],
         "explore": ["nothing.csv"],
         "recipes list": [],

@@ -49,7 +49,7 @@ def test_nothing_heavy_is_imported(code: str) -> None:
     [
         (["verify", "--help"], {"runs"}),
         (["-q", "--errors", "json", "import-log", "--help"], {"logs"}),
-        (["--errors", "run", "data", "--help"], {"data", "labels"}),
+        (["--errors", "run", "data", "--help"], {"data", "labels", "teach"}),
         (["-q", "verfy"], None),
         (["--help"], None),
         ([], None),

@@ -33,6 +33,7 @@ def needed() -> set[str]:
     """All distributions that tenfold and its extras pull in here."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = sum(project["optional-dependencies"].values(), project["dependencies"])
+    declared = [one for one in declared if not one.startswith("tenfold[")]  # the extra of all extras
     seen: set[str] = set()
     for requirement in declared:
         needs(re.match(r"[\w.-]+", requirement)[0], seen)  # type: ignore[index]
@@ -66,9 +67,9 @@ def test_g05_the_lock_holds_hashes_of_everything_and_the_versions_of_the_pins() 
     assert needed() - locked.keys() == set()
 
 
-def test_torch_is_pinned_exactly_and_alike_everywhere() -> None:
+def test_torch_is_a_range_for_others_and_exact_for_us() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert f"torch=={PINS['torch']}" in extras["train"]
+    assert "torch>=2.9" in extras["train"]  # Colab and Kaggle keep theirs; other bits are said
     assert "+" not in PINS["torch"]
 
 

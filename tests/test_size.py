@@ -9,8 +9,8 @@ import pytest
 from _sources import PACKAGE
 
 # Ceilings: lower them whenever the package shrinks. The aim is 150 files, 27,000 lines and 100 core files.
-FILES, LINES, CORE_FILES = 235, 42_000, 205
-SMALL, LARGE, TWINS = 40, 8, 6
+FILES, LINES, CORE_FILES = 220, 41_000, 185
+SMALL, LARGE, TWINS = 12, 4, 3
 """Files below 100 lines, files above 400, and base names that occur twice, all outside registries."""
 
 WINGS = {"reading", "service", "plugins"}

@@ -47,6 +47,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "train.train": ("train", "svm-fast", "--train", "{}"),
     "run.test": ("run", "svm-fast", "--train", "digits.npz", "--test", "{}"),
     "tune.recipe": ("tune", "{}", "--train", "digits.npz"),
+    "teach.model": ("teach", "{}", "digits.npz"),
+    "teach.train": ("teach", "builtin", "{}"),
+    "ask.data": ("data", "ask", "builtin", "{}"),
     "verify.paths": ("verify", "{}"),
 }
 """A command for every parameter of the public functions that names a file to read."""

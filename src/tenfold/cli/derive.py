@@ -129,6 +129,16 @@ class Parameter:
         )
 
 
+def named(made: Command) -> Callable[[], None]:
+    """The command with its summary and without options, for lists of commands."""
+
+    def run() -> None:
+        raise AssertionError("only listed")
+
+    run.__doc__ = summary(made.function or made.face)
+    return run
+
+
 def as_typer(made: Command) -> Callable[..., None]:
     """The function that typer turns into the command."""
     function = made.function

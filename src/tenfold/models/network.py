@@ -9,7 +9,6 @@ from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from tenfold.errors import UsageError
 from tenfold.models.layers import LAYERS, Shape, layer_of
@@ -60,25 +59,36 @@ def parameters(network: nn.Module) -> int:
 def multiply_adds(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
     """Multiply-add operations (MAC) of the forward pass on one image (C, H, W).
 
-    Convolutions and matrix products count; biases, norms, activations and pools do not. Torch counts them; a layer that
-    computes past torch says its cost itself.
+    Convolutions and matrix products count; biases, norms, activations and pools do not. Layers say their cost; torch
+    counts where a part of the network is no registered layer, which loads its compiler first: seconds.
     """
     training, said = network.training, []
+    known = {part: layer for part in network.modules() if (layer := layer_of(part))}
+    counts_itself = any(part not in known and not isinstance(part, nn.Sequential) for part in network.modules())
 
     def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        layer = layer_of(module)
-        said.append(layer.cost(module, inputs[0].shape, output.shape) if layer else 0)
+        said.append(known[module].cost(module, inputs[0].shape, output.shape))
 
-    hooks = [part.register_forward_hook(count) for part in network.modules()]
+    hooks = [part.register_forward_hook(count) for part in known]
     network.eval()
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        with torch.no_grad():
+            if counts_itself:
+                return _flops(network, image_shape) // 2
             network(torch.zeros(1, *image_shape))
     finally:
         network.train(training)
         for hook in hooks:
             hook.remove()
-    return max(sum(said), int(counter.get_total_flops()) // 2)
+    return sum(said)
+
+
+def _flops(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, *image_shape))
+    return int(counter.get_total_flops())
 
 
 Init = Literal["torch", "he-normal", "he-uniform", "glorot-uniform"]

@@ -146,7 +146,8 @@ def load_again(run: Run, role: Role, source: str, settings: Settings) -> Dataset
                 f"the {role} set of {run.path} came from memory, and its copy in the cache is gone; start the run again"
             )
             raise IntegrityError(message) from error
-    known = knowing(settings, run.data["train"]["class_names"]) if role == "test" else settings
+    names = (run.data.get("train") or {}).get("class_names")
+    known = knowing(settings, names) if role == "test" and names else settings
     data = load_source(source, role, known)
     if data.fingerprint() != recorded:
         raise IntegrityError(
