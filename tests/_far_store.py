@@ -63,6 +63,7 @@ def announce(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (packages / "far_store-1.dist-info" / "entry_points.txt").write_text("[fsspec.specs]\nfar = _far_store:FarStore\n")
     store.mkdir()
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(packages), str(TESTS), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.syspath_prepend(str(packages))
     monkeypatch.setenv("FAR_STORE", str(store))
     fsspec.register_implementation("far", FarStore, clobber=True)
     return store

@@ -136,7 +136,7 @@ def test_a_store_that_only_reads_says_so(run: Run, web: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("url", "code", "message"),
     [
-        ("nope://bucket/a", 2, "a URL that fsspec knows"),
+        ("nope://bucket/a", 2, "a scheme that is not read"),
         pytest.param(
             "s3://bucket/a",
             4,

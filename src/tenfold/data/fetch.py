@@ -17,6 +17,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib.metadata import entry_points
 from pathlib import Path, PurePosixPath
 from queue import Empty, SimpleQueue
 from typing import Any, ClassVar, TypeVar, cast
@@ -205,7 +206,9 @@ SCHEMES = frozenset(
         *("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "hf", "oss", "oci"),
     }
 )
-"""Stores that URLs may name. The others of fsspec wrap another store, start programs or read this process's memory."""
+"""Stores that URLs may name, besides those of installed packages. The others of fsspec wrap another store, start
+programs or read this process's memory.
+"""
 _SECRET = re.compile(
     r"(^|[-_])(password|passwd|pwd|secret|token|sig|signature|credential|key|apikey|auth)$", re.IGNORECASE
 )
@@ -300,11 +303,11 @@ def store(url: str, doing: str = "read") -> tuple[Any, str]:
     """The file system of fsspec that ``url`` names, and the path there.
 
     Raises:
-        DataError: the URL's scheme is none of :data:`SCHEMES`, or the URL holds a password or a token.
+        DataError: the URL's scheme is none of :data:`SCHEMES` or of a package, or the URL holds a password or a token.
         ResourceError: a package is missing.
     """
     scheme = url.partition("://")[0].lower()
-    if scheme not in SCHEMES:
+    if scheme not in SCHEMES and scheme not in {point.name for point in entry_points(group="fsspec.specs")}:
         known = ", ".join(sorted(SCHEMES))
         raise DataError(
             Problem(printable(f"{scheme}://..."), "a scheme that is not read", f"a path, or one of {known}")
