@@ -10,7 +10,7 @@ LAYERS = [  # low to high
     {"data", "augmentation", "models"},
     {"executors"},
     {"training"},
-    {"evaluation", "exploration", "explanation"},
+    {"evaluation", "exploration"},
     {"bundle", "report"},
     {"pipeline", "speed", "tuning"},
     {"progress", "tracking", "reading", "service", "plugins"},

@@ -9,14 +9,14 @@ import pytest
 from _sources import PACKAGE
 
 # Ceilings: lower them whenever the package shrinks. The aim is 150 files, 27,000 lines and 100 core files.
-FILES, LINES, CORE_FILES = 220, 41_000, 185
+FILES, LINES, CORE_FILES = 218, 41_000, 181
 SMALL, LARGE, TWINS = 12, 4, 3
 """Files below 100 lines, files above 400, and base names that occur twice, all outside registries."""
 
 WINGS = {"reading", "service", "plugins"}
 REGISTRIES = {  # a file an entry: as long as the entry is, named as users name it
     *("api", "augmentation", "bundle/targets", "cli", "data/checks", "data/converters", "data/sources"),
-    *("evaluation/corruptions", "executors", "exploration/maps", "explanation", "models", "models/layers"),
+    *("evaluation/corruptions", "executors", "exploration/maps", "models", "models/layers"),
     *("plugins", "report/sections", "tracking", "training/optimisers"),
 }
 

@@ -88,6 +88,8 @@ def test_its_check_corruption_map_and_target_are_used_by_the_commands(installed:
 import tenfold
 found = tenfold.check_data("toy-digits", quick=True)
 print([one.name for one in found.findings][:2])
+from tenfold.service.demo import in_browser
+print("in the page:", "Halve" in in_browser())
 explored = tenfold.explore("toy-digits", maps=("first-two",), out=None, progress=False)
 print([some.name for some in explored.maps])
 evaluated = tenfold.evaluate({str(run)!r}, "toy-digits", robustness=("rain",), robustness_images=20, out=None)
@@ -105,4 +107,5 @@ print(tenfold.export({str(run)!r}, to="size", out={str(folder / "size.txt")!r}))
     assert done.returncode == 0, done.stderr
     assert "['duplicates', 'weather']" in done.stdout
     assert "['First two', 'PCA']" in done.stdout
+    assert "in the page: True" in done.stdout
     assert int((folder / "size.txt").read_text()) == (run / "bundle" / "model.onnx").stat().st_size

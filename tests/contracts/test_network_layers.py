@@ -1,7 +1,6 @@
-"""The contract of every layer: token, cost, ONNX, C and JavaScript; and a layer of another package."""
+"""The contract of every layer: token, cost, ONNX, C and JavaScript; and a layer that is added."""
 
 import re
-from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from _networks import torch_probabilities
-from tenfold import registry
 from tenfold.bundle.inspection import OPERATORS, operators_of
 from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.bundle.predict import open_session
@@ -124,7 +122,7 @@ def test_c_and_javascript_know_operators_that_some_layer_writes() -> None:
 
 
 class Hush(nn.Module):
-    """A third party's layer: all values halved."""
+    """All values halved."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return 0.5 * x
@@ -140,12 +138,9 @@ HUSH = Layer(
 )
 
 
-def test_a_layer_of_another_package_is_a_token_an_onnx_node_and_c(monkeypatch: pytest.MonkeyPatch) -> None:
-    point = EntryPoint("hush", f"{__name__}:HUSH", LAYERS.package)
-    monkeypatch.setattr(registry, "entry_points", lambda *, group: [point] if group == point.group else [])
-    monkeypatch.setattr(LAYERS, "_known", dict(LAYERS.load()))
-    for found in registry.entry_points(group=LAYERS.package):
-        LAYERS.add(found.name, HUSH)
+def test_a_layer_that_a_program_adds_is_a_token_an_onnx_node_and_c(request: pytest.FixtureRequest) -> None:
+    LAYERS.add("hush", HUSH)
+    request.addfinalizer(lambda: LAYERS.remove("hush"))
     network = Network(SHAPE, 5, "4C3 HUSH FLAT SOFTMAX").eval()
     model = export_onnx([network], SHAPE, 5, "mean")
     images = GENERATOR.integers(0, 256, (3, *SHAPE), np.uint8)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.reading.line_network import CLASSES, Columns, Text, places_of, text_scores
-from tenfold.reading.lines import HEIGHT, LineInk
+from tenfold.reading.lines import LineInk
 from tenfold.reading.normalise import FAINT, frame
-from tenfold.reading.segmentation import Costs, Seams, Segment, best_path, find_seams, find_segments
+from tenfold.reading.segmentation import Costs, Seams, Segment, best_path, find_seams, find_segments, sizes_of
 
 Recognise = Callable[[Sequence[Segment]], NDArray[np.float32]]
 """What the recogniser says of segments: (S, K)."""
@@ -46,10 +46,7 @@ class Prices:
 def prices_of(segments: Sequence[Segment], probabilities: NDArray[np.float32], costs: Costs) -> Prices:
     """Of ``segments``, given (S, K) what the recogniser says of them."""
     classes = probabilities.shape[1]
-    height = np.array([s.bottom - s.top for s in segments], np.float64) / HEIGHT
-    width = np.array([s.right - s.left for s in segments], np.float64) / HEIGHT
-    mass = np.array([s.mass for s in segments], np.float64)
-    gap = np.array([s.gap for s in segments], np.float64) / HEIGHT
+    height, width, mass, gap = sizes_of(segments)
     empty = mass == 0
     confidence = (probabilities - 1 / classes) / (1 - 1 / classes)
     doubt = -np.log(confidence.clip(1e-3, 1))

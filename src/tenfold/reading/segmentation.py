@@ -304,6 +304,15 @@ def best_path(
     return path[::-1]
 
 
+def sizes_of(segments: Sequence[Segment]) -> tuple[NDArray[np.float64], ...]:
+    """Height, width, mass and gap of segments, (S,) each; lengths are shares of the line's height."""
+    height = np.array([s.bottom - s.top for s in segments], np.float64) / HEIGHT
+    width = np.array([s.right - s.left for s in segments], np.float64) / HEIGHT
+    mass = np.array([s.mass for s in segments], np.float64)
+    gap = np.array([s.gap for s in segments], np.float64) / HEIGHT
+    return height, width, mass, gap
+
+
 def _prices(
     segments: Sequence[Segment], probabilities: NDArray[np.float32], costs: Costs
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -311,10 +320,7 @@ def _prices(
     is.
     """
     classes = probabilities.shape[1]
-    height = np.array([s.bottom - s.top for s in segments], np.float64) / HEIGHT
-    width = np.array([s.right - s.left for s in segments], np.float64) / HEIGHT
-    mass = np.array([s.mass for s in segments], np.float64)
-    gap = np.array([s.gap for s in segments], np.float64) / HEIGHT
+    height, width, mass, gap = sizes_of(segments)
     empty = mass == 0
     confidence = (probabilities.max(axis=1, initial=0) - 1 / classes) / (1 - 1 / classes)
     doubt = -np.log(confidence.clip(1e-3, 1))

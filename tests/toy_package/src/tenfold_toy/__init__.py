@@ -40,7 +40,7 @@ class Dim:
 
 
 class ToyDigits(Source):
-    """600 digits of eight sizes of bars, made on the spot."""
+    """200 noisy images of a bar in one of four places, made on the spot."""
 
     named = True
 

@@ -1,4 +1,4 @@
-"""A layer that halves all values: token, torch module, ONNX; the operator's JavaScript is tenfold's own."""
+"""A layer that halves all values: token, torch module and ONNX here, the JavaScript of an operator in ``halve.js``."""
 
 import torch
 from torch import nn

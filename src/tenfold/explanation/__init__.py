@@ -1,1 +1,0 @@
-"""What a trained network looks at: activations, Grad-CAM, integrated gradients, occlusion."""
