@@ -138,6 +138,7 @@ BAD = [
     Bad("C28 unknown", GOOD.replace(b"pixel2", b"weight"), r":1:4\(weight\): found a column named 'weight'"),
     Bad("C28 unnamed", HEAD.rstrip() + b",\n" + BODY, r":1:6: found a column without a name"),
     Bad("C28 label only", b"label\n1\n2\n", r":1: found no pixel columns"),
+    Bad("C28 submission", b"ImageId,Label\n1,7\n", r":1: found no pixel columns.*tenfold submit --check"),
     Bad("L09 id", HEAD.replace(b",", b",number,", 1) + BODY, r":1:2\(number\): found a column named 'number'"),
     Bad("L09 second label", HEAD.rstrip() + b",label\n" + BODY, r":1:6\(label\): found 'label' in columns 1 and 6"),
     Bad("L09 label as pixel", HEAD.rstrip() + b",pixel4\n" + BODY, r":1:6\(pixel4\): .*is column 'pixel4' one too many"),

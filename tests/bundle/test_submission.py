@@ -102,6 +102,19 @@ def test_s02_each_fault_is_named_with_row_and_column(name, tmp_path):
         assert (row, column) in [(p.row, p.column) for p in matching]
 
 
+def test_another_number_of_rows_is_one_fault_that_names_the_option(tmp_path):
+    path = tmp_path / "submission.csv"
+    path.write_text("\n".join(good()[:41]) + "\n")
+    (found,) = check_submission(path, expected_rows=50)
+    assert found.problem.hint == "with --rows 40 if the test set has so many"
+
+
+def test_a_file_without_any_id_of_the_test_set_is_not_told_every_id(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("label,pixel0\n5,0\n")
+    assert not [f for f in check_submission(path, expected_rows=50) if "no row with" in str(f.problem)]
+
+
 HARMLESS = {
     "windows line ends": (lambda lines: "\r\n".join(lines) + "\r\n", 1, 2, r"Windows line ends \(CRLF\)"),
     "quoted": (lambda lines: "\n".join(lines).replace("\n7,7", '\n"7","7"') + "\n", 8, 1, "found quotes"),

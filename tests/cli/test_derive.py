@@ -104,3 +104,8 @@ def test_every_function_behind_a_command_is_public_and_explains_every_parameter(
     assert name in tenfold.__all__
     function = getattr(tenfold, name)
     assert set(signature(function).parameters) == set(arguments_of(function))
+
+
+def test_the_group_recipes_alone_lists_them() -> None:
+    alone, listed = run("recipes"), run("recipes", "list")
+    assert (alone.code, alone.out) == (0, listed.out)

@@ -143,4 +143,6 @@ def test_what_cannot_be_meant_is_a_usage_error(run, npz, tmp_path):
     assert tenfold("predict", run.path).code == 2
     nowhere = tenfold("predict", tmp_path / "nowhere", npz)
     assert nowhere.code == 6
-    assert "holds no bundle" in nowhere.err
+    assert "nowhere holds no bundle: no such folder" in nowhere.err
+    model = run.path / "bundle" / "model.onnx"
+    assert f"name the folder that holds it: {model.parent}" in tenfold("predict", model, "--json", npz).err

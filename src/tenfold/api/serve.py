@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
-from tenfold.api.shared import LATEST, Option, place_of
+from tenfold.api.shared import Option, place_of
 from tenfold.errors import UsageError, missing_extra, printable
 
 TOKEN = "TENFOLD_TOKEN"
@@ -122,8 +122,7 @@ def _named(bundles: list[str]) -> dict[str, str]:
     for text in bundles:
         name, equals, path = text.partition("=")
         path = path if equals else text
-        if path == LATEST:
-            path = str(place_of(path))
+        path = str(place_of(path))
         if not equals:
             folder = Path(path).resolve()
             name = folder.parent.name if folder.name == "bundle" else folder.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -116,10 +117,14 @@ def as_run(run: str | Path | Run, *, complete: bool = True) -> Run:
 
 
 LATEST = "latest"
+AGO = re.compile(rf"{LATEST}(?:~(\d{{1,6}}))?(?:[/\\](.+))?")
+"""latest, latest~1 (the run before it), latest/submission.csv."""
 
 
 def place_of(run: str | Path | Run, *, complete: bool = True) -> Path:
-    """The directory of a run or bundle; "latest" is the newest (complete) run below ``runs``.
+    """The directory of a run or bundle, or a file in it.
+
+    "latest" is the newest (complete) run below ``runs``, "latest~1" the one before it, and so on.
 
     Raises:
         UsageError: "latest", and there is none.
@@ -128,12 +133,15 @@ def place_of(run: str | Path | Run, *, complete: bool = True) -> Path:
 
     if isinstance(run, Run):
         return run.path
-    if str(run) != LATEST or Path(LATEST).exists():
+    ago = AGO.fullmatch(str(run))
+    if ago is None or Path(run).exists():
         return Path(run)
+    before, inside = int(ago[1] or 0), ago[2] or ""
     made = [found for found in list_runs(Path("runs")) if found.is_complete or not complete]
-    if not made:
-        raise UsageError("latest: there is no such run in the folder runs; make one with: tenfold run")
-    return max(made, key=lambda found: (found.path.stat().st_mtime_ns, found.path.name)).path
+    if len(made) <= before:
+        raise UsageError(f"{run}: the folder runs has {len(made)} such runs; make one with: tenfold run")
+    made.sort(key=lambda found: (found.path.stat().st_mtime_ns, found.path.name))
+    return made[-1 - before].path / inside
 
 
 def opened(model: Model, threads: int | None = None) -> Bundle:

@@ -106,7 +106,7 @@ def check_submission(path: str | Path, *, rows: int = KAGGLE_ROWS) -> list[submi
     """Say whether Kaggle will take a submission.
 
     Args:
-        path: the file.
+        path: the file, or the run that wrote it.
         rows: that it must have.
 
     Returns:
@@ -122,4 +122,5 @@ def check_submission(path: str | Path, *, rows: int = KAGGLE_ROWS) -> list[submi
     """
     from tenfold.bundle import submission_check
 
-    return submission_check.check_submission(Path(path), rows)
+    place = place_of(path)
+    return submission_check.check_submission(place / "submission.csv" if place.is_dir() else place, rows)

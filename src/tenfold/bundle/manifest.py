@@ -169,9 +169,10 @@ def bundle_folder(path: Path | str) -> Path:
     for folder in (path / "bundle", path):
         if (folder / MANIFEST).is_file():
             return folder
-    raise IntegrityError(
-        f"{path} holds no bundle: found no {MANIFEST} in it; expected a bundle, or a run directory that has one"
-    )
+    if path.is_file() and (path.parent / MANIFEST).is_file():
+        raise IntegrityError(f"{path} is a part of a bundle; name the folder that holds it: {path.parent}")
+    found = f"found no {MANIFEST} in it" if path.is_dir() else "it is a file" if path.exists() else "no such folder"
+    raise IntegrityError(f"{path} holds no bundle: {found}; expected a bundle, or a run directory that has one")
 
 
 def model_bytes(path: Path | str) -> bytes:

@@ -49,6 +49,7 @@ class _Examination:
         self.ids = ids
         self.known = frozenset(ids)
         self.labels = labels
+        self.is_submission = False
 
     def findings(self) -> Iterator[Finding]:
         if not self.content:
@@ -107,6 +108,7 @@ class _Examination:
         yield from self._missing(rows, seen, last_row=reader.line_num)
 
     def _header(self, cells: list[str]) -> Iterator[Finding]:
+        self.is_submission = tuple(cells) == HEADER
         for column, name in enumerate(HEADER, start=1):
             found = cells[column - 1] if column <= len(cells) else None
             if found != name:
@@ -134,7 +136,11 @@ class _Examination:
 
     def _missing(self, rows: int, seen: dict[str, int], last_row: int) -> Iterator[Finding]:
         if rows != len(self.ids):
-            yield self._fault(f"{rows:,} rows", f"{len(self.ids):,} rows", last_row, 1)
+            whole = rows == len(seen) and list(seen) == [str(i) for i in range(1, rows + 1)]
+            hint = f"with --rows {rows} if the test set has so many" if whole else None
+            yield self._fault(f"{rows:,} rows", f"{len(self.ids):,} rows", last_row, 1, hint)
+            if whole or not self.is_submission:  # the ids of another number of rows, or no ids at all: said above
+                return
         missing = [(place, name) for place, name in enumerate(self.ids) if name not in seen]
         for place, name in missing:
             yield self._fault(f"no row with {HEADER[0]} {name}", "one row for each id", place + 2, 1)

@@ -58,7 +58,7 @@ def build_app(only: str | None = None, *, names_only: bool = False) -> typer.Typ
 
 def _list_recipes(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
-        as_typer(COMMANDS["recipes list"])(as_json=False)
+        context.command.get_command(context, "list").main([], standalone_mode=False)  # type: ignore[attr-defined]
 
 
 def _commands() -> list[str]:

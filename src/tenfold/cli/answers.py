@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from tenfold.api.shared import LATEST, Option, insist_on_free
+from tenfold.api.shared import Option, insist_on_free, place_of
 from tenfold.cli import console
 from tenfold.cli.derive import Call, command
 from tenfold.cli.options import Json
@@ -78,13 +78,12 @@ def _bundle_and_sources(arguments: Sequence[str]) -> tuple[str, list[str]]:
     from tenfold.errors import IntegrityError
 
     first = arguments[0]
-    if first == STANDARD_INPUT or Path(first).is_file():
+    if first == STANDARD_INPUT or (Path(first).is_file() and Path(first).suffix != ".onnx"):
         return BUILTIN, list(arguments)
     if len(arguments) > 1:
         return first, list(arguments[1:])
     try:
-        if first != LATEST:
-            bundle_folder(first)
+        bundle_folder(place_of(first))
     except IntegrityError:
         return BUILTIN, list(arguments)
     raise UsageError(

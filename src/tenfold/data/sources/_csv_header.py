@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.data import ReadOptions, Role
-from tenfold.errors import DataError, Problem
+from tenfold.errors import DataError, Problem, printable
 
 LABEL = "label"
 LABEL_COLUMNS = (LABEL, "labels", "class", "target", "digit", "y", "classes", "character")
@@ -128,7 +128,9 @@ def layout_of_header(line: bytes, path: Path | str, role: Role, options: ReadOpt
             raise fault(f"{_shown(name)}, the same pixel as column {order[place] + 1}", "each pixel once", column)
         order[place] = column - 1
     if not order:
-        raise fault("no pixel columns", "pixel0, pixel1, ...")
+        submission = [name.lower() for name in names] == ["imageid", "label"]
+        hint = f"this is a submission: tenfold submit --check {printable(str(path))}" if submission else None
+        raise fault("no pixel columns", "pixel0, pixel1, ...", hint=hint)
     missing = _first_gap(sorted(order))
     if missing is not None:
         raise fault(
