@@ -129,8 +129,8 @@ def layout_of_header(line: bytes, path: Path | str, role: Role, options: ReadOpt
         order[place] = column - 1
     if not order:
         submission = [name.lower() for name in names] == ["imageid", "label"]
-        hint = f"this is a submission: tenfold submit --check {printable(str(path))}" if submission else None
-        raise fault("no pixel columns", "pixel0, pixel1, ...", hint=hint)
+        check = f"this is a submission: tenfold submit --check {printable(str(path))}"
+        raise fault("no pixel columns", "pixel0, pixel1, ...", hint=check if submission else None)
     missing = _first_gap(sorted(order))
     if missing is not None:
         raise fault(
