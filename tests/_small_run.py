@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tenfold.bundle.verification import verify
-from tenfold.pipeline.reproduce import TIMED
+from tenfold.pipeline.run import TIMED
 from tenfold.values.run import Run
 
 RECIPE = """

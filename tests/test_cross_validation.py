@@ -25,8 +25,8 @@ from tenfold.data.cache import open_stored
 from tenfold.errors import Stopped, UsageError
 from tenfold.evaluation.leaderboard import leaderboard
 from tenfold.pipeline import Listener, Settings, cross_validation
+from tenfold.pipeline.folds import fold_of, make_folds, recipe_of
 from tenfold.report.sections.record import report
-from tenfold.training.folds import fold_of, make_folds, recipe_of
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe, parse_recipe

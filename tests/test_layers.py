@@ -12,7 +12,7 @@ LAYERS = [  # low to high
     {"training"},
     {"evaluation", "exploration"},
     {"bundle", "report"},
-    {"pipeline", "speed", "tuning"},
+    {"pipeline", "speed"},
     {"progress", "tracking", "reading", "service", "plugins"},
     {"api"},
     {"classifier"},

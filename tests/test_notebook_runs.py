@@ -118,7 +118,7 @@ def test_an_interrupted_cross_validation_goes_on_to_the_same_bits(
         raise Stopped("enough")
 
     with monkeypatch.context() as patch:
-        patch.setattr("tenfold.training.folds.gather", stopped)
+        patch.setattr("tenfold.pipeline.folds.gather", stopped)
         with pytest.raises(Stopped, match="tenfold run --resume"):
             start(parse_recipe(SMALL), tmp_path / "cut")
     (path,) = (tmp_path / "cut" / "runs").iterdir()

@@ -69,8 +69,9 @@ def furnish(folder: Path) -> None:
     assert train.labels is not None
     table(folder / "train.csv", train.images[:2000], train.labels[:2000])
     table(folder / "test.csv", test.images[:28_000], None)
-    for name, text in (("photo.png", "60718"), ("field.png", "20417"), ("seven.png", "7")):
+    for name, text in (("photo.png", "60718"), ("field.png", "20417")):
         written(text).save(folder / name)
+    Image.fromarray(test.images[0, 0]).save(folder / "seven.png")
     (folder / "fields").mkdir()
     written("24122025").save(folder / "fields" / "a.png")
     rng = np.random.default_rng(0)
@@ -86,8 +87,10 @@ def furnish(folder: Path) -> None:
         (folder / "my-digits" / str(label)).mkdir(parents=True)
         for i in np.flatnonzero(train.labels == label)[-5:]:
             Image.fromarray(train.images[i, 0]).save(folder / "my-digits" / str(label) / f"{i}.png")
-    np.savez(folder / "scans.npz", images=train.images[5000:5300], ids=np.arange(300))
-    lines = [f"{i},,relabel,{train.labels[5000 + i]}\n" for i in range(40)]
+    np.savez(folder / "photos.npz", images=test.images[:600], labels=digits()[1][:600])
+    np.savez(folder / "scans.npz", images=train.images[5000:5300])
+    (read,) = (made.predicted for made in tenfold.predict("builtin", train.images[5000:5040]).predictions)
+    lines = [f"{i},{read[i - 1]},relabel,{train.labels[4999 + i]}\n" for i in range(1, 41)]
     (folder / "labels-of-scans.csv").write_text("id,label,decision,new_label\n" + "".join(lines))
 
 

@@ -157,8 +157,7 @@ def run_behind(model: str | Path | Run) -> Run | None:
 def training_images(run: Run | None, bundle: Bundle, train: Source | None) -> Dataset | None:
     """The images that the model learnt from; None if they are not at hand."""
     from tenfold.api.shared import read_source
-    from tenfold.pipeline import MEMORY, Settings
-    from tenfold.pipeline.session import images_behind, load_again
+    from tenfold.pipeline.datasets import MEMORY, images_behind, load_again
 
     if train is not None:
         given = read_source(train, "train", ReadOptions(shape=bundle.image_shape))
@@ -173,7 +172,7 @@ def training_images(run: Run | None, bundle: Bundle, train: Source | None) -> Da
         source = run.recipe.data.train
         if not source.startswith(MEMORY) and not is_here(source):
             return None
-        return images_behind(run, load_again(run, "train", source, Settings()), None).get("train")
+        return images_behind(run, load_again(run, "train", ReadOptions()), None).get("train")
     except (TenfoldError, KeyError, TypeError, OSError):
         return None  # gone or changed: the figures need no training images
 

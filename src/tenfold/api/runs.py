@@ -184,7 +184,7 @@ def resume(
     if run.command == "cv":
         return pipeline.cross_validation.resume(run, settings, listener)
     if run.command == "tune":
-        from tenfold.tuning import search
+        from tenfold.pipeline import search
 
         return search.resume(run, settings, listener, trials=trials)
     return pipeline.resume(run, stages, settings, listener)

@@ -111,8 +111,7 @@ def tune(
         >>> found.summary["best"]["values"]  # doctest: +ELLIPSIS
         {'train.learning_rate': 0.0...}
     """
-    from tenfold.pipeline import Settings
-    from tenfold.tuning import search
+    from tenfold.pipeline import Settings, search
 
     settings = Settings(Path(out), options, executor, workers, device)
     loaded, datasets = prepared(

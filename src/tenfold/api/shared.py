@@ -171,17 +171,16 @@ def images_of(run: Run, on: On) -> Dataset:
         UsageError: the run has none of that name.
         IntegrityError: the source has changed since, or is gone.
     """
-    from tenfold.pipeline import Settings
-    from tenfold.pipeline.session import images_behind, load_again
+    from tenfold.pipeline.datasets import images_behind, load_again
 
     data = run.recipe.data
     if on == "test":
         if data.test is None:
             raise UsageError(f"{run.path} has no test set; choose --on validation")
-        return load_again(run, "test", str(data.test), Settings())
+        return load_again(run, "test", ReadOptions())
     if not (run.path / "split.npz").is_file():
         raise UsageError(f"{run.path} held no rows out; choose --on test")
-    held = images_behind(run, load_again(run, "train", data.train, Settings()), None)
+    held = images_behind(run, load_again(run, "train", ReadOptions()), None)
     if "validation" not in held:
         raise UsageError(f"{run.path} held no rows out; choose --on test")
     return held["validation"]

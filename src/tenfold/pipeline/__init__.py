@@ -1,9 +1,9 @@
 """All stages of a run, one after another: the way through the house."""
 
 from tenfold.pipeline import cross_validation
-from tenfold.pipeline.reproduce import Reproduction, reproduce
-from tenfold.pipeline.run import resume, start
-from tenfold.pipeline.session import DEFAULTS, MEMORY, SILENT, Listener, Settings, Stages
+from tenfold.pipeline.datasets import MEMORY
+from tenfold.pipeline.run import Reproduction, reproduce, resume, start
+from tenfold.pipeline.session import DEFAULTS, SILENT, Listener, Settings, Stages
 
 __all__ = [
     "DEFAULTS",

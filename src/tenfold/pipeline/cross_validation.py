@@ -1,43 +1,32 @@
-"""Cross-validation: data -> folds -> their members, all in one queue -> out-of-fold predictions -> figures and
-report.
-"""
+"""Cross-validation: data -> folds -> their members, all in one queue -> out-of-fold predictions -> figures, report."""
 
 from __future__ import annotations
 
 import shutil
-import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tenfold.data.cache import stored
-from tenfold.data.checks import check
-from tenfold.errors import IntegrityError, UsageError
+from tenfold.errors import IntegrityError
 from tenfold.evaluation.significance import fold_mean_interval
-from tenfold.executors import at_once
 from tenfold.files import make_directory, write_json
+from tenfold.pipeline.datasets import describe_source
 from tenfold.pipeline.session import (
     DEFAULTS,
     SILENT,
+    Kind,
     Listener,
+    Session,
     Settings,
-    announced,
-    check_resumable,
+    begin,
     costs,
-    describe_source,
-    environment_of,
-    first_line,
-    load_again,
-    load_source,
-    recipe_record,
-    resumable,
-    say_data,
+    go_on,
     scored,
-    suited,
-    timed,
+    write_summary,
 )
-from tenfold.runtime import require_training
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
@@ -71,39 +60,7 @@ def cross_validate(
         ResourceError: a package that training needs is missing.
         TenfoldError: see each stage; ``Stopped`` says how to go on.
     """
-    require_training()
-    from tenfold.training.ensemble import check_recipe
-    from tenfold.training.folds import make_folds
-
-    environment = environment_of(settings, recipe)
-    listener.say(first_line(environment, settings))
-    with timed() as loading:
-        train = train if train is not None else load_source(recipe.data.train, "train", settings)
-    say_data(listener, train, None)
-    findings = check(train)
-    listener.findings(findings)
-    recipe = suited(recipe, train, settings, listener, folds=folds)
-    check_recipe(recipe, train)
-    made = make_folds(recipe, train, folds)
-    for line in _rare_classes(train, [fold.out for fold in made]):
-        listener.say(line)
-    run = Run.create(settings.out, recipe)
-    make_directory(run.path / "folds")
-    with run.lock(), resumable(run, run.command):
-        write_json(run.path / "environment.json", environment | recipe_record(recipe))
-        record = {
-            "kind": "cv",
-            "train": describe_source(train, recipe.data.train),
-            "test": None,
-            "folds": folds,
-            "rows": {"used": sum(len(fold.out) for fold in made)},
-            "findings": [finding.as_dict() for finding in findings],
-            "leaked": False,
-        }
-        write_json(run.path / "data.json", record)
-        with announced(run, listener):
-            _go_on(run, settings, listener, train, {"load": loading.seconds})
-    return run
+    return begin(_kind(folds), recipe, settings, listener, train=train)
 
 
 def resume(run: Run, settings: Settings = DEFAULTS, listener: Listener = SILENT) -> Run:
@@ -114,28 +71,29 @@ def resume(run: Run, settings: Settings = DEFAULTS, listener: Listener = SILENT)
         IntegrityError: the data, or what decides the bits, is no longer the same.
         BusyError: it is still running.
     """
-    require_training()
-    if run.command != "cv":
-        raise UsageError(f"{run.path} is no cross-validation; go on with: tenfold {run.command} --resume {run.path}")
-    with run.lock(), resumable(run, run.command):
-        if run.is_complete:
-            listener.say(f"{run.path} is complete; nothing to do")
-            return run
-        check_resumable(run, settings, listener)
-        with timed() as loading:
-            train = load_again(run, "train", run.recipe.data.train, settings)
-        with announced(run, listener):
-            _go_on(run, settings, listener, train, {"load": loading.seconds})
-    return run
+    return go_on(_kind(0), run, settings, listener)
 
 
-def beside(run: Run, train: Dataset, settings: Settings, listener: Listener) -> Run:
-    """Cross-validate the rows ``train`` that ``run`` learns from, in ``run.path / "cv"``; what is done already is kept.
+def _kind(folds: int) -> Kind:
+    def plan(recipe: Recipe, train: Dataset, listener: Listener) -> Mapping[str, Any]:
+        from tenfold.pipeline.folds import make_folds
+
+        made = make_folds(recipe, train, folds)
+        for line in _rare_classes(train, [fold.out for fold in made]):
+            listener.say(line)
+        return {"folds": folds, "rows": {"used": sum(len(fold.out) for fold in made)}}
+
+    return Kind("cv", "cross-validation", "cv", _work, plan, folds=folds)
+
+
+def beside(session: Session, train: Dataset) -> Run:
+    """Cross-validate the rows ``train`` that a run learns from, in its folder ``cv``; what is done already is kept.
 
     Members of the folds hold rows out only if something is chosen by them.
     """
     from tenfold.training.ensemble import wants_held_rows
 
+    run, listener = session.run, session.listener
     recipe, folds = run.recipe, run.recipe.data.folds
     unneeded = {} if wants_held_rows(recipe) else {"validation": 0}
     data = recipe.data.model_copy(update={"holdout": 0, "folds": 0, "limit": None, "test": None, **unneeded})
@@ -144,65 +102,69 @@ def beside(run: Run, train: Dataset, settings: Settings, listener: Listener) -> 
         listener.say(f"cross-validating the {len(train):,} rows that train, in {folds} folds")
         write_json(inner.path / "environment.json", run.environment)
         source = describe_source(train, recipe.data.train)
-        write_json(
-            inner.path / "data.json", {"kind": "cv", "train": source, "test": None, "folds": folds, "leaked": False}
-        )
-        _go_on(inner, settings, listener, train, {})
+        record = {"kind": "cv", "train": source, "test": None, "folds": folds, "leaked": False}
+        write_json(inner.path / "data.json", record)
+        _work(Session(inner, session.settings, listener, train))
     return inner
 
 
-def estimate(run: Run, train: Dataset, folder: Path, settings: Settings, listener: Listener) -> dict[str, Any]:
+def estimate(session: Session, folder: Path) -> dict[str, Any]:
     """Judge a recipe that learns from every row, by rows that their members never saw; what is done already is kept.
 
     A complete cross-validation of the same recipe on the same data in ``folder`` has such predictions. Else the recipe
-    is trained once more in ``run.path / "estimate"``, with ``HELD`` of the rows held out that choose nothing.
+    is trained once more in the run's folder ``estimate``, with ``HELD`` of the rows held out that choose nothing.
 
     Returns:
         The score with the ``core_seconds`` that it took and its ``source``; the predictions are stored as "estimate".
     """
-    from tenfold.training.ensemble import combine, split_rows, train_members
-
-    recipe, place = run.recipe, run.path / "estimate"
+    run = session.run
+    place = run.path / "estimate"
     known = None if place.is_dir() else _cross_validated(run, folder)
     if known is not None:
-        listener.say(f"the accuracy is that of the cross-validation {known.path}")
+        session.listener.say(f"the accuracy is that of the cross-validation {known.path}")
         made, spent, source = known.predictions("oof"), 0.0, known.path.name
     else:
-        data = recipe.data.model_copy(update={"holdout": HELD, "test": None, "draw": "stratified"})
-        inner = Run.at(place, recipe.model_copy(update={"data": data}))
-        split = split_rows(inner.recipe, train)
-        if not len(split.holdout):
-            listener.say("no estimate: there are too few images of each class to hold any out")
+        inner = _trained_on_less(session, place)
+        if inner is None:
+            session.listener.say("no estimate: there are too few images of each class to hold any out")
             return {}
-        listener.say(
-            f"estimating the accuracy: the recipe trains once more, on {len(split.train):,} rows, and reads the other"
-            f" {len(split.holdout):,}; --no-estimate does without"
-        )
-        split.save(inner)
-        members = recipe.ensemble.members
-        workers = at_once(
-            settings.executor, settings.workers, members - len(inner.finished_members()), recipe.train.replicas
-        )
-        listener.training_starts(members, workers, [f"estimate {member + 1}/{members}" for member in range(members)])
-        try:
-            train_members(
-                inner,
-                stored(train, settings.scratch and settings.scratch / "train"),
-                None,
-                executor=settings.executor,
-                workers=workers,
-                device=run.environment["device"],
-                on_event=listener.event,
-            )
-        finally:
-            listener.training_ends()
-        combined = combine(inner, "holdout")
-        assert combined is not None, place
-        made, spent, source = combined, costs(inner.trained(), {})["core_seconds"], "held-out rows"
-        shutil.rmtree(place / "checkpoints", ignore_errors=True)
+        made, spent, source = inner.predictions("holdout"), costs(inner.trained(), {})["core_seconds"], "held-out rows"
     make_directory(run.path / "predictions")
     made.save(run.path / "predictions" / "estimate.npz")
     return {**scored(made), "core_seconds": spent, "source": source}
+
+
+def _trained_on_less(session: Session, place: Path) -> Run | None:
+    """The run in ``place`` of the same recipe with ``HELD`` of the rows held out; None if there are too few."""
+    from tenfold.training.ensemble import combine, split_rows, train_members
+
+    run, settings = session.run, session.settings
+    recipe, members = run.recipe, run.recipe.ensemble.members
+    data = recipe.data.model_copy(update={"holdout": HELD, "test": None, "draw": "stratified"})
+    inner = Run.at(place, recipe.model_copy(update={"data": data}))
+    split = split_rows(inner.recipe, session.train)
+    if not len(split.holdout):
+        return None
+    session.listener.say(
+        f"estimating the accuracy: the recipe trains once more, on {len(split.train):,} rows, and reads the other"
+        f" {len(split.holdout):,}; --no-estimate does without"
+    )
+    split.save(inner)
+    training = Session(inner, settings, session.listener, session.train)
+    names = [f"estimate {member + 1}/{members}" for member in range(members)]
+    with training.training(members, members - len(inner.finished_members()), names) as workers:
+        train_members(
+            inner,
+            stored(session.train, settings.scratch and settings.scratch / "train"),
+            None,
+            executor=settings.executor,
+            workers=workers,
+            device=run.environment["device"],
+            on_event=session.listener.event,
+        )
+    combine(inner, "holdout")
+    shutil.rmtree(place / "checkpoints", ignore_errors=True)
+    return inner
 
 
 def _cross_validated(run: Run, folder: Path) -> Run | None:
@@ -217,11 +179,12 @@ def _cross_validated(run: Run, folder: Path) -> Run | None:
     return None
 
 
-def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, seconds: dict[str, float]) -> None:
+def _work(session: Session) -> None:
     """Everything after the data is known. What is done already is found and kept."""
+    from tenfold.pipeline.folds import gather, used_by, write_folds
     from tenfold.training.ensemble import execute, member_tasks
-    from tenfold.training.folds import gather, used_by, write_folds
 
+    run, train = session.run, session.train
     folders = write_folds(run, train, run.data["folds"])
     device, where = run.environment["device"], stored(train)
     tasks = [
@@ -229,17 +192,12 @@ def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, sec
         for fold, asked in zip(run.folds(), folders, strict=True)
         for task in member_tasks(fold, where, asked, device)
     ]
-    workers = at_once(settings.executor, settings.workers, len(tasks), run.recipe.train.replicas)
-    listener.training_starts(len(tasks), workers, _names(run, tasks))
-    try:
-        with timed() as training:
-            execute(run, tasks, settings.executor, workers, listener.event)
-    finally:
-        listener.training_ends()
-    seconds["train"] = training.seconds
+    with session.training(len(tasks), len(tasks), _names(run, tasks)) as workers:
+        execute(run, tasks, session.settings.executor, workers, session.listener.event)
     made = gather(run, train)
-    write_json(run.path / "summary.json", summary_of(run, made, seconds))
-    _write_report(run, train.take(used_by(run)))
+    write_summary(run, {**_figures(run, made), **costs(run.trained(), session.seconds)})
+    used = train.take(used_by(run))
+    Session(run, session.settings, session.listener, used).report({"out-of-fold": used})
     for path in (run.path, *(fold.path for fold in run.folds())):
         shutil.rmtree(path / "checkpoints", ignore_errors=True)
     run.seal()
@@ -253,40 +211,23 @@ def _names(run: Run, tasks: list[dict[str, Any]]) -> list[str]:
     return [places[task["run"]] + (f" member {task['member'] + 1}/{members}" if many else "") for task in tasks]
 
 
-def summary_of(run: Run, made: dict[str, Predictions], seconds: dict[str, float]) -> dict[str, Any]:
-    """What ``summary.json`` says: accuracy of all out-of-fold predictions, of each fold, and what it cost."""
-    from tenfold.training.folds import fold_of, used_by
+def _figures(run: Run, made: Mapping[str, Predictions]) -> dict[str, Any]:
+    """Accuracy of all out-of-fold predictions and of each fold, for ``summary.json``."""
+    from tenfold.pipeline.folds import fold_of, used_by
 
     oof, rows = made["oof"], used_by(run)
-    folds = []
-    for fold in run.folds():
-        own = np.isin(rows, fold_of(fold).out)
-        assert oof.labels is not None
-        folds.append(scored(Predictions(oof.ids[own], oof.probabilities[own], oof.labels[own])))
+    folds = [scored(oof.take(np.isin(rows, fold_of(fold).out))) for fold in run.folds()]
     accuracies = [fold["accuracy"] for fold in folds]
     low, high = fold_mean_interval(accuracies)
     return {
         "validation": scored(oof),
-        "test": None,
         "train": scored(made["train"]),
         "folds": folds,
         "mean": float(np.mean(accuracies)),
         "mean_low": low,
         "mean_high": high,
         "deviation": float(np.std(accuracies, ddof=1)),
-        **costs(run.trained(), seconds),
-        "leaked": False,
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
-
-
-def _write_report(run: Run, images: Dataset) -> None:
-    from tenfold.report.page import write_report
-    from tenfold.report.previews import variants
-
-    recipe = run.recipe
-    previews = variants(images.images[0], recipe.augment, recipe.seed) if recipe.augment else None
-    write_report(run, {"out-of-fold": images}, previews=previews)
 
 
 def _rare_classes(train: Dataset, folds: list[Any]) -> list[str]:

@@ -4,51 +4,44 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tenfold.data.cache import stored
-from tenfold.data.checks import check
-from tenfold.errors import UsageError
-from tenfold.executors import at_once
+from tenfold.errors import IntegrityError, UsageError
 from tenfold.exploration.maps.tsne import check_installed
-from tenfold.files import write_json
 from tenfold.pipeline import cross_validation
+from tenfold.pipeline.datasets import as_recorded, images_behind, load_again
 from tenfold.pipeline.session import (
     DEFAULTS,
     SILENT,
+    Kind,
     Listener,
+    Session,
     Settings,
     Stages,
-    announced,
-    check_resumable,
-    check_same_kind,
-    check_spotless,
-    describe_source,
+    begin,
+    costs,
     environment_of,
-    first_line,
-    images_behind,
-    load_again,
-    load_source,
-    load_test,
-    recipe_record,
-    resumable,
-    say_data,
-    suited,
-    summarise,
-    timed,
+    go_on,
+    scored,
+    write_summary,
 )
 from tenfold.runtime import require_training
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
-from tenfold.values.run import Run
-
-if TYPE_CHECKING:
-    pass
+from tenfold.values.run import MANIFEST, Run
 
 PARTS = ("validation", "holdout", "test")
 """What members predict besides the rows they learn from."""
+
+
+TIMED = frozenset(
+    {"timing.json", "summary.json", "environment.json", "report.html", "explore.html", "resumed.json", MANIFEST}
+)
+"""Files that say when, where or how long; every other file of a run depends on data, recipe and seed alone."""
 
 
 def explore(
@@ -97,7 +90,7 @@ def start(
         settings: where and how.
         listener: hears of progress.
         train: used instead of the recipe's source.
-        test: likewise.
+        test: used instead of the recipe's source.
 
     Returns:
         The complete run.
@@ -106,44 +99,7 @@ def start(
         ResourceError: a package that training needs is missing.
         TenfoldError: see each stage; ``Stopped`` says how to go on.
     """
-    require_training()
-    if settings.explore:
-        check_installed()
-    from tenfold.training.ensemble import check_recipe, split_rows
-
-    environment = environment_of(settings, recipe)
-    listener.say(first_line(environment, settings))
-    with timed() as loading:
-        train = train if train is not None else load_source(recipe.data.train, "train", settings)
-        test = test if test is not None else load_test(recipe, settings, train.class_names)
-    say_data(listener, train, test)
-    if test is not None:
-        check_same_kind(train, test)
-    findings = check(train, test)
-    if settings.strict:
-        check_spotless(findings, train.origin[0].path if train.origin else recipe.data.train)
-    listener.findings(findings)
-    recipe = suited(recipe, train, settings, listener, asked=0 if test is None else len(test))
-    check_recipe(recipe, train)
-    run = Run.create(settings.out, recipe)
-    with run.lock(), resumable(run, stages):
-        write_json(run.path / "environment.json", environment | recipe_record(recipe))
-        split = split_rows(recipe, train)
-        split.save(run)
-        leaked = any(finding.severity == "leak" for finding in findings)
-        record = {
-            "kind": "run",
-            "train": describe_source(train, recipe.data.train),
-            "test": None if test is None else describe_source(test, str(recipe.data.test)),
-            "rows": split.counts(),
-            "findings": [finding.as_dict() for finding in findings],
-            "leaked": leaked,
-            "estimate": settings.estimate is not None and not recipe.data.folds,
-        }
-        write_json(run.path / "data.json", record)
-        with announced(run, listener):
-            _go_on(run, stages, settings, listener, train, test, {"load": loading.seconds})
-    return run
+    return begin(_kind(stages, settings), recipe, settings, listener, train=train, test=test)
 
 
 def resume(run: Run, stages: Stages = "run", settings: Settings = DEFAULTS, listener: Listener = SILENT) -> Run:
@@ -154,94 +110,143 @@ def resume(run: Run, stages: Stages = "run", settings: Settings = DEFAULTS, list
         IntegrityError: the data, or what decides the bits, is no longer the same.
         BusyError: it is still running.
     """
+    return go_on(_kind(stages, settings), run, settings, listener)
+
+
+def _kind(stages: Stages, settings: Settings) -> Kind:
     require_training()
-    if run.command != "run":
-        raise UsageError(f"{run.path} is no single training; go on with: tenfold {run.command} --resume {run.path}")
     if settings.explore:
         check_installed()
-    from tenfold.training.ensemble import leave_out_damaged, split_rows
 
-    with run.lock(), resumable(run, stages):
-        if run.is_complete:
-            listener.say(f"{run.path} is complete; nothing to do")
-            return run
-        recipe = run.recipe
-        check_resumable(run, settings, listener)
-        with timed() as loading:
-            train = load_again(run, "train", recipe.data.train, settings)
-            test = None if run.data["test"] is None else load_again(run, "test", str(recipe.data.test), settings)
-        assert train is not None
-        if settings.allow_partial:
-            for member, why in leave_out_damaged(run, train).items():
-                listener.say(f"member {member} is left out: {why}")
-        if not (run.path / "split.npz").is_file():
-            split_rows(recipe, train).save(run)
-        with announced(run, listener):
-            _go_on(run, stages, settings, listener, train, test, {"load": loading.seconds})
-    return run
+    def plan(recipe: Recipe, train: Dataset, listener: Listener) -> dict[str, Any]:
+        from tenfold.training.ensemble import split_rows
+
+        estimate = settings.estimate is not None and not recipe.data.folds
+        return {"rows": split_rows(recipe, train).counts(), "estimate": estimate}
+
+    return Kind("run", "single training", stages, lambda session: work(session, stages), plan, tests=True)
 
 
-def _go_on(
-    run: Run,
-    stages: Stages,
-    settings: Settings,
-    listener: Listener,
-    train: Dataset,
-    test: Dataset | None,
-    seconds: dict[str, float],
-) -> None:
+def work(session: Session, stages: Stages) -> None:
     """Every stage after the data is known. Each leaves files that a resumed run finds and keeps."""
     from tenfold.bundle.export import export_run
-    from tenfold.training.ensemble import combine, train_members
+    from tenfold.evaluation.attribution import explain_hardest
 
-    missing = run.recipe.ensemble.members - len(run.finished_members()) - len(run.left_out)
-    workers = at_once(settings.executor, settings.workers, missing, run.recipe.train.replicas)
-    listener.training_starts(run.recipe.ensemble.members, workers)
-    try:
-        with timed() as training:
-            train_members(
-                run,
-                stored(train, settings.scratch and settings.scratch / "train"),
-                None if test is None else stored(test),
-                executor=settings.executor,
-                workers=workers,
-                device=run.environment["device"],
-                on_event=listener.event,
-            )
-    finally:
-        listener.training_ends()
-    seconds["train"] = training.seconds
-    made = {name: predictions for name in PARTS if (predictions := combine(run, name)) is not None}
+    run, settings, listener, test = session.run, session.settings, session.listener, session.test
+    made = _train(session)
     estimate: dict[str, Any] = {}
     if stages == "run" and run.data.get("estimate") and all(some.labels is None for some in made.values()):
-        with timed() as estimating:
-            folder = settings.estimate or run.path.parent
-            estimate = cross_validation.estimate(run, train, folder, settings, listener)
-        seconds["estimate"] = estimating.seconds
+        with session.stage("estimate"):
+            estimate = cross_validation.estimate(session, settings.estimate or run.path.parent)
         made |= {"estimate": run.predictions("estimate")} if estimate else {}
-    images = images_behind(run, train, test)
-    with timed() as exporting:
+    images = images_behind(run, session.train, test)
+    with session.stage("export"):
         listener.say("exporting the bundle")
-        export_run(run, train, made, images)
-    seconds["export"] = exporting.seconds
+        export_run(run, session.train, made, images)
     if settings.explore:
-        with timed() as exploring:
-            explore(run, train, test, made, listener)
-        seconds["explore"] = exploring.seconds
+        with session.stage("explore"):
+            explore(run, session.train, test, made, listener)
     if stages == "run" and run.recipe.data.folds:
-        with timed() as validating:
-            cross_validation.beside(run, images["train"], settings, listener)
-        seconds["cross-validation"] = validating.seconds
+        with session.stage("cross-validation"):
+            cross_validation.beside(session, images["train"])
     if stages == "run" and test is not None:
-        submit(run, made["test"], train.class_names)
-    summarise(run, made, seconds, estimate)
+        submit(run, made["test"], session.train.class_names)
+    figures = {name: scored(predictions) for name, predictions in made.items() if predictions.labels is not None}
+    figures |= {"estimate": estimate} if estimate else {}
+    marks = {"leaked": run.data["leaked"], "left_out": sorted(run.left_out)}
+    write_summary(run, {**figures, **costs(run.trained(), session.seconds), **marks})
     if stages == "run":
-        from tenfold.evaluation.attribution import explain_hardest
-        from tenfold.report.page import write_report
-        from tenfold.report.previews import variants
-
-        recipe = run.recipe
-        previews = variants(train.images[0], recipe.augment, recipe.seed) if recipe.augment else None
-        write_report(run, images, previews=previews, explanations=explain_hardest(run, images))
+        session.report(images, explanations=explain_hardest(run, images))
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     run.seal()
+
+
+def _train(session: Session) -> dict[str, Predictions]:
+    """Train the members that are missing; what all of them together predict, by the name of the rows."""
+    from tenfold.training.ensemble import combine, leave_out_damaged, split_rows, train_members
+
+    run, settings, train, test = session.run, session.settings, session.train, session.test
+    if settings.allow_partial:
+        for member, why in leave_out_damaged(run, train).items():
+            session.listener.say(f"member {member} is left out: {why}")
+    if not (run.path / "split.npz").is_file():
+        split_rows(run.recipe, train).save(run)
+    members = run.recipe.ensemble.members
+    with session.training(members, members - len(run.finished_members()) - len(run.left_out)) as workers:
+        train_members(
+            run,
+            stored(train, settings.scratch and settings.scratch / "train"),
+            None if test is None else stored(test),
+            executor=settings.executor,
+            workers=workers,
+            device=run.environment["device"],
+            on_event=session.listener.event,
+        )
+    return {name: predictions for name in PARTS if (predictions := combine(run, name)) is not None}
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A run and its second making.
+
+    Attributes:
+        run: the new run.
+        same: files with the same SHA-256 in both, but for those that tell of time and place.
+        different: files that differ or that only one has; empty means: reproduced to the bit.
+        environment: what decides bits and is not as it was; empty unless that was allowed.
+    """
+
+    run: Run
+    same: list[str]
+    different: list[str]
+    environment: list[str]
+
+
+def reproduce(run: Run, settings: Settings = DEFAULTS, listener: Listener = SILENT) -> Reproduction:
+    """Train again what ``run`` trained, from its recipe and the same data, into a new run directory.
+
+    Args:
+        run: a complete training or cross-validation.
+        settings: where and how; ``allow_inexact_resume`` goes on even where the bits cannot be the same.
+        listener: hears of progress.
+
+    Raises:
+        UsageError: it is a search, of which trials are not kept.
+        IntegrityError: it is not complete or was changed since, its data is no longer the same, or the
+            machine cannot give the same bits.
+    """
+    require_training()
+    from tenfold.training.ensemble import differences
+
+    if run.command not in ("run", "cv"):
+        raise UsageError(f"{run.path} is a search; reproduce what it found with: tenfold run {run.path / 'best.toml'}")
+    if faults := run.verify():
+        raise IntegrityError(f"{run.path} was changed since it was trained: {'; '.join(faults)}")
+    changed = differences(run.environment, environment_of(settings, run.recipe))
+    if changed and not settings.allow_inexact_resume:
+        raise IntegrityError(
+            f"{run.path} cannot be reproduced to the bit - {'; '.join(changed)}. "
+            "Pass --allow-inexact to train it all the same and see how far apart the figures are"
+        )
+    recipe, settings = run.recipe, replace(settings, options=as_recorded(run, settings.options))
+    train = load_again(run, "train", settings.options)
+    if run.command == "cv":
+        again = cross_validation.cross_validate(recipe, int(run.data["folds"]), settings, listener, train=train)
+    else:
+        test = None if run.data["test"] is None else load_again(run, "test", settings.options)
+        stages: Stages = "run" if (run.path / "report.html").is_file() else "train"
+        settings = replace(settings, estimate=run.path.parent if run.data.get("estimate") else None)
+        again = start(recipe, stages, settings, listener, train=train, test=test)
+    before, after = (_hashes(each) for each in (run, again))
+    same = sorted(name for name in before if before[name] == after.get(name))
+    return Reproduction(again, same, sorted((before.keys() | after.keys()) - set(same)), changed)
+
+
+def _hashes(run: Run) -> dict[str, str]:
+    """SHA-256 by name, as the manifest has them, of the files that must be equal."""
+    files = run.read_json(MANIFEST)["files"]
+    return {name: entry["sha256"] for name, entry in files.items() if Path(name).name not in TIMED or _is_bundles(name)}
+
+
+def _is_bundles(name: str) -> bool:
+    return name == f"bundle/{MANIFEST}"

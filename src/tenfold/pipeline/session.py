@@ -1,25 +1,22 @@
-"""What every long piece of work has around it: the environment, a clock, an end that says how to go on."""
+"""The frame of a run, a cross-validation and a search: data, checks, record, lock, an end that says how to go on."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from tenfold.data import ReadOptions, Role
-from tenfold.data.cache import open_stored, stored_path
-from tenfold.data.checks import Finding
-from tenfold.data.layout import DIGITS
+from tenfold.data import ReadOptions
+from tenfold.data.checks import Finding, check
 from tenfold.data.load import load
-from tenfold.errors import DataError, IntegrityError, Problem, Stopped, Terminated
+from tenfold.errors import IntegrityError, Stopped, Terminated, UsageError
 from tenfold.executors import at_once
 from tenfold.files import write_json
-from tenfold.runtime import TESTED_TORCH, describe
+from tenfold.pipeline import datasets
+from tenfold.runtime import TESTED_TORCH, describe, require_training
 from tenfold.values.dataset import Dataset
 from tenfold.values.predictions import Predictions
 from tenfold.values.recipe import Recipe
@@ -108,166 +105,6 @@ class Listener:
 SILENT = Listener()
 
 
-MEMORY = "memory:"
-"""Begins the name of a source that was given as a dataset: no path leads back to it."""
-
-
-def load_source(source: str, role: Role, settings: Settings) -> Dataset:
-    """The dataset for ``role`` in ``source``."""
-    return load(source, role, settings.options)
-
-
-def load_test(recipe: Recipe, settings: Settings, class_names: Sequence[str]) -> Dataset | None:
-    """The test set that the recipe names, if it names one; its labels are of the training set's classes."""
-    if recipe.data.test is None:
-        return None
-    return load_source(recipe.data.test, "test", knowing(settings, class_names))
-
-
-def knowing(settings: Settings, class_names: Sequence[str]) -> Settings:
-    """Settings that read labels as the classes of the training set, where these are not the digits."""
-    if settings.options.class_names is not None or tuple(class_names) == DIGITS:
-        return settings
-    return replace(settings, options=replace(settings.options, class_names=tuple(class_names)))
-
-
-def load_again(run: Run, role: Role, source: str, settings: Settings) -> Dataset:
-    """The dataset that the run began with.
-
-    Raises:
-        IntegrityError: the source has changed, or its copy is gone.
-    """
-    recorded = run.data[role]["fingerprint"]
-    if source.startswith(MEMORY):
-        try:
-            return open_stored(stored_path(recorded))
-        except IntegrityError as error:
-            message = (
-                f"the {role} set of {run.path} came from memory, and its copy in the cache is gone; start the run again"
-            )
-            raise IntegrityError(message) from error
-    names = (run.data.get("train") or {}).get("class_names")
-    known = knowing(settings, names) if role == "test" and names else settings
-    data = load_source(source, role, known)
-    if data.fingerprint() != recorded:
-        raise IntegrityError(
-            f"{source} has changed since {run.path} began: found {data.fingerprint()[:16]}, the run has {recorded[:16]}"
-        )
-    return data
-
-
-def suited(
-    recipe: Recipe, train: Dataset, settings: Settings, listener: Listener, *, asked: int = 0, folds: int = 1
-) -> Recipe:
-    """The recipe for this training set: chosen if there is a choice, fitted to the data, with epochs for the time.
-
-    The listener hears why it was chosen, what was fitted, that steps are too few, and how long it will take.
-
-    Args:
-        recipe: the default.
-        train: the training set.
-        settings: with the candidates, the time, and where members train.
-        listener: hears of it.
-        asked: images of the test set.
-        folds: of a cross-validation.
-    """
-    from tenfold.speed.expected import choose, expect, for_minutes
-    from tenfold.training.fitting import few_steps, fitted, like_digits
-    from tenfold.training.state import pick_device
-
-    expected = None
-    if pick_device(settings.device).type == "cpu" and recipe.train.replicas == 1:
-        candidates = [one for one in settings.candidates if like_digits(train) or "layers" in one.fit] or [recipe]
-        found = []
-        for one in candidates:
-            workers = at_once(settings.executor, settings.workers, one.ensemble.members * folds)
-            found.append(expect(one, train, asked, workers, folds))
-        expected = found[0]
-        if len(found) > 1:
-            expected, why = choose(found, settings.minutes)
-            listener.say(f"recipe chosen: {why}")
-            recipe = next(one for one in candidates if one.name == expected.recipe.name)
-        elif settings.minutes:
-            expected = for_minutes(expected, settings.minutes)
-    recipe, line = fitted(recipe, train)
-    if expected is not None:
-        recipe = recipe.model_copy(update={"train": expected.recipe.train})
-    for text in filter(None, (line, few_steps(recipe, len(train)))):
-        listener.say(text)
-    if expected is not None:
-        epochs = f", {recipe.train.epochs} epochs" if settings.minutes else ""
-        listener.say(f"expected: {expected} for the training{epochs}")
-    return recipe
-
-
-def check_same_kind(train: Dataset, test: Dataset) -> None:
-    """Training and test images must have one shape and, where labels are known, the same classes.
-
-    Raises:
-        IntegrityError: they don't.
-    """
-    if train.image_shape != test.image_shape:
-        raise IntegrityError(
-            f"training images are {train.image_shape}, test images {test.image_shape} (C, H, W); they must be equal"
-        )
-    if test.labels is not None and train.class_names != test.class_names:
-        raise IntegrityError(
-            f"the classes differ: train has {list(train.class_names)}, test has {list(test.class_names)}"
-        )
-
-
-def check_spotless(findings: Sequence[Finding], source: str) -> None:
-    """Refuse data that a check warns of, leaks and label conflicts among them.
-
-    Raises:
-        DataError: a line for each warning.
-    """
-    worth_a_look = [finding for finding in findings if finding.severity != "note"]
-    expected = "nothing that the checks warn of, as --strict asks"
-    if worth_a_look:
-        raise DataError(*(Problem(source, f"{finding.name}: {finding.message}", expected) for finding in worth_a_look))
-
-
-def describe_source(data: Dataset, source: str) -> dict[str, Any]:
-    """What ``data.json`` records of a dataset."""
-    return {
-        "source": source,
-        "files": [{"path": origin.path, "sha256": origin.sha256} for origin in data.origin],
-        "fingerprint": data.fingerprint(),
-        "images": len(data),
-        "image_shape": list(data.image_shape),
-        "class_names": list(data.class_names),
-        "labelled": data.labels is not None,
-        "notes": list(data.notes),
-    }
-
-
-def say_data(listener: Listener, train: Dataset, test: Dataset | None) -> None:
-    """Tell the listener what was loaded."""
-    for name, data in (("train", train), ("test", test)):
-        if data is not None:
-            c, h, w = data.image_shape
-            known = "labelled" if data.labels is not None else "unlabelled"
-            listener.say(f"{name}: {len(data):,} {known} images of {c}x{h}x{w}, {len(data.class_names)} classes")
-            for note in data.notes:
-                listener.say(f"  note: {note}")
-
-
-def images_behind(run: Run, train: Dataset, test: Dataset | None) -> dict[str, Dataset]:
-    """The images behind the predictions "validation", "holdout", "estimate" and "test", row for row; as "train" those
-    learnt from, but for the estimate's.
-    """
-    judged = run.predictions("estimate").ids if run.has_predictions("estimate") else train.ids[:0]
-    rows = np.flatnonzero(np.isin(train.ids, judged))
-    with np.load(run.path / "split.npz", allow_pickle=False) as split:
-        learnt = np.setdiff1d(split["train"], rows)
-        parts = {"validation": train.take(split["held"]), "test": test, "train": train.take(learnt)}
-        parts["estimate"] = train.take(rows)
-        if "holdout" in split:
-            parts["holdout"] = train.take(split["holdout"])
-    return {name: data for name, data in parts.items() if data is not None and len(data)}
-
-
 ANY = 1_000_000
 """More members at once than there are."""
 
@@ -306,21 +143,157 @@ def first_line(environment: Mapping[str, Any], settings: Settings) -> str:
     return f"device: {where}; {environment['instruction_set']}, {number} members at once, {each}{bits}"
 
 
-@dataclass
-class Elapsed:
-    """Seconds on the clock, known when the block has ended."""
+@dataclass(frozen=True)
+class Session:
+    """A run at work: what its stages need. Each leaves files that a session which goes on finds and keeps.
 
-    seconds: float = 0.0
+    Attributes:
+        run: its directory.
+        settings: where and how.
+        listener: hears of progress.
+        train: the training set.
+        test: the test set, if there is one.
+        seconds: on the clock, by stage.
+    """
+
+    run: Run
+    settings: Settings
+    listener: Listener
+    train: Dataset
+    test: Dataset | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Take the time of a block."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = time.monotonic() - began
+
+    @contextmanager
+    def training(self, members: int, missing: int, names: Sequence[str] = ()) -> Iterator[int]:
+        """A block that trains ``missing`` of ``members``, while the listener shows it; gives how many at once."""
+        workers = at_once(self.settings.executor, self.settings.workers, missing, self.run.recipe.train.replicas)
+        self.listener.training_starts(members, workers, names)
+        try:
+            with self.stage("train"):
+                yield workers
+        finally:
+            self.listener.training_ends()
+
+    def report(self, images: Mapping[str, Dataset], **more: Any) -> None:
+        """Write ``report.html`` about the predictions of ``images``, with pictures of what augmentation does."""
+        from tenfold.report.page import write_report
+        from tenfold.report.previews import variants
+
+        recipe = self.run.recipe
+        previews = variants(self.train.images[0], recipe.augment, recipe.seed) if recipe.augment else None
+        write_report(self.run, dict(images), previews=previews, **more)
 
 
-@contextmanager
-def timed() -> Iterator[Elapsed]:
-    """Take the time of a block."""
-    elapsed, began = Elapsed(), time.monotonic()
-    try:
-        yield elapsed
-    finally:
-        elapsed.seconds = time.monotonic() - began
+@dataclass(frozen=True)
+class Kind:
+    """What one kind of run does within the frame that all have; see :func:`begin` and :func:`go_on`.
+
+    Attributes:
+        name: as ``data.json`` records it: "run", "cv" or "tune".
+        called: what messages call it.
+        command: goes on with it.
+        work: every stage after the data is known.
+        plan: what ``data.json`` records besides, from (recipe, training set, listener); refuses what cannot work.
+        folds: how often each row trains, about.
+        tests: whether a test set plays a part.
+    """
+
+    name: str
+    called: str
+    command: str
+    work: Callable[[Session], None]
+    plan: Callable[[Recipe, Dataset, Listener], Mapping[str, Any]]
+    folds: int = 1
+    tests: bool = False
+
+
+def begin(
+    kind: Kind,
+    recipe: Recipe,
+    settings: Settings,
+    listener: Listener,
+    *,
+    train: Dataset | None = None,
+    test: Dataset | None = None,
+) -> Run:
+    """Load, check and record the data in a new run directory, and do the work there.
+
+    Raises:
+        ResourceError: a package that training needs is missing.
+        TenfoldError: see each stage; ``Stopped`` says how to go on.
+    """
+    require_training()
+    from tenfold.speed.expected import suited
+    from tenfold.training.ensemble import check_recipe
+
+    environment = environment_of(settings, recipe)
+    listener.say(first_line(environment, settings))
+    began = time.monotonic()
+    train = train if train is not None else load(recipe.data.train, "train", settings.options)
+    if kind.tests and test is None:
+        test = datasets.load_test(recipe, settings.options, train.class_names)
+    loading = time.monotonic() - began
+    datasets.say_data(listener, train, test)
+    if test is not None:
+        datasets.check_same_kind(train, test)
+    findings = check(train, test)
+    if settings.strict:
+        datasets.check_spotless(findings, train.origin[0].path if train.origin else recipe.data.train)
+    listener.findings(findings)
+    recipe = suited(recipe, train, settings, listener, asked=0 if test is None else len(test), folds=kind.folds)
+    check_recipe(recipe, train)
+    planned = kind.plan(recipe, train, listener)
+    run = Run.create(settings.out, recipe)
+    with run.lock(), resumable(run, kind.command):
+        write_json(run.path / "environment.json", environment | recipe_record(recipe))
+        options = datasets.told(settings.options)
+        record = {
+            "kind": kind.name,
+            "train": datasets.describe_source(train, recipe.data.train),
+            "test": None if test is None else datasets.describe_source(test, str(recipe.data.test)),
+            "findings": [finding.as_dict() for finding in findings],
+            "leaked": any(finding.severity == "leak" for finding in findings),
+            **({"options": options} if options else {}),
+            **planned,
+        }
+        write_json(run.path / "data.json", record)
+        with announced(run, listener):
+            kind.work(Session(run, settings, listener, train, test, {"load": loading}))
+    return run
+
+
+def go_on(kind: Kind, run: Run, settings: Settings, listener: Listener) -> Run:
+    """Go on with an interrupted run, to the same bits; a complete one is left as it is.
+
+    Raises:
+        UsageError: it is of another kind.
+        IntegrityError: the data, or what decides the bits, is no longer the same.
+        BusyError: it is still running.
+    """
+    require_training()
+    if run.command != kind.name:
+        raise UsageError(f"{run.path} is no {kind.called}; go on with: tenfold {run.command} --resume {run.path}")
+    with run.lock(), resumable(run, kind.command):
+        if run.is_complete:
+            listener.say(f"{run.path} is complete; nothing to do")
+            return run
+        check_resumable(run, settings, listener)
+        began = time.monotonic()
+        train = datasets.load_again(run, "train", settings.options)
+        test = None if run.data["test"] is None else datasets.load_again(run, "test", settings.options)
+        loading = time.monotonic() - began
+        with announced(run, listener):
+            kind.work(Session(run, settings, listener, train, test, {"load": loading}))
+    return run
 
 
 def check_resumable(run: Run, settings: Settings, listener: Listener) -> None:
@@ -369,19 +342,10 @@ def announced(run: Run, listener: Listener) -> Iterator[None]:
     listener.run_ends(run)
 
 
-def summarise(run: Run, made: dict[str, Predictions], seconds: dict[str, float], estimate: Mapping[str, Any]) -> None:
-    """Write ``summary.json``: accuracies with intervals, times, memory, whether the test set leaked."""
-    figures: dict[str, Any] = {"validation": None, "test": None}
-    figures |= {name: scored(predictions) for name, predictions in made.items() if predictions.labels is not None}
-    figures |= {"estimate": dict(estimate)} if estimate else {}
-    summary = {
-        **figures,
-        **costs(run.trained(), seconds),
-        "leaked": run.data["leaked"],
-        "left_out": sorted(run.left_out),
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    }
-    write_json(run.path / "summary.json", summary)
+def write_summary(run: Run, figures: Mapping[str, Any]) -> None:
+    """Write ``summary.json``: the accuracies by the names of their rows, and whatever else ``figures`` has."""
+    usual = {"validation": None, "test": None, "leaked": False, "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+    write_json(run.path / "summary.json", {**usual, **figures})
 
 
 def scored(made: Predictions) -> dict[str, Any]:

@@ -14,15 +14,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from tenfold.data.cache import home
 from tenfold.errors import IntegrityError
+from tenfold.executors import at_once
 from tenfold.files import make_directory, write_json
 from tenfold.runtime import cpu_model, instruction_set, version
-from tenfold.training.fitting import fitted, like_digits, rows_that_train, steps_of
+from tenfold.training.fitting import few_steps, fitted, like_digits, rows_that_train, steps_of
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import ModelSettings, Recipe, find_recipe, load_recipe
 from tenfold.values.serialisation import read_json_object
+
+if TYPE_CHECKING:
+    from tenfold.pipeline import Listener, Settings
 
 Shape = tuple[int, int, int]
 
@@ -271,3 +276,45 @@ def choose(found: Sequence[Expectation], minutes: float | None) -> tuple[Expecta
     if best.recipe.name != first.recipe.name and first.accuracy is not None:
         rows += f" ({first.recipe.name}: {first}, {first.accuracy:.4f})"
     return best, rows
+
+
+def suited(
+    recipe: Recipe, train: Dataset, settings: Settings, listener: Listener, *, asked: int = 0, folds: int = 1
+) -> Recipe:
+    """The recipe for this training set: chosen if there is a choice, fitted to the data, with epochs for the time.
+
+    The listener hears why it was chosen, what was fitted, that steps are too few, and how long it will take.
+
+    Args:
+        recipe: the default.
+        train: the training set.
+        settings: with the candidates, the time, and where members train.
+        listener: hears of it.
+        asked: images of the test set.
+        folds: of a cross-validation.
+    """
+    from tenfold.training.state import pick_device
+
+    expected = None
+    if pick_device(settings.device).type == "cpu" and recipe.train.replicas == 1:
+        candidates = [one for one in settings.candidates if like_digits(train) or "layers" in one.fit] or [recipe]
+        found = []
+        for one in candidates:
+            workers = at_once(settings.executor, settings.workers, one.ensemble.members * folds)
+            found.append(expect(one, train, asked, workers, folds))
+        expected = found[0]
+        if len(found) > 1:
+            expected, why = choose(found, settings.minutes)
+            listener.say(f"recipe chosen: {why}")
+            recipe = next(one for one in candidates if one.name == expected.recipe.name)
+        elif settings.minutes:
+            expected = for_minutes(expected, settings.minutes)
+    recipe, line = fitted(recipe, train)
+    if expected is not None:
+        recipe = recipe.model_copy(update={"train": expected.recipe.train})
+    for text in filter(None, (line, few_steps(recipe, len(train)))):
+        listener.say(text)
+    if expected is not None:
+        epochs = f", {recipe.train.epochs} epochs" if settings.minutes else ""
+        listener.say(f"expected: {expected} for the training{epochs}")
+    return recipe

@@ -87,6 +87,10 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def take(self, rows: NDArray[Any]) -> Predictions:
+        """The predictions of these rows (indices, or bool (N,)), in this order."""
+        return Predictions(self.ids[rows], self.probabilities[rows], None if self.labels is None else self.labels[rows])
+
     def _repr_html_(self) -> str:
         """In a notebook: how many rows, how many of them right, how sure."""
         from tenfold.values import display

@@ -15,9 +15,8 @@ import pytest
 from _command_line import tenfold as command
 from tenfold.errors import ResourceError, Stopped, UsageError
 from tenfold.evaluation.leaderboard import leaderboard
-from tenfold.pipeline import Listener, Settings, cross_validation
-from tenfold.tuning import search
-from tenfold.tuning.storage import JOURNAL
+from tenfold.pipeline import Listener, Settings, cross_validation, search
+from tenfold.pipeline.trials import JOURNAL
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import Recipe, load_recipe, parse_recipe
 from tenfold.values.run import Run

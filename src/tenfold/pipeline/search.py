@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from tenfold.data.cache import stored
-from tenfold.data.checks import check
 from tenfold.errors import ResourceError, UsageError, missing_extra
 from tenfold.executors import EXECUTORS, Json, at_once
-from tenfold.files import make_directory, write_json, write_text
-from tenfold.pipeline import DEFAULTS, SILENT, Listener, Settings
+from tenfold.files import write_text
 from tenfold.pipeline.session import (
-    announced,
-    check_resumable,
-    describe_source,
-    environment_of,
-    first_line,
-    load_again,
-    load_source,
-    recipe_record,
-    resumable,
-    say_data,
-    suited,
-    timed,
+    DEFAULTS,
+    SILENT,
+    Kind,
+    Listener,
+    Session,
+    Settings,
+    begin,
+    go_on,
+    write_summary,
 )
 from tenfold.runtime import require_training
-from tenfold.tuning.space import corners, with_values
 from tenfold.values.dataset import Dataset
 from tenfold.values.names import csv_text
-from tenfold.values.recipe import Recipe
+from tenfold.values.recipe import Range, Recipe, TuneSettings
 from tenfold.values.run import MANIFEST, Run
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-WORK = "tenfold.tuning.trial:work"
+WORK = "tenfold.pipeline.trials:work"
 EXAMPLE = """[tune]
 trials = 30
 [tune.ranges]
@@ -69,36 +62,7 @@ def tune(
     _check_installed()
     if recipe.tune is None:
         raise UsageError(f"the recipe {recipe.name!r} does not say what to tune; give it a table such as\n{EXAMPLE}")
-    from tenfold.training.ensemble import check_recipe
-    from tenfold.training.folds import make_folds
-
-    environment = environment_of(settings, recipe)
-    listener.say(first_line(environment, settings))
-    with timed() as loading:
-        train = train if train is not None else load_source(recipe.data.train, "train", settings)
-    say_data(listener, train, None)
-    findings = check(train)
-    listener.findings(findings)
-    tune, recipe = recipe.tune, suited(recipe, train, settings, listener, folds=recipe.tune.folds)
-    check_recipe(recipe, train)
-    for values in corners(tune):
-        check_recipe(with_values(recipe, values), train)
-    make_folds(recipe, train, tune.folds)
-    run = Run.create(settings.out, recipe)
-    make_directory(run.path / "trials")
-    with run.lock(), resumable(run, run.command):
-        write_json(run.path / "environment.json", environment | recipe_record(recipe))
-        record = {
-            "kind": "tune",
-            "train": describe_source(train, recipe.data.train),
-            "test": None,
-            "findings": [finding.as_dict() for finding in findings],
-            "leaked": False,
-        }
-        write_json(run.path / "data.json", record)
-        with announced(run, listener):
-            _go_on(run, settings, listener, train, loading.seconds)
-    return run
+    return begin(_kind(recipe.tune.folds), recipe, settings, listener, train=train)
 
 
 def resume(run: Run, settings: Settings = DEFAULTS, listener: Listener = SILENT, *, trials: int | None = None) -> Run:
@@ -107,7 +71,7 @@ def resume(run: Run, settings: Settings = DEFAULTS, listener: Listener = SILENT,
     Args:
         run: the search.
         settings: as for :func:`tune`.
-        listener: likewise.
+        listener: hears of progress.
         trials: how many in all, earlier ones included; None is as many as were asked for before.
 
     Raises:
@@ -116,24 +80,51 @@ def resume(run: Run, settings: Settings = DEFAULTS, listener: Listener = SILENT,
         BusyError: it is still running.
     """
     _check_installed()
-    if run.command != "tune":
-        raise UsageError(f"{run.path} is no search; go on with: tenfold {run.command} --resume {run.path}")
-    with run.lock(), resumable(run, run.command):
-        tune = run.recipe.tune
-        assert tune is not None, run.path
-        if trials is not None and trials > tune.trials:
+    tune = run.recipe.tune
+    if run.command == "tune" and tune is not None and trials is not None and trials > tune.trials:
+        with run.lock():
             longer = run.recipe.model_copy(update={"tune": tune.model_copy(update={"trials": trials})})
             (run.path / MANIFEST).unlink(missing_ok=True)
             run = Run.at(run.path, longer)
-        if run.is_complete:
-            listener.say(f"{run.path} is complete; nothing to do")
-            return run
-        check_resumable(run, settings, listener)
-        with timed() as loading:
-            train = load_again(run, "train", run.recipe.data.train, settings)
-        with announced(run, listener):
-            _go_on(run, settings, listener, train, loading.seconds)
-    return run
+    return go_on(_kind(1), run, settings, listener)
+
+
+def _kind(folds: int) -> Kind:
+    def plan(recipe: Recipe, train: Dataset, listener: Listener) -> Mapping[str, Any]:
+        from tenfold.pipeline.folds import make_folds
+        from tenfold.training.ensemble import check_recipe
+
+        tune = settings_of(recipe)
+        for values in _corners(tune):
+            check_recipe(with_values(recipe, values), train)
+        make_folds(recipe, train, tune.folds)
+        return {}
+
+    return Kind("tune", "search", "tune", _work, plan, folds=folds)
+
+
+def settings_of(recipe: Recipe) -> TuneSettings:
+    """The recipe's ``[tune]`` table, which a search has."""
+    assert recipe.tune is not None, recipe.name
+    return recipe.tune
+
+
+def with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """The recipe with ``values`` by key, as ``--set`` would have them, and nothing left to tune.
+
+    Raises:
+        UsageError: an unknown key, or a value that is not allowed there.
+    """
+    plain = recipe.model_copy(update={"tune": None, "expected": {}})
+    return plain.overridden([f"{key}={json.dumps(value)}" for key, value in values.items()])
+
+
+def _corners(tune: TuneSettings) -> list[dict[str, Any]]:
+    """Values to try before anything is trained: each end and each choice by itself."""
+    found: list[dict[str, Any]] = []
+    for key, some in tune.ranges.items():
+        found += [{key: value} for value in ((some.low, some.high) if isinstance(some, Range) else some)]
+    return found
 
 
 def _check_installed() -> None:
@@ -142,18 +133,18 @@ def _check_installed() -> None:
         raise missing_extra("optuna", "tune", "tenfold tune")
 
 
-def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, load_seconds: float) -> None:
+def _work(session: Session) -> None:
     """Take up what was interrupted, make the trials that are missing, write what was found."""
-    from tenfold.tuning.storage import open_study, prepare
+    from tenfold.pipeline.trials import open_study, prepare
 
-    tune = run.recipe.tune
-    assert tune is not None
+    run, settings, listener = session.run, session.settings, session.listener
+    tune = settings_of(run.recipe)
     prepare(run.path)
     study = open_study(run.path, run.recipe)
     workers = at_once(settings.executor, settings.workers, missing := _missing(run, study), run.recipe.train.replicas)
     common = {
         "search": str(run.path.resolve()),
-        "train": str(stored(train).resolve()),
+        "train": str(stored(session.train).resolve()),
         "device": run.environment["device"],
     }
     task = {**common, "trials": tune.trials, "parallel": workers > 1}
@@ -172,7 +163,7 @@ def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, loa
             listener.event(worker, event)
 
     try:
-        with timed() as searching:
+        with session.stage("train"):
             while missing:  # a machine of a cluster that was lost leaves its trial under way
                 EXECUTORS.get(settings.executor)(workers, cores=run.recipe.train.replicas).map(
                     WORK, [task] * min(workers, missing), hear
@@ -180,17 +171,16 @@ def _go_on(run: Run, settings: Settings, listener: Listener, train: Dataset, loa
                 missing = _missing(run, study)
     finally:
         listener.training_ends()
-    _write_results(run, study.get_trials(deepcopy=False), {"load": load_seconds, "train": searching.seconds})
+    _write_results(run, study.get_trials(deepcopy=False), session.seconds)
     run.seal()
 
 
 def _missing(run: Run, study: Study) -> int:
     """How many trials are to be made, those included that somebody began and left."""
-    from tenfold.tuning.storage import counts, take_up
+    from tenfold.pipeline.trials import counts, take_up
 
-    assert run.recipe.tune is not None
     take_up(study)
-    return max(0, run.recipe.tune.trials - sum(counts(trial) for trial in study.get_trials(deepcopy=False)))
+    return max(0, settings_of(run.recipe).trials - sum(counts(trial) for trial in study.get_trials(deepcopy=False)))
 
 
 def trial_line(event: Json) -> str:
@@ -215,11 +205,11 @@ def _write_results(run: Run, trials: Sequence[FrozenTrial], seconds: dict[str, f
     Raises:
         ResourceError: no trial came to its end.
     """
-    from tenfold.tuning.storage import counts
+    from tenfold.pipeline.trials import counts
 
     recipe, made = run.recipe, [trial for trial in trials if counts(trial)]
-    assert recipe.tune is not None
-    sign = 1 if recipe.tune.metric == "accuracy" else -1
+    tune = settings_of(recipe)
+    sign = 1 if tune.metric == "accuracy" else -1
     ended = [trial for trial in made if trial.value is not None and trial.state.name == "COMPLETE"]
     if not ended:
         errors = "; ".join(sorted({str(trial.user_attrs.get("error")) for trial in made}))
@@ -237,22 +227,18 @@ def _write_results(run: Run, trials: Sequence[FrozenTrial], seconds: dict[str, f
     )
     tuned = with_values(recipe, best.params).model_copy(update={"name": f"{recipe.name[:57]}-tuned", "claim": claim})
     write_text(run.path / "best.toml", tuned.to_toml())
-    write_text(run.path / "trials.csv", _table(made, list(recipe.tune.ranges)))
-    summary = {
+    write_text(run.path / "trials.csv", _table(made, list(tune.ranges)))
+    states = [trial.state.name.lower() for trial in made]
+    figures = {
         "validation": figures,
-        "test": None,
         "best": {"trial": best.number, "value": best.value, "values": best.params},
-        "metric": recipe.tune.metric,
-        "trials": {
-            state: sum(trial.state.name.lower() == state for trial in made) for state in ("complete", "pruned", "fail")
-        },
+        "metric": tune.metric,
+        "trials": {state: states.count(state) for state in ("complete", "pruned", "fail")},
         "members": sum(some["members"] for some in summaries.values()),
         "seconds": {**seconds, "total": sum(seconds.values())},
         "core_seconds": sum(some["core_seconds"] for some in summaries.values()),
-        "leaked": False,
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
-    write_json(run.path / "summary.json", summary)
+    write_summary(run, figures)
 
 
 def _table(trials: Sequence[FrozenTrial], keys: list[str]) -> str:

@@ -1,9 +1,10 @@
-"""A worker of a search: takes one trial after another, trains it and tells how good it is."""
+"""The trials of a search: a journal of them that several processes append to, and the worker that makes them."""
 
 from __future__ import annotations
 
 import shutil
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,17 +13,128 @@ from tenfold.data.cache import open_stored
 from tenfold.errors import BusyError, ResourceError, Stopped, TenfoldError
 from tenfold.evaluation.metrics import log_loss
 from tenfold.executors import Context, Json, resolve
-from tenfold.files import locked, write_json
-from tenfold.pipeline.session import costs, scored
+from tenfold.files import locked, write_bytes
+from tenfold.pipeline.folds import gather, write_folds
+from tenfold.pipeline.search import settings_of, with_values
+from tenfold.pipeline.session import costs, scored, write_summary
 from tenfold.training.ensemble import TASK, check_recipe, member_tasks
-from tenfold.training.folds import gather, write_folds
-from tenfold.tuning.space import with_values
-from tenfold.tuning.storage import ERROR, FOLDER, ask, folder_name, open_study
+from tenfold.training.state import derive
 from tenfold.values.dataset import Dataset
+from tenfold.values.recipe import Range, Recipe, TuneSettings
 from tenfold.values.run import Run
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+JOURNAL = "journal.jsonl"
+LOCK = "journal.lock"
+NAME = "search"
+ERROR = "error"
+"""The attribute that says why a trial failed; interrupted ones have none."""
+FOLDER = "folder"
+"""The attribute that names the folder of a trial that was taken up again."""
+
+
+class FileLock:
+    """optuna's lock for a journal: the system releases it even after ``kill -9``, others wait for a time-out."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._held = ExitStack()
+
+    def acquire(self) -> bool:
+        """Wait until nobody else has it."""
+        self._held.enter_context(locked(self._path, wait=True))
+        return True
+
+    def release(self) -> None:
+        """Let others have it."""
+        self._held.close()
+
+
+def prepare(folder: Path) -> None:
+    """Make the files of the search, or mend them: a line that a kill cut short is taken off the journal."""
+    for name in (LOCK, "claim.lock"):
+        if not (folder / name).exists():
+            write_bytes(folder / name, b"")
+    journal = folder / JOURNAL
+    content = journal.read_bytes() if journal.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content or not journal.exists():
+        write_bytes(journal, whole)
+
+
+def open_study(folder: Path, recipe: Recipe) -> Study:
+    """The search in ``folder``, after :func:`prepare`; begun unless it is there."""
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    tune = settings_of(recipe)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL), lock_obj=FileLock(folder / LOCK)))
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=tune.startup) if tune.prune else optuna.pruners.NopPruner()
+    direction = "maximize" if tune.metric == "accuracy" else "minimize"
+    return optuna.create_study(
+        storage=storage, pruner=pruner, study_name=NAME, direction=direction, load_if_exists=True
+    )
+
+
+def ask(study: Study, recipe: Recipe, trials: int, *, parallel: bool) -> Trial | None:
+    """The next trial, or None if there are ``trials`` already.
+
+    What is drawn depends on the recipe's seed and on the trials so far, never on how often the search was interrupted.
+    With ``parallel``, others are under way, and values near theirs are drawn less.
+    """
+    import optuna
+
+    tune = settings_of(recipe)
+    drawn = sum(counts(trial) for trial in study.get_trials(deepcopy=False))
+    if drawn >= trials:
+        return None
+    seed = derive(recipe.seed, "tune", drawn) % 2**32
+    study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=tune.startup, constant_liar=parallel)
+    return study.ask(_distributions(tune))
+
+
+def counts(trial: FrozenTrial) -> bool:
+    """Whether a trial is one of those asked for: under way or ended, but neither waiting nor interrupted."""
+    from optuna.trial import TrialState
+
+    if trial.state == TrialState.FAIL:
+        return ERROR in trial.user_attrs
+    return trial.state != TrialState.WAITING
+
+
+def take_up(study: Study) -> None:
+    """Queue again what was under way when the search was interrupted; its folder keeps what was done."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+        study.enqueue_trial(trial.params, user_attrs={FOLDER: trial.user_attrs.get(FOLDER, folder_name(trial.number))})
+
+
+def folder_name(number: int) -> str:
+    """Of the folder below ``trials/`` for the trial of this number."""
+    return f"{number:04d}"
+
+
+def _distributions(tune: TuneSettings) -> dict[str, BaseDistribution]:
+    """What optuna draws from, by key."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    drawn: dict[str, Any] = {}
+    for key, some in tune.ranges.items():
+        if not isinstance(some, Range):
+            drawn[key] = CategoricalDistribution(some)
+        elif some.is_whole:
+            drawn[key] = IntDistribution(int(some.low), int(some.high), log=some.log, step=int(some.step or 1))
+        else:
+            drawn[key] = FloatDistribution(float(some.low), float(some.high), log=some.log, step=some.step)
+    return drawn
 
 
 def work(context: Context, search: str, train: str, device: str, trials: int, parallel: bool) -> Json:
@@ -103,8 +215,7 @@ class Attempt:
         """Train the folds of the trial's run and judge their out-of-fold predictions; only these and figures are
         kept.
         """
-        tune = self.search.recipe.tune
-        assert tune is not None
+        tune = settings_of(self.search.recipe)
         if not run.is_complete:
             began = time.monotonic()
             folders = write_folds(run, self.train, tune.folds, tune.scored)
@@ -137,8 +248,7 @@ class Attempt:
         resolve(TASK)(Context(emit, lambda: self.pruned or self.context.should_stop()), **task)
 
     def _report(self, row: Json) -> None:
-        tune = self.search.recipe.tune
-        assert tune is not None
+        tune = settings_of(self.search.recipe)
         value = row["validation_accuracy" if tune.metric == "accuracy" else "validation_loss"]
         if value is not None:
             self.trial.report(value, row["epoch"])
@@ -146,13 +256,9 @@ class Attempt:
     def _judge(self, run: Run, seconds: float) -> None:
         made = gather(run, self.train)["oof"]
         assert made.labels is not None
-        summary = {
+        figures = {
             "validation": scored(made),
-            "test": None,
             "log_loss": log_loss(made.labels, made.probabilities),
             "values": self.trial.params,
-            **costs(run.trained(), {"train": seconds}),
-            "leaked": False,
-            "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
-        write_json(run.path / "summary.json", summary)
+        write_summary(run, {**figures, **costs(run.trained(), {"train": seconds})})
