@@ -143,7 +143,7 @@ def predict(
 
 def _are_pictures(sources: Sequence[str], model: Bundle) -> bool:
     """Whether all are image files that have to be brought to MNIST's form, which ``model`` must take."""
-    from tenfold.data.load import load_image
+    from tenfold.data.images import load_image
     from tenfold.reading.normalise import FIELD
 
     if model.image_shape != (1, FIELD, FIELD):

@@ -223,7 +223,7 @@ def augment(
 
 
 def _pixels(image: str | Path, source: Source) -> NDArray[np.uint8]:
-    from tenfold.data.load import load_image
+    from tenfold.data.images import load_image
 
     if Path(image).is_file():
         return load_image(Path(image))

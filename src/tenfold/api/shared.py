@@ -62,7 +62,8 @@ def prepared(
     options = options or ReadOptions()
     train = _in_memory(train, "train", options)
     if isinstance(train, Dataset):  # what it is decides what the test set has to be
-        options = replace(options, shape=train.image_shape, class_names=train.class_names)
+        shape = options.shape if options.resize else train.image_shape
+        options = replace(options, shape=shape, class_names=train.class_names)
     test = _in_memory(test, "test", options)
 
     loaded = recipe.overridden(overrides) if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)

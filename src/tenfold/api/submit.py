@@ -92,7 +92,7 @@ def submit(
     write_submission(path, bundle.predict(data), bundle.class_names, force=replace)
     if not upload:
         return Submission(path, leak, leaked)
-    from tenfold.bundle.kaggle import upload as send
+    from tenfold.bundle.submission_check import upload as send
 
     findings = check_submission(path, rows=rows)
     if faults := [finding.problem for finding in findings if not finding.harmless]:

@@ -269,7 +269,7 @@ def _write(
     make_directory(out)
     write_bytes(out / MODEL, model)
     write_text(out / CARD, model_card(manifest))
-    write_json(out / MANIFEST, manifest.model_dump(mode="json"))
+    write_json(out / MANIFEST, manifest.as_json())
 
 
 def ask(

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -284,6 +284,7 @@ def export_bundle(
         leaked=leaked,
         calibration=confidence and Calibration(temperature=confidence.temperature, images=confidence.images),
         reject_threshold=confidence and confidence.reject_threshold,
+        resize=_resized(run),
     )
     tolerance = FITTED_TOLERANCE if count.fitted else TOLERANCE
     bundle = Bundle(manifest, model)
@@ -293,8 +294,14 @@ def export_bundle(
     folder = make_directory(run.path / "bundle", within=run.path)
     write_bytes(folder / MODEL, model)
     write_text(folder / CARD, model_card(manifest))
-    write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+    write_json(folder / MANIFEST, manifest.as_json())
     return folder
+
+
+def _resized(run: Run) -> Literal["stretch", "keep aspect"] | None:
+    """How the run's images were brought to one size, if they were."""
+    options = run.data.get("options", {}) if (run.path / "data.json").is_file() else {}
+    return None if not options.get("resize") else "keep aspect" if options.get("keep_aspect") else "stretch"
 
 
 def check_parity(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +124,12 @@ class Manifest(_Table):
     None knows no such images."""
     first_look: FirstLook | None = None
     """None where every image gets every look, and in bundles written before there was one."""
+    resize: Literal["stretch", "keep aspect"] | None = None
+    """How training images of other sizes were brought to ``image_shape``; images to predict are, too."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``manifest.json``; without ``resize`` where nothing was resized, as earlier releases wrote it."""
+        return self.model_dump(mode="json", exclude=set() if self.resize else {"resize"})
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -22,9 +22,9 @@ from tenfold.bundle.manifest import DARK
 from tenfold.bundle.predict import Bundle
 from tenfold.data import ReadOptions, Role
 from tenfold.data.fetch import explained, is_url, local_path, store
-from tenfold.data.images import recognise_format
+from tenfold.data.images import brought_to, load_image, recognise_format
 from tenfold.data.layout import range_fault
-from tenfold.data.load import DEFAULT, load, load_blocks, load_image, load_pieces, named_sources
+from tenfold.data.load import DEFAULT, load, load_blocks, load_pieces, named_sources
 from tenfold.data.sources import Block, Piece
 from tenfold.data.streams import first_bytes
 from tenfold.errors import DataError, IntegrityError, Problem, UsageError
@@ -54,7 +54,7 @@ def read_input(source: Any, bundle: Bundle, options: ReadOptions = DEFAULT, role
         IntegrityError: the classes are not the bundle's.
     """
     if isinstance(source, str | Path) and is_image(source):
-        return _single_image(source, bundle)
+        return _single_image(source, bundle, options)
     return load(source, role, _fitting(options, bundle))
 
 
@@ -63,7 +63,7 @@ def input_blocks(
 ) -> Iterator[Block]:
     """What :func:`read_input` reads, ``rows`` images at a time; see :func:`~tenfold.data.load.load_blocks`."""
     if is_image(source):
-        return iter([Block(_single_image(source, bundle), 1.0)])
+        return iter([Block(_single_image(source, bundle, options), 1.0)])
     return load_blocks(source, "test", _fitting(options, bundle), rows, piece)
 
 
@@ -97,7 +97,18 @@ def thumbprint(source: str) -> str | None:
 
 
 def _fitting(options: ReadOptions, bundle: Bundle) -> ReadOptions:
-    return replace(options, shape=bundle.image_shape, class_names=bundle.class_names)
+    """How to read for ``bundle``: its shape and classes; resized if its training images were, or if that is asked for.
+
+    Raises:
+        UsageError: another size than the model's is asked for.
+    """
+    known, wanted = replace(options, class_names=bundle.class_names), bundle.image_shape
+    if options.resize is not None and options.resize[-2:] != wanted[1:]:
+        size = f"{wanted[1]}x{wanted[2]}"
+        raise UsageError(f"the model takes images of {size} pixels: pass --resize {size}")
+    if options.resize is None and bundle.manifest.resize is None:
+        return replace(known, shape=wanted)
+    return replace(known, resize=wanted, keep_aspect=options.keep_aspect or bundle.manifest.resize == "keep aspect")
 
 
 def polarity_warning(data: Dataset, bundle: Bundle) -> str | None:
@@ -119,17 +130,18 @@ def polarity_of(mean: float, bundle: Bundle) -> str | None:
     return None
 
 
-def _single_image(source: str | Path, bundle: Bundle) -> Dataset:
+def _single_image(source: str | Path, bundle: Bundle, options: ReadOptions) -> Dataset:
     channels, height, width = bundle.image_shape
     path = local_path(source)
-    pixels = load_image(path, channels)
+    fitting = _fitting(options, bundle)
+    pixels = brought_to(load_image(path, channels), fitting.resize, keep_aspect=fitting.keep_aspect)
     if pixels.shape != bundle.image_shape:
         raise DataError(
             Problem(
                 path,
                 f"an image of {pixels.shape[2]} x {pixels.shape[1]} pixels",
                 f"{width} x {height}, the size that this model was trained on",
-                hint="crop and scale it first",
+                hint=f"pass --resize {height}x{width}",
             )
         )
     return Dataset(pixels[None], None, np.array([str(source)]), bundle.class_names)

@@ -1,20 +1,24 @@
-"""Is this a submission that Kaggle will score as meant? Shares no code with the writer."""
+"""Is this a submission that Kaggle will score as meant? And its way there. Shares no code with the writer."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
+import shutil
+import subprocess
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tenfold.data.streams import open_stream
-from tenfold.errors import Problem
+from tenfold.errors import Problem, ResourceError, install_command, printable
 
 HEADER = ("ImageId", "Label")
 KAGGLE_ROWS = 28_000
 LARGEST = 64 << 20
+DIGIT_RECOGNIZER = "digit-recognizer"
+TIMEOUT = 600.0
 
 
 @dataclass(frozen=True)
@@ -162,3 +166,45 @@ def _place(text: str, index: int) -> tuple[int, int]:
     """(row, column) of the cell that holds the character at ``index``, both from 1."""
     line = text[:index].rpartition("\n")[2]
     return text.count("\n", 0, index) + 1, line.count(",") + 1
+
+
+def upload(path: Path, message: str, competition: str = DIGIT_RECOGNIZER) -> str:
+    """Submit the file ``path`` through the kaggle command, which keeps the token; what it says.
+
+    Raises:
+        ResourceError: the command is not installed, has no token, or did not succeed.
+    """
+    command = shutil.which("kaggle")
+    if command is None:
+        raise ResourceError(
+            f"uploading needs the kaggle command, which is not installed; run: {install_command(None, 'kaggle')}. "
+            "Then, on Kaggle: Settings, API, Create New Token, and put the file at ~/.kaggle/kaggle.json (chmod 600)"
+        )
+    arguments = [command, "competitions", "submit", "-c", competition, "-f", str(path), "-m", message]
+    try:
+        done = subprocess.run(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ResourceError(
+            f"the kaggle command did not finish within {TIMEOUT:.0f} s; {path} is there, try again"
+        ) from None
+    except OSError as error:
+        raise ResourceError(f"cannot run {command}: {error.strerror}") from error
+    lines = [printable(line) for line in done.stdout.splitlines() if line.strip()]
+    said = lines[-1] if lines else "nothing"
+    # it leaves with 0 even when the competition does not take the file
+    if done.returncode != 0 or "successfully submitted" not in done.stdout.lower():
+        raise ResourceError(
+            f"{path} is written, but the kaggle command did not submit it (exit code {done.returncode}): {said}. A"
+            " token comes from Kaggle: Settings, API, Create New Token; the competition's rules must be accepted"
+            " there, too"
+        )
+    return said

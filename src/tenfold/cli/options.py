@@ -32,6 +32,8 @@ def read_options(
     classes: Annotated[str | None, Option(metavar="NAMES")] = None,
     label_column: Annotated[str | None, Option(metavar="NAME")] = None,
     id_column: Annotated[str | None, Option(metavar="NAME")] = None,
+    resize: Annotated[str | None, Option(metavar="HxW")] = None,
+    keep_aspect: bool = False,
 ) -> ReadOptions:
     """What the user typed, as the readers take it.
 
@@ -47,6 +49,8 @@ def read_options(
         classes: names of the classes in their order, such as cat,dog or 0..25 or A..Z; labels are names or places.
         label_column: tables: the column of labels, if it is not called label, class, target, digit or y.
         id_column: tables: a column that numbers the rows, if it is not called id or index.
+        resize: bring every image to this size, without aliasing; CxHxW converts colours, too.
+        keep_aspect: with --resize: scale both sides alike and fill up with the ground, instead of stretching.
 
     Raises:
         UsageError: a number or a size that cannot be meant.
@@ -66,16 +70,24 @@ def read_options(
         class_names=None if classes is None else parse_classes(classes),
         label_column=label_column,
         id_column=id_column,
+        resize=None if resize is None else parse_resize(resize),
+        keep_aspect=keep_aspect,
     )
 
 
-def parse_shape(text: str) -> tuple[int, int, int]:
+def parse_shape(text: str, option: str = "--shape") -> tuple[int, int, int]:
     """``28x28`` or ``3x32x32`` (commas will do) -> (C, H, W)."""
     match = re.fullmatch(r"(?:([1-9]\d{0,4})[x,])?([1-9]\d{0,4})[x,]([1-9]\d{0,4})", text.strip().lower(), re.ASCII)
     if match is None:
-        raise UsageError(f"--shape: found {text!r}, expected HxW or CxHxW, such as 28x28 or 3x32x32")
+        raise UsageError(f"{option}: found {text!r}, expected HxW or CxHxW, such as 28x28 or 3x32x32")
     channels, height, width = match.groups(default="1")
     return int(channels), int(height), int(width)
+
+
+def parse_resize(text: str) -> tuple[int, ...]:
+    """``28x28`` -> (H, W), ``3x32x32`` -> (C, H, W)."""
+    shape = parse_shape(text, "--resize")
+    return shape if len(re.findall(r"\d+", text)) == 3 else shape[1:]
 
 
 def parse_classes(text: str) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ class ReadOptions:
             digits, or the words that occur.
         label_column: tables: the name of the column of labels, where it is not a usual one.
         id_column: tables: the name of a column that is neither label nor pixel.
+        resize: (H, W), or (C, H, W) to convert colours, too: what every image is brought to, without aliasing.
+        keep_aspect: with ``resize``: scale both sides alike and fill up with the ground, instead of stretching.
 
     Example:
         >>> import tenfold
@@ -49,13 +51,27 @@ class ReadOptions:
     class_names: tuple[str, ...] | None = None
     label_column: str | None = None
     id_column: str | None = None
+    resize: tuple[int, ...] | None = None
+    keep_aspect: bool = False
 
     def __post_init__(self) -> None:
         if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):
             raise UsageError(f"--scale: found {self.scale}, expected a number above 0")
         if self.shape is not None and (len(self.shape) != 3 or min(self.shape) < 1):
             raise UsageError(f"--shape: found {self.shape}, expected three numbers above 0: channels, height, width")
+        sides = self.resize
+        if sides is not None and not (len(sides) in (2, 3) and 1 <= min(sides) <= max(sides) <= 4096):
+            raise UsageError(f"--resize: found {sides}, expected height and width of 1 to 4096 pixels")
+        if self.keep_aspect and self.resize is None:
+            raise UsageError("--keep-aspect says how to resize; give --resize HxW, too")
         try:
             check_class_names(self.class_names or ())
         except ValueError as error:
             raise UsageError(f"class names: {error}") from None
+
+    @property
+    def channels(self) -> int | None:
+        """What the colours of pictures are converted to; None leaves them as they are."""
+        if self.resize is not None:
+            return self.resize[0] if len(self.resize) == 3 else None
+        return self.shape[0] if self.shape is not None else None

@@ -30,14 +30,16 @@ from __future__ import annotations
 import io
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from tenfold.data.streams import looks_like
+from tenfold.data.streams import looks_like, open_stream
 from tenfold.data.whole import insist_on_scans, lost_of
 from tenfold.errors import DataError, Problem
 
@@ -58,6 +60,8 @@ _SIGNATURES = (
     (b"\x1f\x8b", "gzip"),
 )
 _PNG_SIGNATURE = _SIGNATURES[0][0]
+LARGEST_FILE = 128 * 1024**2
+"""Bytes of one image file; the largest picture the decoder accepts is smaller, even uncompressed."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +136,18 @@ def decode_image(
                 hint="save it again",
             )
         ) from error
-    if channels in (1, 3) and len(pixels) != channels:
-        pixels = luma(pixels) if channels == 1 else np.repeat(pixels, channels, axis=0)
-    return np.ascontiguousarray(pixels)
+    return np.ascontiguousarray(with_channels(pixels, channels))
+
+
+def load_image(path: Path, channels: int | None = None) -> NDArray[np.uint8]:
+    """One image file as uint8 (C, H, W); ``channels`` is 1, 3, or None for what the file holds.
+
+    Raises:
+        DataError: not an image of an allowed format, too large, damaged or incomplete.
+        ResourceError: the operating system refused.
+    """
+    with open_stream(path, LARGEST_FILE) as stream:
+        return decode_image(stream.read_exactly(LARGEST_FILE), str(path), channels=channels)
 
 
 def image_size(data: bytes, name: str, limits: ImageLimits = DEFAULT_LIMITS) -> tuple[int, int]:
@@ -293,3 +306,44 @@ def luma(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """ITU-R 601: 0.299 R + 0.587 G + 0.114 B, in 16-bit fixed point as Pillow does it."""
     red, green, blue = pixels.astype(np.uint32)
     return ((19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16).astype(np.uint8)[None]
+
+
+def with_channels(pixels: NDArray[np.uint8], channels: int | None) -> NDArray[np.uint8]:
+    """An image (C, H, W) in grey (1) or in RGB (3); any other number leaves it as it is."""
+    if len(pixels) == channels or channels not in (1, 3):
+        return pixels
+    return luma(pixels) if channels == 1 else np.repeat(pixels, 3, axis=0)
+
+
+def brought_to(
+    pixels: NDArray[np.uint8], resize: Sequence[int] | None, *, keep_aspect: bool = False
+) -> NDArray[np.uint8]:
+    """An image (C, H, W) in the size, and perhaps the channels, of ``resize``; None leaves it as it is.
+
+    Args:
+        pixels: the image.
+        resize: (H, W) or (C, H, W); of channels, 1 and 3 are converted into each other.
+        keep_aspect: scale both sides alike and fill up with the median of the border, instead of stretching.
+    """
+    if resize is None:
+        return pixels
+    height, width = resize[-2:]
+    if len(resize) == 3:
+        pixels = with_channels(pixels, resize[0])
+    if pixels.shape[1:] == (height, width):
+        return pixels
+    if not keep_aspect:
+        return np.stack([_scaled_to(band, height, width) for band in pixels])
+    factor = min(height / pixels.shape[1], width / pixels.shape[2])
+    inner = [max(1, round(side * factor)) for side in pixels.shape[1:]]
+    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+    made = np.empty((len(pixels), height, width), np.uint8)
+    for band, filled in zip(pixels, made, strict=True):
+        filled[:] = np.median(np.concatenate([band[0], band[-1], band[:, 0], band[:, -1]]))
+        filled[top : top + inner[0], left : left + inner[1]] = _scaled_to(band, *inner)
+    return made
+
+
+def _scaled_to(band: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """(H, W) by bicubic interpolation over all pixels that a new one covers, so that nothing falls between."""
+    return np.asarray(Image.fromarray(np.ascontiguousarray(band)).resize((width, height), Image.Resampling.BICUBIC))

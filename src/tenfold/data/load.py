@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tenfold.data import ReadOptions, Role
+from tenfold.data.archive import is_archive_of_images, unpacked
 from tenfold.data.cache import keep, key_of, recall
 from tenfold.data.fetch import local_path
-from tenfold.data.images import decode_image
+from tenfold.data.images import brought_to
 from tenfold.data.layout import looked_at, part_of
 from tenfold.data.memory import WHERE, dataset_of
 from tenfold.data.sources import SOURCES, Block, Piece, Source
-from tenfold.data.sources.image_folder import LARGEST_FILE
-from tenfold.data.streams import first_bytes, hash_file, looks_like, open_regular, open_stream
+from tenfold.data.streams import first_bytes, hash_file, looks_like, open_regular
 from tenfold.errors import DataError, Problem, ResourceError
 from tenfold.values.dataset import Dataset, Origin
 
@@ -48,16 +49,27 @@ def load(source: Any, role: Role = "train", options: ReadOptions = DEFAULT, *, c
         (dtype('uint8'), (1, 28, 28), ('0', '1', '2'))
     """
     if not isinstance(source, str | Path):
-        if not isinstance(source, Dataset):
-            source = dataset_of(source, role, options)
-            if role == "train":
-                _insist_on_classes(WHERE, source)
-        return source
+        if isinstance(source, Dataset):
+            return _brought(source, options)
+        made = _brought(dataset_of(source, role, options), options)
+        if role == "train":
+            _insist_on_classes(WHERE, made)
+        return made
     if not str(source):
         raise DataError(Problem("''", "an empty name", "a path, a URL or the name of a data set"))
-    if isinstance(source, str) and source in SOURCES.names() and SOURCES.get(source).named:
-        return SOURCES.get(source).read(None, role, options)
-    path = part_of(local_path(source, options.max_input_bytes), role)
+    if _is_name(source):
+        return _brought(SOURCES.get(str(source)).read(None, role, options), options)
+    here = local_path(source, options.max_input_bytes)
+    with unpacked(here, options.max_input_bytes) as path:
+        part = part_of(path, role)
+        data = _brought(looked_at(_read(part, role, options, cache=cache), part), options)
+    if path == here:
+        return data
+    return replace(data, origin=(Origin(str(here), hash_file(here, options.max_input_bytes)),))
+
+
+def _read(path: Path, role: Role, options: ReadOptions, *, cache: bool) -> Dataset:
+    """What a file or a folder holds, from the cache if a parsed copy is there."""
     name = format_of(path)
     reader = SOURCES.get(name)
     inputs = reader.inputs(path, role) if cache else ()
@@ -65,13 +77,13 @@ def load(source: Any, role: Role = "train", options: ReadOptions = DEFAULT, *, c
         origin = tuple(Origin(str(file), hash_file(file, options.max_input_bytes)) for file in inputs)
         known = recall(key_of(origin, name, reader.version, role, options), origin)
         if known is not None:
-            return looked_at(known, path)
+            return known
     dataset = reader.read(path, role, options)
     if role == "train":
         _insist_on_classes(path, dataset)
     if inputs:
         keep(key_of(dataset.origin, name, reader.version, role, options), dataset)
-    return looked_at(dataset, path)
+    return dataset
 
 
 def load_blocks(
@@ -81,43 +93,48 @@ def load_blocks(
     rows: int = 8192,
     piece: Piece | None = None,
 ) -> Iterator[Block]:
-    """What :func:`load` reads, ``rows`` images at a time, in constant memory where the format allows: tables, IDX,
-    folders.
+    """What :func:`load` reads, ``rows`` images at a time; in constant memory where the format allows it.
 
     Raises:
         DataError: as for :func:`load`; what is wrong at the end is found at the end.
     """
-    reader, path = _reader(source, role)
-    for block in reader.blocks(path, role, options, rows, piece):
-        yield block if path is None else block._replace(data=looked_at(block.data, path))
+    with unpacked(local_path(source), options.max_input_bytes) if not _is_name(source) else nullcontext() as path:
+        reader, path = _reader(source if path is None else path, role)
+        for block in reader.blocks(path, role, options, rows, piece):
+            data = block.data if path is None else looked_at(block.data, path)
+            yield block._replace(data=_brought(data, options))
 
 
 def load_pieces(
     source: str | Path, role: Role = "train", options: ReadOptions = DEFAULT, rows: int = 65_536
 ) -> Iterator[Piece | None]:
-    """Stretches of ``source`` for :func:`load_blocks`, of ``rows`` images each; one None if it can only be read as a
-    whole.
-    """
+    """Stretches of ``source`` for :func:`load_blocks`, of ``rows`` images; one None if it is read as a whole only."""
+    if not _is_name(source) and is_archive_of_images(local_path(source)):
+        return iter([None])
     reader, path = _reader(source, role)
     return reader.pieces(path, role, options, rows)
 
 
+def _is_name(source: str | Path) -> bool:
+    return isinstance(source, str) and source in SOURCES.names() and SOURCES.get(source).named
+
+
 def _reader(source: str | Path, role: Role) -> tuple[type[Source], Path | None]:
-    if isinstance(source, str) and source in SOURCES.names() and SOURCES.get(source).named:
-        return SOURCES.get(source), None
+    if _is_name(source):
+        return SOURCES.get(str(source)), None
     path = part_of(local_path(source), role)
     return SOURCES.get(format_of(path)), path
 
 
-def load_image(path: Path, channels: int | None = None) -> NDArray[np.uint8]:
-    """One image file as uint8 (C, H, W); ``channels`` is 1, 3, or None for what the file holds.
-
-    Raises:
-        DataError: not an image of an allowed format, too large, damaged or incomplete.
-        ResourceError: the operating system refused.
-    """
-    with open_stream(path, LARGEST_FILE) as stream:
-        return decode_image(stream.read_exactly(LARGEST_FILE), str(path), channels=channels)
+def _brought(data: Dataset, options: ReadOptions) -> Dataset:
+    """The images in the size and the channels that the options ask for, with a note if that changed them."""
+    wanted = options.resize
+    if wanted is None or not len(data) or data.image_shape[-len(wanted) :] == tuple(wanted):
+        return data
+    images = np.stack([brought_to(image, wanted, keep_aspect=options.keep_aspect) for image in data.images])
+    was, now = ("x".join(map(str, shape[1:])) for shape in (data.image_shape, images.shape[1:]))
+    notes = (*data.notes, f"images of {was} pixels were resized to {now}") if was != now else data.notes
+    return replace(data, images=images, notes=notes)
 
 
 def named_sources() -> list[str]:

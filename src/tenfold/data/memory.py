@@ -25,7 +25,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.data import ReadOptions, Role
-from tenfold.data.images import DEFAULT_LIMITS, ImageLimits, check_size, composed, decode_image, levels_of, luma
+from tenfold.data.images import (
+    DEFAULT_LIMITS,
+    ImageLimits,
+    brought_to,
+    check_size,
+    composed,
+    decode_image,
+    levels_of,
+    with_channels,
+)
 from tenfold.data.layout import range_fault
 from tenfold.errors import DataError, Problem, missing_extra, printable
 from tenfold.values.dataset import Dataset
@@ -37,6 +46,9 @@ _BANDS = (1, 3, 2, 4)
 """Channels of a picture, the usual ones first; 2 and 4 have an alpha channel behind grey and RGB."""
 _IMAGE_COLUMNS = ("image", "img", "images", "pixels")
 _MOST_CLASSES = 1000
+
+
+_RESIZE = "bring them to one size: options=tenfold.ReadOptions(resize=(H, W))"
 
 
 def dataset_of(source: Any, role: Role = "train", options: ReadOptions | None = None) -> Dataset:
@@ -350,20 +362,20 @@ def _stacked(pictures: list[NDArray[np.uint8]], options: ReadOptions) -> NDArray
     """Pictures of one size as (N, C, H, W); of mixed channels, as many as are wanted, else grey if all are grey."""
     if not pictures:
         raise _fault("no pictures", "at least one")
+    pictures = [brought_to(picture, options.resize, keep_aspect=options.keep_aspect) for picture in pictures]
     sizes = [picture.shape[1:] for picture in pictures]
     odd = next((n for n, size in enumerate(sizes) if size != sizes[0]), None)
     if odd is not None:
         found = f"image {odd} with {sizes[odd][0]}x{sizes[odd][1]} pixels"
-        raise _fault(found, f"{sizes[0][0]}x{sizes[0][1]}, as the first", "bring them to one size: image.resize(...)")
+        raise _fault(
+            found,
+            f"{sizes[0][0]}x{sizes[0][1]}, as the first",
+            _RESIZE,
+        )
     grey = all(len(picture) == 1 or bool((picture == picture[0]).all()) for picture in pictures)
-    channels = options.shape[0] if options.shape else 1 if grey else 3
-    return _fitting(np.stack([_with_channels(picture, channels) for picture in pictures]), options.shape)
-
-
-def _with_channels(picture: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
-    if len(picture) == channels or channels not in (1, 3):
-        return picture
-    return luma(picture) if channels == 1 else np.repeat(picture, 3, axis=0)
+    channels = options.channels or (1 if grey else 3)
+    wanted = None if options.resize else options.shape
+    return _fitting(np.stack([with_channels(picture, channels) for picture in pictures]), wanted)
 
 
 def _fitting(images: NDArray[np.uint8], wanted: tuple[int, int, int] | None) -> NDArray[np.uint8]:
@@ -371,8 +383,12 @@ def _fitting(images: NDArray[np.uint8], wanted: tuple[int, int, int] | None) -> 
     if wanted is None or images.shape[1:] == wanted:
         return images
     if images.shape[2:] == wanted[1:] and wanted[0] in (1, 3):
-        return np.stack([_with_channels(picture, wanted[0]) for picture in images])
-    raise _fault(f"images of {images.shape[1:]} (C, H, W)", f"{wanted}", "bring them to that size first")
+        return np.stack([with_channels(picture, wanted[0]) for picture in images])
+    raise _fault(
+        f"images of {images.shape[1:]} (C, H, W)",
+        f"{wanted}",
+        _RESIZE,
+    )
 
 
 def _fault(found: str, expected: str, hint: str | None = None) -> DataError:

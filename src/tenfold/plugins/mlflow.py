@@ -192,7 +192,7 @@ class MlflowModel(Target):
             "conda.yaml": _yaml(conda),
             "python_env.yaml": _yaml(environment),
             "requirements.txt": "".join(f"{line}\n" for line in requirements).encode(),
-            MANIFEST: (json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n").encode(),
+            MANIFEST: (json.dumps(manifest.as_json(), indent=2) + "\n").encode(),
             CARD: model_card(manifest).encode(),
         }
         write_folder(request.out, [], files.items())

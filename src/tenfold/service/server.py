@@ -87,7 +87,7 @@ def _welcome(settings: Settings) -> Welcome:
         check_hash(folder)
     manifests = {name: read_manifest(folder / MANIFEST) for name, folder in folders.items()}
     header = {
-        "models": {name: manifest.model_dump(mode="json") for name, manifest in manifests.items()},
+        "models": {name: manifest.as_json() for name, manifest in manifests.items()},
         "most_images": settings.limits.images,
         "keep": None if settings.keep is None else str(settings.keep),
         "most_examples": settings.limits.examples,

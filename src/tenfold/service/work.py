@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tenfold.bundle.manifest import DARK
 from tenfold.bundle.predict import Bundle
+from tenfold.data.images import brought_to
 from tenfold.errors import DataError
 from tenfold.evaluation.robustness import occlusion
 from tenfold.reading.normalise import normalise, reduced
@@ -109,6 +110,8 @@ class Model:
         if item.levels is None and self.reads:
             return normalise(bodies.decoded(item)[0])[None]
         levels = bodies.decoded(item, channels)
+        if (how := self.bundle.manifest.resize) is not None:
+            levels = brought_to(levels, self.bundle.image_shape, keep_aspect=how == "keep aspect")
         if levels.shape != self.bundle.image_shape:
             found = f"{levels.shape[2]} x {levels.shape[1]} pixels" + (
                 "" if levels.shape[0] == channels else " in grey"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.data import ReadOptions, Role
-from tenfold.data.images import decode_image, png_ending, recognise_format
+from tenfold.data.images import LARGEST_FILE, brought_to, decode_image, png_ending, recognise_format
 from tenfold.data.sources import Block, Piece, Source, row_piece
 from tenfold.data.streams import open_regular
 from tenfold.errors import SHOWN_PROBLEMS, DataError, IntegrityError, Problem, ResourceError, printable
@@ -143,8 +143,6 @@ def readable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-LARGEST_FILE = 128 * 1024**2
-"""Bytes of one image file; the largest picture the decoder accepts is smaller, even uncompressed."""
 _TABLES = frozenset({"train.csv", "train.csv.gz", "test.csv", "test.csv.gz"})
 
 
@@ -263,7 +261,8 @@ class _Files:
 
         The rest is then only looked through for more faults. ``digest`` takes all names and contents.
         """
-        shape: tuple[int, ...] | None = self.options.shape
+        options = self.options
+        shape: tuple[int, ...] | None = None if options.resize else options.shape
         measured = False
         for row in rows:
             file = self.path / self.names[row]
@@ -272,9 +271,10 @@ class _Files:
                 if digest is not None:
                     digest.update(f"{readable(self.names[row])}\0{len(content)}\0".encode())
                     digest.update(content)
-                pixels = decode_image(content, str(file), channels=self.options.shape and self.options.shape[0])
+                pixels = decode_image(content, str(file), channels=options.channels)
+                pixels = brought_to(pixels, options.resize, keep_aspect=options.keep_aspect)
                 if pixels.shape != (shape or pixels.shape):
-                    raise DataError(_other_shape(file, pixels.shape, shape or (), self.options))
+                    raise DataError(_other_shape(file, pixels.shape, shape or (), options))
                 if recognise_format(content) == "PNG" and (ending := png_ending(content, str(file))):
                     self.faults.remarks.append(f"{printable(file)}: {ending}; read all the same")
             except DataError as error:
@@ -369,7 +369,7 @@ def _other_shape(file: Path, found: tuple[int, ...], expected: tuple[int, ...], 
     hint = (
         f"pass --shape {_by(expected)} to convert the colours"
         if same_size
-        else "images are never resized silently; resize it first"
+        else f"images are never resized silently; pass --resize {_by(expected[1:])}"
     )
     return Problem(file, f"{_by(found)} (channels x height x width)", f"{_by(expected)}, {wanted}", hint=hint)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.data import ReadOptions, Role
-from tenfold.data.images import decode_image
+from tenfold.data.images import brought_to, decode_image
 from tenfold.data.layout import DIGITS, Classes, classes_of, ways_to_name
 from tenfold.data.sources import Block, Piece, Source
 from tenfold.data.sources._csv_header import LABEL, Layout, label_column, layout_of_header
@@ -204,18 +204,24 @@ class _Table:
     def _decoded(self, column: Any, first: int) -> NDArray[np.uint8]:
         """Encoded images: bytes, or a struct with ``bytes`` as data-set hubs write it."""
         images: list[NDArray[np.uint8]] = []
-        shape = self.options.shape
+        options = self.options
+        shape = None if options.resize else options.shape
         for row, value in enumerate(column.to_pylist()):
             content = value.get("bytes") if isinstance(value, dict) else value
             if not isinstance(content, bytes):
                 raise self._fault(
                     "no bytes", "an encoded image, or a struct with the field 'bytes'", first + row, self.image
                 )
-            pixels = decode_image(content, f"{self.path}, image {first + row + 1}", channels=shape and shape[0])
+            pixels = decode_image(content, f"{self.path}, image {first + row + 1}", channels=options.channels)
+            pixels = brought_to(pixels, options.resize, keep_aspect=options.keep_aspect)
             expected = images[0].shape if images else shape or pixels.shape
             if pixels.shape != expected:
                 raise self._fault(
-                    f"an image of {pixels.shape}", f"{expected}, as the others (C, H, W)", first + row, self.image
+                    f"an image of {pixels.shape}",
+                    f"{expected}, as the others (C, H, W)",
+                    first + row,
+                    self.image,
+                    f"pass --resize {expected[1]}x{expected[2]}",
                 )
             images.append(pixels)
         return np.stack(images)
