@@ -21,7 +21,7 @@ from tenfold.reading import agreement
 from tenfold.reading.ink import InkMap, ink_map, relative_contrast, without_edges
 from tenfold.reading.line_network import CLASSES, LineNetwork, text_scores
 from tenfold.reading.lines import HEIGHT, find_lines, without_rules
-from tenfold.reading.segmentation import DEFAULT_COSTS, Segment, best_path, find_seams, find_segments
+from tenfold.reading.segmentation import DEFAULT_COSTS, Segment, best_path, find_seams, find_segments, prices_of
 
 
 def main() -> None:
@@ -84,7 +84,7 @@ def main() -> None:
                 [tuple(k + 1 for k in t) for t in texts],
                 seams,
                 segments,
-                agreement.prices_of(segments, probabilities, DEFAULT_COSTS),
+                prices_of(segments, probabilities, DEFAULT_COSTS),
                 DEFAULT_COSTS.cut,
             )
             row |= {"texts": texts, "ctc": scores.tolist(), "cost": costs.clip(0, 1e6).tolist(), "cuts": cuts}

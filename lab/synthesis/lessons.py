@@ -20,7 +20,7 @@ from lab.synthesis.strings import Written, write_string
 from tenfold.reading.ink import InkMap, ink_map
 from tenfold.reading.lines import HEIGHT, LineInk, find_lines, without_rules
 from tenfold.reading.normalise import frame
-from tenfold.reading.segmentation import Seams, Segment, find_seams, find_segments, masses
+from tenfold.reading.segmentation import Seams, Segment, find_seams, find_segments
 from tenfold.values.dataset import Dataset
 
 NOTHING = "not a digit"
@@ -153,7 +153,14 @@ def _masses(line: Written, found: LineInk, seams: Seams) -> NDArray[np.float64]:
     """(pieces, 1 + digits) how much ink of marks (0) and of each digit is in each piece."""
     owners, ink = np.pad(line.owners, MARGIN), np.pad(line.ink, MARGIN)
     each = [np.where(owners == i, ink, 0).astype(np.float32) for i in range(len(line.text) + 1)]
-    return np.stack([masses(found.straightened(mine), seams) for mine in each], axis=1)
+    return np.stack([_per_piece(found.straightened(mine), seams) for mine in each], axis=1)
+
+
+def _per_piece(values: NDArray[np.float32], seams: Seams) -> NDArray[np.float64]:
+    """(len(seams) - 1,) the sum of (h, w) between each two neighbouring seams."""
+    x = np.arange(values.shape[1])
+    piece = (seams.columns[1:-1, :, None] <= x).sum(axis=0)
+    return np.bincount(piece.ravel(), values.ravel(), minlength=len(seams) - 1).astype(np.float64)
 
 
 def _like_a_one(height: int, width: int) -> bool:

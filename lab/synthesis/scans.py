@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tenfold.reading.ink import Ink
-from tenfold.reading.normalise import resampling
+from tenfold.reading.ink import Ink, resized
 
 LEAST, TWO_LEVELS = 10, 13
 """Rows below which nobody could read a digit, and with two levels only."""
@@ -23,7 +22,7 @@ def scanned(ink: Ink, rng: np.random.Generator) -> Ink:
         fill = rng.uniform(0, 1) if aspect > STEMS else rng.uniform(0, 0.6)
         aspect **= 1 - fill  # 1 fills a square
     columns = max(1, round(rows * aspect))
-    coarse = (resampling(ink.shape[0], rows) @ ink @ resampling(ink.shape[1], columns).T).astype(np.float32)
+    coarse = resized(ink.astype(np.float32), rows, columns)
     if rows >= TWO_LEVELS and rng.random() < 0.6:
         coarse = (coarse > rng.uniform(0.25, 0.6) * coarse.max()).astype(np.float32)
     if rng.random() < 0.5:  # shown enlarged, pixel by pixel

@@ -25,7 +25,8 @@ from tenfold.data.memory import as_array, channels_first, dimensions, is_picture
 from tenfold.errors import TenfoldError, UsageError, missing_extra
 from tenfold.pipeline import Settings
 from tenfold.progress import listener_for
-from tenfold.reading.normalise import FIELD, resampling
+from tenfold.reading.ink import resized
+from tenfold.reading.normalise import FIELD
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import Recipe, recipe_names
 from tenfold.values.run import Run
@@ -326,8 +327,9 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             lines = images.reshape(len(images), shape[0], -1)
             lines = np.pad(lines, ((0, 0), (0, 0), (0, side * side - lines.shape[2])))
             images, height, width = lines.reshape(len(images), shape[0], side, side), side, side
-        larger = resampling(height, shape[1]) @ images.astype(np.float32) @ resampling(width, shape[2]).T
-        return np.rint(larger.clip(0, 255)).astype(np.uint8)
+        planes = images.reshape(-1, height, width).astype(np.float32)
+        larger = np.array([resized(plane, shape[1], shape[2]) for plane in planes], np.float32)
+        return np.rint(larger.clip(0, 255)).astype(np.uint8).reshape(len(images), *shape)
 
     def _compare_range(self, flat: NDArray[Any]) -> None:
         """Warn of images on another scale than those of `fit`."""

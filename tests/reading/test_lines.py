@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tenfold.reading.ink import InkMap
-from tenfold.reading.lines import HEIGHT, find_lines
+from tenfold.reading.lines import HEIGHT, find_lines, run_heights
 
 
 def page_with(*boxes: tuple[int, int, int, int]) -> InkMap:
@@ -59,3 +59,8 @@ def test_a_bar_within_the_digits_height_is_part_of_one() -> None:
         line.straightened(page_with((140, 26, 30, 8)).ink).sum()
         > 0.9 * page_with((140, 26, 30, 8)).ink.sum() * line.scale**2
     )
+
+
+def test_runs_are_as_tall_as_their_ink() -> None:
+    mask = np.array([[1, 0, 1], [1, 0, 0], [0, 1, 1], [1, 1, 1]], bool)
+    np.testing.assert_array_equal(run_heights(mask), [[2, 0, 1], [2, 0, 0], [0, 2, 2], [1, 2, 2]])

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from PIL import Image
 
 from _handwriting import digits, is_mnist, on_page
-from tenfold.reading.normalise import as_it_is, frame, normalise, resampling, upright
+from tenfold.reading.ink import resized
+from tenfold.reading.normalise import as_it_is, frame, normalise
 
 IMAGES, LABELS = digits()
 
@@ -97,20 +97,15 @@ def test_thin_strokes_come_out_at_full_contrast() -> None:
     assert frame(ink).max() > 240
 
 
-def test_deskew_makes_a_slanting_stroke_upright() -> None:
-    ink = np.zeros((40, 60), np.float32)
-    for y in range(40):
-        ink[y, 45 - y // 2 : 49 - y // 2] = 1
-    assert np.ptp(np.flatnonzero((upright(ink) > 0.5).any(axis=0))) <= 6
-    straight = frame(ink, deskew=True)
-    assert np.ptp(np.flatnonzero((straight > 128).any(axis=0))) <= 6
-
-
-@pytest.mark.parametrize(("before", "after"), [(60, 20), (20, 20), (7, 20), (1, 5), (1000, 3)])
-def test_resampling_is_what_pillow_does(before: int, after: int) -> None:
-    line = np.random.default_rng(before).random((1, before)).astype(np.float32)
-    expected = np.asarray(Image.fromarray(line).resize((after, 1), Image.Resampling.BILINEAR))
-    np.testing.assert_allclose(line @ resampling(before, after).T, expected, atol=1e-5)
+def test_a_resized_picture_keeps_its_mean_and_its_place() -> None:
+    ink = np.zeros((60, 90), np.float32)
+    ink[12:24, 30:60] = 1
+    for height, width in ((60, 90), (20, 30), (120, 180), (7, 90)):
+        small = resized(ink, height, width)
+        assert small.shape == (height, width) and small.mean() == pytest.approx(ink.mean(), rel=0.1)
+        middle = (small.sum(axis=1) @ (np.arange(height) + 0.5)) / small.sum() / height
+        assert middle == pytest.approx(18 / 60, abs=0.02)
+    np.testing.assert_array_equal(resized(ink, 60, 90), ink)
 
 
 @pytest.mark.parametrize("fill", [False, True], ids=["own aspect", "square"])
@@ -122,7 +117,7 @@ def test_ink_may_touch_every_border(fill: bool, inverted: bool) -> None:
         rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
         crop = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32) / 255
         width = 32 if fill else max(1, round(32 * crop.shape[1] / crop.shape[0]))
-        crop = (resampling(crop.shape[0], 32) @ crop @ resampling(crop.shape[1], width).T > 0.45).astype(np.float32)
+        crop = (resized(crop, 32, width) > 0.45).astype(np.float32)
         picture = (255 * (1 - crop if inverted else crop)).astype(np.uint8)
         seen += np.abs(normalise(picture).astype(int) - frame(crop)).mean() < 3
     assert seen >= 38

@@ -78,6 +78,30 @@ def test_two_digits_are_not_turned_round() -> None:
         assert "".join(line.label for line in READER.read(noisy).lines) == f"{sign}{sign}"
 
 
+@needs_mnist
+@pytest.mark.parametrize("side", [50, 400])
+def test_large_photos_are_read_in_as_many_pixels_as_their_digits_need(side: int) -> None:
+    page = Image.new("L", (4000, 3000), 235)
+    for k, row in enumerate(np.flatnonzero(LABELS == 7)[:4]):
+        digit = Image.fromarray(255 - IMAGES[row] // 2).resize((side, side), Image.Resampling.BICUBIC)
+        page.paste(digit, (500 + round(1.2 * k * side), 700))
+    (line,) = READER.read(np.asarray(page)).lines
+    assert line.label == "7777"
+    assert 500 < line.box.x < 500 + side and 700 < line.box.y < 700 + side
+    assert 0.5 * side < line.box.height < side
+
+
+@needs_mnist
+def test_a_page_of_many_lines_upside_down_is_turned_round() -> None:
+    rows = [IMAGES[np.flatnonzero(np.isin(LABELS, [2, 3, 4, 5, 7]))[5 * k : 5 * k + 5]] for k in range(10)]
+    page = np.concatenate([np.pad(np.concatenate(list(row), axis=1), ((4, 4), (30, 30))) for row in rows])
+    large = np.asarray(Image.fromarray(255 - page[::-1, ::-1]).resize((2 * page.shape[1], 2 * page.shape[0])))
+    upright = READER.read(np.ascontiguousarray(large[::-1, ::-1]))
+    found = READER.read(large)
+    assert len(found.lines) == 10
+    assert sum(a.label == b.label for a, b in zip(found.lines, upright.lines, strict=True)) >= 9
+
+
 def test_a_sign_that_another_text_has_in_between_is_a_doubt() -> None:
     shares = agreement._each((7, 5, 6, 6, 7), [(7, 5, 6, 6, 7), (7, 5, 6, 11, 6, 7)], np.array([0.8, 0.2]))
     np.testing.assert_allclose(shares, [1, 1, 1, 0.8, 1])

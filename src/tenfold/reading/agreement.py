@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tenfold.reading.line_network import CLASSES, Columns, Text, places_of, text_scores
 from tenfold.reading.lines import LineInk
 from tenfold.reading.normalise import FAINT, frame
-from tenfold.reading.segmentation import Costs, Seams, Segment, best_path, find_seams, find_segments, sizes_of
+from tenfold.reading.segmentation import Costs, Prices, Seams, Segment, best_path, find_seams, find_segments, prices_of
 
 Recognise = Callable[[Sequence[Segment]], NDArray[np.float32]]
 """What the recogniser says of segments: (S, K)."""
@@ -30,39 +30,46 @@ RARE = 1.0
 """What a stroke as tall as a digit costs as a mark, beside the logarithm: most such strokes are ones and sevens."""
 TALL = [CLASSES.index(mark) for mark in "/()"]
 A_MARK = 10
-"""Column of :attr:`Prices.as_sign`."""
+"""Column of what a sign costs, behind those of the digits."""
 FARTHEST = 8.0
 """No text costs more than this beyond the cheapest cut: what cannot be cut may still be read."""
-
-
-@dataclass(frozen=True)
-class Prices:
-    """What segments cost: (S, 11) as each digit or as a mark, and (S,) to leave out."""
-
-    as_sign: NDArray[np.float64]
-    left_out: NDArray[np.float64]
-
-
-def prices_of(segments: Sequence[Segment], probabilities: NDArray[np.float32], costs: Costs) -> Prices:
-    """Of ``segments``, given (S, K) what the recogniser says of them."""
-    classes = probabilities.shape[1]
-    height, width, mass, gap = sizes_of(segments)
-    empty = mass == 0
-    confidence = (probabilities - 1 / classes) / (1 - 1 / classes)
-    doubt = -np.log(confidence.clip(1e-3, 1))
-    shape = costs.each + costs.gap * gap + costs.size * np.log(np.where(empty, 1, height)) ** 2
-    as_digit = shape[:, None] + doubt * (1 + costs.width * width)[:, None]
-    as_mark = np.where(height < costs.tallest, costs.mark + costs.mass * mass * height, np.inf)
-    as_sign = np.concatenate([as_digit[:, :A_MARK], np.full((len(segments), 1), MARKED)], axis=1)
-    return Prices(np.where(empty[:, None], np.inf, as_sign), np.where(empty, 0, as_mark))
 
 
 def costs_of(
     texts: Sequence[Text], seams: Seams, segments: Sequence[Segment], prices: Prices, cut: float
 ) -> NDArray[np.float64]:
     """(len(texts),) what the cheapest cut into each text's signs costs; infinite if there is none."""
+    total = _totals(texts, seams, segments, prices, cut)
+    return np.array([total[-1, row, len(text)] for row, text in enumerate(texts)])
+
+
+def cut_into(text: Text, seams: Seams, segments: Sequence[Segment], prices: Prices, cut: float) -> list[int] | None:
+    """The places of the segments of the cheapest cut into the signs of ``text``; None if there is none."""
+    total, as_sign, signs = _totals([text], seams, segments, prices, cut)[:, 0], _as_signs(prices), _priced(text)
+    if not np.isfinite(total[-1, -1]):
+        return None
+    seam, place, path = len(seams) - 1, len(text), list[int]()
+    ends: list[list[int]] = [[] for _ in range(len(seams))]
+    for i, segment in enumerate(segments):
+        ends[segment.last].append(i)
+    while seam > 0:
+        ways = [(total[segments[i].first, place] + prices.left_out[i], i, place) for i in ends[seam]]
+        if place:
+            ways += [
+                (total[segments[i].first, place - 1] + as_sign[i][signs[place - 1]], i, place - 1) for i in ends[seam]
+            ]
+        _, i, before = min(ways)
+        path += [i] * (place - before)
+        seam, place = segments[i].first, before
+    return path[::-1]
+
+
+def _totals(
+    texts: Sequence[Text], seams: Seams, segments: Sequence[Segment], prices: Prices, cut: float
+) -> NDArray[np.float64]:
+    """(len(seams), len(texts), 1 + the longest) the cheapest cut up to each seam into so many of each text's signs."""
     longest = max((len(text) for text in texts), default=0)
-    signs = np.zeros((len(texts), longest), np.int64)
+    signs, as_sign = np.zeros((len(texts), longest), np.int64), _as_signs(prices)
     for row, text in zip(signs, texts, strict=True):
         row[: len(text)] = _priced(text)
     total = np.full((len(seams), len(texts), longest + 1), np.inf)
@@ -71,40 +78,18 @@ def costs_of(
         before = total[segment.first] + cut * seams.cost[segment.last]
         after = total[segment.last]
         np.minimum(after, before + prices.left_out[i], out=after)
-        np.minimum(after[:, 1:], before[:, :-1] + prices.as_sign[i][signs], out=after[:, 1:])
-    return np.array([total[-1, row, len(text)] for row, text in enumerate(texts)])
+        np.minimum(after[:, 1:], before[:, :-1] + as_sign[i][signs], out=after[:, 1:])
+    return total
 
 
-def cut_into(text: Text, seams: Seams, segments: Sequence[Segment], prices: Prices, cut: float) -> list[int] | None:
-    """The places of the segments of the cheapest cut into the signs of ``text``; None if there is none."""
-    places = np.arange(1, len(text) + 1)
-    signs = np.array(_priced(text), np.int64)
-    total = np.full((len(seams), len(text) + 1), np.inf)
-    total[0, 0] = 0
-    chosen, taken = np.full(total.shape, -1), np.zeros(total.shape, bool)
-    for i, segment in enumerate(segments):
-        before = total[segment.first] + cut * seams.cost[segment.last]
-        better = before + prices.left_out[i] < total[segment.last]
-        total[segment.last][better] = (before + prices.left_out[i])[better]
-        chosen[segment.last][better], taken[segment.last][better] = i, False
-        cost = before[:-1] + prices.as_sign[i][signs]
-        at = places[cost < total[segment.last][1:]]
-        total[segment.last][at] = cost[at - 1]
-        chosen[segment.last][at], taken[segment.last][at] = i, True
-    if not np.isfinite(total[-1, -1]):
-        return None
-    seam, place, path = len(seams) - 1, len(text), list[int]()
-    while seam > 0:
-        i = int(chosen[seam, place])
-        if taken[seam, place]:
-            path.append(i)
-            place -= 1
-        seam = segments[i].first
-    return path[::-1]
+def _as_signs(prices: Prices) -> NDArray[np.float64]:
+    """(S, 11) what segments cost as each digit, or as a mark."""
+    digits = prices.as_class[:, :A_MARK]
+    return np.concatenate([digits, np.where(np.isinf(digits[:, :1]), np.inf, MARKED)], axis=1)
 
 
 def _priced(text: Text) -> list[int]:
-    """Columns of :attr:`Prices.as_sign`."""
+    """Columns of :func:`_as_signs`."""
     return [sign - 1 if 1 <= sign <= A_MARK else A_MARK for sign in text]
 
 
@@ -216,7 +201,8 @@ def pieces_of(text: Text, columns: Columns, line: LineInk) -> list[Segment]:
     found = []
     for first, last in zip(cuts, [*cuts[1:], width], strict=True):
         ink = line.ink[:, first : max(last, first + 1)]
-        rows, across = np.flatnonzero((ink > FAINT).any(axis=1)), np.flatnonzero((ink > FAINT).any(axis=0))
+        dark = ink > FAINT
+        rows, across = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
         if not len(rows):
             rows, across = np.array([0, height - 1]), np.arange(ink.shape[1])
         box = first + int(across[0]), int(rows[0]), first + int(across[-1]) + 1, int(rows[-1]) + 1

@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from tenfold.reading.components import label
 
@@ -31,6 +32,8 @@ DARKEST = 64
 """Grey levels; darker paper counts as this dark, so that its noise does not look like ink."""
 NOISY = 1.5
 """Standard deviation, grey levels, from which on noise is smoothed away before thresholds are looked for."""
+SAMPLE = 1_000_000
+"""Pixels that tell the noise of a picture: of larger ones only some rows are looked at."""
 NEIGHBOURHOOD = 0.15
 """Within this share of the shorter side, strokes are about equally strong ..."""
 HALF = 0.5
@@ -210,6 +213,7 @@ def dilated(mask: Mask, radius: int) -> Mask:
 
 def _noise(values: Ink) -> float:
     """The standard deviation of the noise from pixel to pixel: of neighbours' differences, but for those at edges."""
+    values = values[:: max(1, values.size // SAMPLE)]
     steps = np.abs(np.diff(values, axis=1)) if values.shape[1] > 1 else np.zeros((1, 1), np.float32)
     return float(1.4826 * np.median(steps) / np.sqrt(2))
 
@@ -231,12 +235,12 @@ def _paper(levels: Ink) -> Ink:
     reach = max(1, round(reach / factor))
     around = np.pad(coarse, reach, mode="edge")  # else a slope of light would end in a plateau at the picture's border
     closed = -_widest(-_widest(around, reach), reach)[reach:-reach, reach:-reach]
-    return _enlarged(_smooth(closed, reach), levels.shape)
+    return resized(_smooth(closed, reach), *levels.shape)
 
 
 def _blurred_coarsely(levels: Ink) -> Ink:
     coarse, _ = _coarse(levels)
-    return _enlarged(_smooth(coarse, max(2, max(coarse.shape) // 6)), levels.shape)
+    return resized(_smooth(coarse, max(2, max(coarse.shape) // 6)), *levels.shape)
 
 
 def _coarse(levels: Ink) -> tuple[Ink, int]:
@@ -250,50 +254,35 @@ def _coarse(levels: Ink) -> tuple[Ink, int]:
     return blocks.mean(axis=(1, 3), dtype=np.float32), factor
 
 
-def _enlarged(coarse: Ink, shape: tuple[int, ...]) -> Ink:
-    """``coarse`` interpolated to ``shape``."""
-    if coarse.shape == shape:
-        return coarse
-    rows, columns = (
-        np.clip((np.arange(n) + 0.5) * m / n - 0.5, 0, m - 1) for n, m in zip(shape, coarse.shape, strict=True)
-    )
-    top, left = np.floor(rows).astype(int), np.floor(columns).astype(int)
-    bottom, right = np.minimum(top + 1, coarse.shape[0] - 1), np.minimum(left + 1, coarse.shape[1] - 1)
-    down, along = (rows - top)[:, None].astype(np.float32), (columns - left)[None].astype(np.float32)
-    upper, lower = coarse[top], coarse[bottom]
-    lines = upper * (1 - down) + lower * down
-    return lines[:, left] * (1 - along) + lines[:, right] * along
+def resized(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """(H, W) -> (height, width): bilinear interpolation, with anti-aliasing where that is fewer pixels."""
+    picture = Image.fromarray(values.astype(np.float32, copy=False))
+    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def _smooth(values: Ink, reach: int) -> Ink:
     """The mean over 2 reach + 1 pixels along each axis; slopes go on beyond the border."""
-    for axis in (0, 1):
-        width = [(0, 0), (0, 0)]
-        width[axis] = (reach + 1, reach)
+    size = 2 * reach + 1
+    for _ in (0, 1):
+        width = ((reach + 1, reach), (0, 0))
         odd = (
             np.pad(values, width, mode="reflect", reflect_type="odd")
-            if values.shape[axis] > 1
+            if len(values) > 1
             else np.pad(values, width, mode="edge")
         )
-        total = odd.cumsum(axis=axis, dtype=np.float64)
-        size = 2 * reach + 1
-        values = (
-            np.take(total, range(size, total.shape[axis]), axis) - np.take(total, range(total.shape[axis] - size), axis)
-        ) / size
+        total = odd.cumsum(axis=0, dtype=np.float64)
+        values = ((total[size:] - total[:-size]) / size).T
     return values.astype(np.float32)
 
 
 def _widest(values: NDArray[T], reach: int) -> NDArray[T]:
     """The maximum over 2 reach + 1 pixels along each axis, by doubling (a dilation with a square)."""
-    for axis in (0, 1):
-        width = [(0, 0), (0, 0)]
-        width[axis] = (reach, reach)
-        padded = np.pad(values, width, mode="edge")
+    for _ in (0, 1):
+        values = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
         span, size = 1, 2 * reach + 1
         while span < size:
             step = min(span, size - span)
-            length = padded.shape[axis] - step
-            padded = np.maximum(np.take(padded, range(length), axis), np.take(padded, range(step, step + length), axis))
+            values = np.maximum(values[:-step], values[step:])
             span += step
-        values = padded
+        values = values.T
     return values

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from tenfold.bundle.inspection import check_model_bytes
 from tenfold.bundle.predict import open_session
 from tenfold.errors import IntegrityError
-from tenfold.reading.ink import Ink, otsu
-from tenfold.reading.normalise import resampling
+from tenfold.reading.ink import Ink, otsu, resized
 
 OTHER = "?"
 """Stands for letters, signs and print that are neither digit nor mark."""
@@ -69,7 +68,7 @@ def line_image(
     strong = inside[inside > otsu(inside.astype(np.float32))]
     full = max(float(np.percentile(strong, 75)) if strong.size else 1.0, 0.05)
     width = max(1, round(len(columns) * ROWS / len(rows)))
-    scaled = resampling(len(rows), ROWS) @ (inside / full).astype(np.float32) @ resampling(len(columns), width).T
+    scaled = resized((inside / full).astype(np.float32), ROWS, width)
     return np.rint((scaled / DEEPEST).clip(0, 1) * 255).astype(np.uint8), width / len(columns), float(x_left)
 
 
@@ -148,25 +147,40 @@ def likely_texts(probabilities: NDArray[np.float64], beam: int = 16, least: floa
     """The most probable texts of (T, classes) with their probabilities, the best first (prefix search)."""
     states: dict[Text, tuple[float, float]] = {(): (1.0, 0.0)}  # ends with nothing, ends with its last sign
     total = 0.0  # logarithm of what was divided by
-    for row in probabilities:
-        kinds = np.flatnonzero(row[1:] > least) + 1
-        nothing = float(row[0])
-        grown: dict[Text, list[float]] = {}
+    kinds = (np.argsort(-probabilities[:, 1:], axis=1) + 1).tolist()
+    counts = (probabilities[:, 1:] > least).sum(axis=1).tolist()
+    for row, likely, count in zip(probabilities.tolist(), kinds, counts, strict=True):
+        grown = {
+            text: ((blank + sign) * row[0], sign * row[text[-1]] if text else 0.0)
+            for text, (blank, sign) in states.items()
+        }
+        if not count:
+            states = grown
+            continue
+        stay = [blank + sign for blank, sign in grown.values()]
+        bound = max(least * 0.1 * max(stay), min(stay) if len(stay) == beam else 0.0)  # what is less is not kept
         for text, (blank, sign) in states.items():
-            mine = grown.setdefault(text, [0.0, 0.0])
-            mine[0] += (blank + sign) * nothing
-            if text:
-                mine[1] += sign * float(row[text[-1]])
-            for kind in kinds.tolist():
-                before = blank if text and kind == text[-1] else blank + sign
-                if before:
-                    grown.setdefault((*text, kind), [0.0, 0.0])[1] += before * float(row[kind])
-        best = sorted(grown.items(), key=lambda item: -(item[1][0] + item[1][1]))[:beam]
+            last = text[-1] if text else 0
+            if text[:-1] in states and text and row[last] > least:
+                before = states[text[:-1]]
+                grown[text] = (
+                    grown[text][0],
+                    grown[text][1] + (before[0] + before[1] * (text[-2:-1] != (last,))) * row[last],
+                )
+            for kind in likely[:count]:
+                more = (blank if kind == last else blank + sign) * row[kind]
+                if more > bound:
+                    if (*text, kind) not in states:
+                        grown[(*text, kind)] = 0.0, more
+                elif kind != last:
+                    break
+        best = sorted(grown.items(), key=lambda state: -sum(state[1]))[:beam]
         scale = best[0][1][0] + best[0][1][1]
         best = [item for item in best if item[1][0] + item[1][1] > least * 0.1 * scale]
         total += math.log(max(scale, 1e-300))
         states = {text: (blank / scale, sign / scale) for text, (blank, sign) in best if scale}
-    return [(text, (blank + sign) * math.exp(total)) for text, (blank, sign) in states.items()]
+    found = sorted(states.items(), key=lambda state: -sum(state[1]))
+    return [(text, (blank + sign) * math.exp(total)) for text, (blank, sign) in found]
 
 
 def text_scores(probabilities: NDArray[np.float64], texts: Sequence[Text]) -> NDArray[np.float64]:
@@ -209,12 +223,12 @@ def places_of(probabilities: NDArray[np.float64], text: Text) -> NDArray[np.floa
     best = np.full(len(states), -np.inf)
     best[:2] = logs[0, :2]
     back = np.zeros(logs.shape, np.int8)
+    barred, ways = np.where(skips, 0.0, -np.inf)[2:], np.full((3, len(states)), -np.inf)
     for t in range(1, len(logs)):
-        options = np.stack(
-            [best, np.append(-np.inf, best[:-1]), np.where(skips, np.append([-np.inf] * 2, best[:-2]), -np.inf)]
-        )
-        back[t] = options.argmax(axis=0)
-        best = options.max(axis=0) + logs[t]
+        ways[0], ways[1, 1:] = best, best[:-1]
+        ways[2, 2:] = best[:-2] + barred
+        back[t] = ways.argmax(axis=0)
+        best = ways.max(axis=0) + logs[t]
     state = len(states) - 1 if best[-1] >= best[-2] else len(states) - 2
     if not np.isfinite(best[state]):
         return np.full(len(text), np.nan)

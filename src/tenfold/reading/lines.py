@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from tenfold.errors import DataError, Problem
 from tenfold.reading.components import Boxes, boxes, crossings, label
-from tenfold.reading.ink import Ink, InkMap, dilated
-from tenfold.reading.normalise import resampling, sheared
+from tenfold.reading.ink import Ink, InkMap, dilated, resized
+from tenfold.reading.normalise import sheared
 
 SPECK = 0.12
 """A component smaller than this share of the largest one, in both directions, is a speck."""
@@ -75,15 +75,14 @@ def _without_rows(mask: NDArray[np.bool_], least: float, thickest: float) -> tup
     return mask & ~line, thick
 
 
-def run_heights(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+def run_heights(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
     """(H, W) how tall the vertical run of ink through each pixel is; 0 outside."""
-    down = np.zeros(mask.shape, np.int64)
-    up = np.zeros(mask.shape, np.int64)
-    for y in range(len(mask)):
-        down[y] = np.where(mask[y], (down[y - 1] if y else 0) + 1, 0)
-    for y in reversed(range(len(mask))):
-        up[y] = np.where(mask[y], (up[y + 1] if y + 1 < len(mask) else 0) + 1, 0)
-    return np.where(mask, down + up - 1, 0)
+    upright = np.ascontiguousarray(mask.T)
+    change = np.diff(np.pad(upright, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    tall = np.flatnonzero(change == -1) - np.flatnonzero(change == 1)  # ends come in the order of their begins
+    found = np.zeros(upright.shape, np.int32)
+    found[upright] = np.repeat(tall, tall)
+    return found.T
 
 
 LEAST_HEIGHT = 5
@@ -297,4 +296,4 @@ def _smoothed(ink: Ink) -> Ink:
 
 def _scaled(ink: Ink, scale: float) -> Ink:
     height, width = (max(1, round(side * scale)) for side in ink.shape)
-    return (resampling(ink.shape[0], height) @ ink @ resampling(ink.shape[1], width).T).astype(np.float32)
+    return resized(ink, height, width)

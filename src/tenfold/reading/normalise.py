@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 import sys
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,7 +23,7 @@ from tenfold.data.images import ImageLimits, decode_image, luma
 from tenfold.data.memory import picture_of
 from tenfold.data.streams import open_stream
 from tenfold.errors import DataError, Problem
-from tenfold.reading.ink import Ink, Polarity, ink_map
+from tenfold.reading.ink import Ink, Polarity, ink_map, resized
 
 Grey = NDArray[np.uint8]
 """(H, W), 0 is black."""
@@ -113,22 +113,29 @@ LARGEST = 1024
 """Pixels of a side from which on a picture of one digit is reduced first: more show no more of it, and cost seconds."""
 
 
-def normalise(grey: NDArray[np.uint8], polarity: Polarity = "auto", *, deskew: bool = False) -> NDArray[np.uint8]:
+def normalise(grey: NDArray[np.uint8], polarity: Polarity = "auto") -> NDArray[np.uint8]:
     """The picture of one digit as MNIST would show it.
 
     Args:
         grey: uint8 (H, W): dark on light or light on dark, any size, any place.
         polarity: whether ink is "dark" or "bright"; "auto" finds out.
-        deskew: shear the digit upright first.
 
     Returns:
         uint8 (28, 28), bright ink on black; all 0 if the picture is blank.
     """
+    return framed(grey, polarity)[0]
+
+
+def framed(grey: NDArray[np.uint8], polarity: Polarity = "auto") -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """As :func:`normalise`, and where the ink is: bool (H, W), of a large picture the one that it was reduced to."""
     from tenfold.reading.lines import cleaned
 
     grey = reduced(grey, LARGEST)
-    formed = None if deskew else as_it_is(grey, polarity)
-    return frame(cleaned(ink_map(grey, polarity, tight=True)).ink, deskew=deskew) if formed is None else formed
+    formed = as_it_is(grey, polarity)
+    if formed is not None:
+        return formed, formed > FULL // 2
+    found = cleaned(ink_map(grey, polarity, tight=True))
+    return frame(found.ink), found.mask
 
 
 def reduced(grey: NDArray[np.uint8], largest: int) -> NDArray[np.uint8]:
@@ -159,34 +166,20 @@ def as_it_is(grey: NDArray[np.uint8], polarity: Polarity = "auto") -> NDArray[np
     return None
 
 
-def frame(ink: Ink, *, deskew: bool = False) -> NDArray[np.uint8]:
+def frame(ink: Ink) -> NDArray[np.uint8]:
     """Ink (H, W) of one digit, 0..1 -> uint8 (28, 28): crop, 20 x 20 box, full contrast, centre of mass."""
-    if deskew:
-        ink = upright(ink)
     rows, columns = np.flatnonzero((ink > FAINT).any(axis=1)), np.flatnonzero((ink > FAINT).any(axis=0))
     if not len(rows):
         return np.zeros((FIELD, FIELD), np.uint8)
-    crop = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return fitted(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+
+
+def fitted(crop: Ink) -> NDArray[np.uint8]:
+    """As :func:`frame`, of ink that reaches all borders of its (H, W)."""
     scale = BOX / max(crop.shape)
     height, width = (max(1, round(side * scale)) for side in crop.shape)
-    digit = (resampling(crop.shape[0], height) @ crop @ resampling(crop.shape[1], width).T).astype(np.float32)
+    digit = resized(crop, height, width)
     return _centred((digit / max(_full(digit), 1e-6)).clip(0, 1))
-
-
-def upright(ink: Ink) -> Ink:
-    """``ink`` (H, W) sheared along its rows until its second moments stand upright; about as wide as before, or
-    wider.
-    """
-    total = ink.sum()
-    if total <= 0:
-        return ink
-    y, x = np.arange(ink.shape[0]) + 0.0, np.arange(ink.shape[1]) + 0.0
-    middle_y, middle_x = ink.sum(axis=1) @ y / total, ink.sum(axis=0) @ x / total
-    variance = ink.sum(axis=1) @ (y - middle_y) ** 2
-    if variance <= 0:
-        return ink
-    slope = float((y - middle_y) @ ink @ (x - middle_x) / variance)
-    return sheared(ink, slope, middle_y)
 
 
 def sheared(ink: Ink, slope: float, fixed_row: float) -> Ink:
@@ -203,23 +196,12 @@ def sheared(ink: Ink, slope: float, fixed_row: float) -> Ink:
     return canvas
 
 
-@lru_cache(maxsize=256)
-def resampling(before: int, after: int) -> NDArray[np.float32]:
-    """(after, before): a matrix that resamples a line, by triangles as wide as the coarser of both grids.
-
-    The same as bilinear interpolation with anti-aliasing, and the identity where nothing changes.
-    """
-    step = before / after
-    reach = max(1.0, step)
-    centres = (np.arange(after)[:, None] + 0.5) * step - 0.5
-    weights = np.maximum(1 - np.abs(np.arange(before)[None] - centres) / reach, 0)
-    result: NDArray[np.float32] = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-    return result
-
-
 def _full(digit: Ink) -> float:
     """The level of full ink: what a tenth of the visible ink exceeds."""
-    return float(np.percentile(digit[digit > 0.1 * digit.max()], 90))
+    visible = np.sort(digit[digit > 0.1 * digit.max()])
+    place = 0.9 * (len(visible) - 1)
+    low, high = float(visible[int(place)]), float(visible[math.ceil(place)])
+    return low + (high - low) * (place % 1)
 
 
 def _centred(digit: Ink) -> NDArray[np.uint8]:

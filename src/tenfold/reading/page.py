@@ -11,7 +11,7 @@ import numpy as np
 from tenfold.reading.agreement import Agreed, Recognise, agreed
 from tenfold.reading.ink import InkMap, Polarity, dilated, ink_map
 from tenfold.reading.line_network import CLASSES, MARKS, OTHER, Columns, LineNetwork
-from tenfold.reading.lines import HEIGHT, LineInk, find_lines, without_rules
+from tenfold.reading.lines import HEIGHT, MOST_LINES, LineInk, find_lines, without_rules
 from tenfold.reading.normalise import Grey
 from tenfold.reading.results import UNREAD, Box, Digit, Line, Mark
 from tenfold.reading.segmentation import Costs, Segment
@@ -33,6 +33,10 @@ JOINED = 0.08
 """Share of a line's height that parts of a sign may be apart, as a display's are, if it reads better so."""
 BOXES = 36
 """Pixels of the shortest line of a box."""
+PROBED = 8
+"""Lines that tell whether a turned page may be the right one."""
+LARGEST, LEAST_TALL = 2_000, 24
+"""Pixels of a side from which on a page is reduced before it is read, if its digits then still are as tall as that."""
 SURE = 0.95
 """A sign with less confidence is rejected, if nobody sets another threshold."""
 SURENESS = (0.0, 0.6, 0.5)
@@ -46,13 +50,15 @@ class Found:
 
     Attributes:
         view: of the picture.
-        lines: with what the network says of each.
+        lines: those that the network was shown, with what it says of each.
+        count: of all lines.
         certainty: mean logarithm of a sign's probability.
         signs: how many signs there are.
     """
 
     view: View
     lines: list[tuple[LineInk, Columns]]
+    count: int
     certainty: float
     signs: int
 
@@ -63,9 +69,9 @@ class Found:
         """
         return (
             self.signs > 1
-            and self.signs >= LEAST_SIGNS * other.signs
+            and self.signs * self.count >= LEAST_SIGNS * other.signs * len(self.lines)
             and self.certainty * TURNED > other.certainty
-            and (not sideways or len(self.lines) < len(other.lines))
+            and (not sideways or self.count < other.count)
         )
 
 
@@ -97,21 +103,22 @@ class PageReader:
         Raises:
             DataError: too much ink; it is called ``name`` there.
         """
-        view = on_sheet(View.of(grey))
-        page = ink_map(view.grey, self.polarity)
-        level = levelled(view, page.mask)
-        if level is not view:
-            view, page = level, ink_map(level.grey, self.polarity)
+        view, page = self._prepared(View.of(grey), name)
         found = self._found(view, page, name)
         lines = self._lines(found)
-        if found.certainty >= UPRIGHT or not found.lines:
+        heights = [HEIGHT / line.scale for line, _ in found.lines]
+        if found.certainty >= UPRIGHT or not heights:
             return lines
-        tall = float(np.median([HEIGHT / line.scale for line, _ in found.lines]))
-        others = [self._found(view, page, name, joined=max(1, round(JOINED * tall)))]
-        others += [self._found(view.turned(quarters), page.turned(quarters), name) for quarters in (1, 2, 3)]
+        tall = float(np.median(heights))
+        others = {0: (view, page, max(1, round(JOINED * tall)))}
+        for quarters in (1, 2, 3) if len(heights) > 1 else (2,):
+            others[quarters] = view.turned(quarters), page.turned(quarters), 0
         best, reached = lines, _sureness_of(lines) + found.certainty + CLEARLY
-        for quarters, other in enumerate(others):
+        for quarters, (seen, ink, joined) in others.items():
+            other = self._found(seen, ink, name, joined=joined, most=PROBED)
             if other.rather_than(found, sideways=quarters in (1, 3)):
+                if other.count > PROBED:
+                    other = self._found(seen, ink, name, joined=joined)
                 turned = self._lines(other)
                 score = _sureness_of(turned) + other.certainty
                 count = sum(len(line.digits) for line in turned)
@@ -119,7 +126,22 @@ class PageReader:
                     best, reached = turned, score
         return best
 
-    def _found(self, view: View, page: InkMap, name: str, *, joined: int = 0) -> Found:
+    def _prepared(self, view: View, name: str) -> tuple[View, InkMap]:
+        """The sheet on ``view``, level, and its ink; in fewer pixels if the digits are tall enough then."""
+        factor = -(-max(view.grey.shape) // LARGEST)
+        if factor > 1:
+            small = self._prepared(view.reduced(factor), name)
+            lines = find_lines(_without_lines(small[1]), name, self.most_digits)
+            tall = min((HEIGHT / line.scale for line in lines), default=0.0)
+            if tall >= LEAST_TALL:
+                return small
+            view = view.reduced(max(1, int(tall * factor / LEAST_TALL)))
+        view = on_sheet(view)
+        page = ink_map(view.grey, self.polarity)
+        level = levelled(view, page.mask)
+        return (view, page) if level is view else (level, ink_map(level.grey, self.polarity))
+
+    def _found(self, view: View, page: InkMap, name: str, *, joined: int = 0, most: int = MOST_LINES) -> Found:
         """The lines of ``view`` as they lie in it.
 
         Args:
@@ -127,17 +149,17 @@ class PageReader:
             page: its ink.
             name: what errors call the picture.
             joined: gaps of twice so many pixels count as ink.
+            most: so many lines, the longest, are shown to the network.
         """
-        kept = without_boxes(without_rules(page.mask), page.contrast, BOXES)
-        kept = kept if kept.any() else page.mask
-        drawn = dilated(page.mask & ~kept, 1) & ~kept
-        contrast = np.where(drawn, 0, page.contrast).astype(np.float32) if drawn.any() else page.contrast
+        clean = _without_lines(page)
         found, total, signs = [], 0.0, 0
-        mask = dilated(kept, joined) if joined else kept
-        for line in find_lines(replace(page, mask=mask), name, self.most_digits):
+        mask = dilated(clean.mask, joined) if joined else clean.mask
+        lines = find_lines(replace(clean, mask=mask), name, self.most_digits)
+        longest = sorted(range(len(lines)), key=lambda i: -lines[i].ink.shape[1])[:most]
+        for line in [lines[i] for i in sorted(longest)]:
             box = (line.left, line.above, line.left + line.width, line.above + line.height)
             middle = line.above + (line.top + HEIGHT / 2) / line.scale
-            columns = self.network.columns(contrast, box, HEIGHT / line.scale, middle)
+            columns = self.network.columns(clean.contrast, box, HEIGHT / line.scale, middle)
             if columns is None:
                 continue
             if not self.marks:
@@ -147,7 +169,7 @@ class PageReader:
             total += math.log(max(share, 1e-9)) + STRANGE * strange
             signs += max(len(text), 1)
             found.append((line, columns))
-        return Found(view, found, total / max(signs, 1), signs)
+        return Found(view, found, len(lines), total / max(signs, 1), signs)
 
     def _lines(self, found: Found) -> list[Line]:
         """What the lines of a view say, from top to bottom."""
@@ -157,6 +179,15 @@ class PageReader:
             read.append(_line(said, found.view, line, self.threshold, marks=self.marks))
         written = [line for line in read if line is not None]
         return [line for line in written if line.digits] or written  # beside numbers, marks alone are specks and rules
+
+
+def _without_lines(page: InkMap) -> InkMap:
+    """The ink without ruled lines and boxes."""
+    kept = without_boxes(without_rules(page.mask), page.contrast, BOXES)
+    kept = kept if kept.any() else page.mask
+    drawn = dilated(page.mask & ~kept, 1) & ~kept
+    contrast = np.where(drawn, 0, page.contrast).astype(np.float32) if drawn.any() else page.contrast
+    return replace(page, mask=kept, contrast=contrast)
 
 
 def _sureness_of(lines: Sequence[Line]) -> float:

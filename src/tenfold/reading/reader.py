@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from tenfold.bundle.manifest import BUILTIN
 from tenfold.bundle.predict import Bundle
 from tenfold.errors import UsageError, printable
-from tenfold.reading.ink import InkMap, Polarity, ink_map
+from tenfold.reading.ink import Polarity, ink_map
 from tenfold.reading.line_network import LineNetwork
-from tenfold.reading.lines import MOST_DIGITS, cleaned, find_lines, without_rules
-from tenfold.reading.normalise import FIELD, LARGEST, Grey, Picture, as_it_is, frame, open_image, reduced
+from tenfold.reading.lines import MOST_DIGITS, find_lines, without_rules
+from tenfold.reading.normalise import FIELD, Grey, Picture, framed, open_image
 from tenfold.reading.page import SURE, PageReader, box_on_page
 from tenfold.reading.results import Box, Digit, Line, Reading
 from tenfold.reading.segmentation import DEFAULT_COSTS, Costs, Segment, best_path, find_seams, find_segments
@@ -86,11 +86,9 @@ class Reader:
             DataError: not an image; see :func:`~tenfold.reading.normalise.open_image`.
         """
         originals = [open_image(picture) for picture in pictures]
-        greys = [reduced(original, LARGEST) for original in originals]
-        inks = [cleaned(ink_map(grey, self._polarity, tight=True)) for grey in greys]
-        framed = [_framed(grey, ink, self._polarity) for grey, ink in zip(greys, inks, strict=True)]
-        images = np.stack(framed) if framed else np.zeros((0, FIELD, FIELD), np.uint8)
-        boxes = [_box_of(ink.mask, original.shape) for ink, original in zip(inks, originals, strict=True)]
+        found = [framed(original, self._polarity) for original in originals]
+        images = np.array([image for image, _ in found], np.uint8).reshape(-1, FIELD, FIELD)
+        boxes = [_box_of(mask, original.shape) for (_, mask), original in zip(found, originals, strict=True)]
         return self._digits(images, self.bundle.predict_proba(images[:, None]), boxes)
 
     def read(self, picture: Picture) -> Reading:
@@ -136,11 +134,6 @@ class Reader:
             label = "" if blank else self.bundle.class_names[k]
             found.append(Digit(label, confidence, blank or confidence < self.threshold, blank, box, values, image))
         return found
-
-
-def _framed(grey: Grey, ink: InkMap, polarity: Polarity) -> NDArray[np.uint8]:
-    formed = as_it_is(grey, polarity)
-    return frame(ink.ink) if formed is None else formed
 
 
 def _box_of(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> Box:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tenfold.reading.ink import Ink
 from tenfold.reading.lines import HEIGHT
-from tenfold.reading.normalise import FAINT, frame
+from tenfold.reading.normalise import FAINT, fitted
 
 SIDEWAYS = 0.15
 """What a step to the side costs, in pixels of ink."""
@@ -140,14 +140,14 @@ def _accumulated(cost: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
     """(h, w) the cost of the cheapest path from the top to each pixel, and (h, w) -1, 0 or 1: where it came from."""
     total, origin = np.empty_like(cost), np.zeros(cost.shape, np.int64)
     total[0] = cost[0]
+    left, right = np.full(cost.shape[1], np.inf), np.full(cost.shape[1], np.inf)
     for y in range(1, len(cost)):
-        before = np.pad(total[y - 1], 1, constant_values=np.inf)
-        ways = np.stack([before[:-2] + SIDEWAYS, before[1:-1], before[2:] + SIDEWAYS])
-        best = ways.argmin(axis=0)
-        # straight on where it is no dearer
-        best = np.where(ways[1] <= np.take_along_axis(ways, best[None], 0)[0], 1, best)
-        total[y] = np.take_along_axis(ways, best[None], 0)[0] + cost[y]
-        origin[y] = best - 1
+        before = total[y - 1]
+        left[1:], right[:-1] = before[:-1] + SIDEWAYS, before[1:] + SIDEWAYS
+        aside = np.minimum(left, right)
+        straight = before <= aside
+        total[y] = np.where(straight, before, aside) + cost[y]
+        origin[y] = np.where(straight, 0, np.where(left <= right, -1, 1))
     return total, origin
 
 
@@ -227,23 +227,18 @@ def _in_walls(ink: Ink, seams: Seams) -> NDArray[np.float64]:
     return found
 
 
-def masses(values: Ink, seams: Seams) -> NDArray[np.float64]:
-    """(len(seams) - 1,) the sum of (h, w) between each two neighbouring seams."""
-    x = np.arange(values.shape[1])
-    piece = (seams.columns[1:-1, :, None] <= x).sum(axis=0)
-    return np.bincount(piece.ravel(), values.ravel(), minlength=len(seams) - 1).astype(np.float64)
-
-
 def _between(ink: Ink, start: NDArray[np.int64], end: NDArray[np.int64], first: int, last: int) -> Segment:
     left, right = max(0, int(start.min())), min(ink.shape[1], int(end.max()))
     x = left + np.arange(right - left)
     part = np.where((x >= start[:, None]) & (x < end[:, None]), ink[:, left:right], 0).astype(np.float32)
-    rows, columns = np.flatnonzero((part > FAINT).any(axis=1)), np.flatnonzero((part > FAINT).any(axis=0))
+    dark = part > FAINT
+    rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
     if not len(rows):
         return Segment(first, last, np.zeros((28, 28), np.uint8), left, 0, left, 0, 0.0)
     box = (left + int(columns[0]), int(rows[0]), left + int(columns[-1]) + 1, int(rows[-1]) + 1)
-    gap = int(np.diff(columns).max(initial=1)) - 1
-    return Segment(first, last, frame(part), *box, float(part.sum()), gap)
+    gap = int((columns[1:] - columns[:-1]).max(initial=1)) - 1
+    image = fitted(part[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    return Segment(first, last, image, *box, float(part.sum()), gap)
 
 
 @dataclass(frozen=True)
@@ -286,7 +281,9 @@ def best_path(
         probabilities: (len(segments), K) what the recogniser says of each.
         costs: what else counts.
     """
-    price, is_digit = _prices(segments, probabilities, costs)
+    prices = prices_of(segments, probabilities, costs)
+    as_digit = prices.as_class.min(axis=1, initial=np.inf)
+    price, is_digit = np.minimum(as_digit, prices.left_out), as_digit <= prices.left_out
     total = np.full(len(seams), np.inf)
     total[0] = 0
     chosen = [-1] * len(seams)
@@ -304,31 +301,24 @@ def best_path(
     return path[::-1]
 
 
-def sizes_of(segments: Sequence[Segment]) -> tuple[NDArray[np.float64], ...]:
-    """Height, width, mass and gap of segments, (S,) each; lengths are shares of the line's height."""
+@dataclass(frozen=True)
+class Prices:
+    """What segments cost: (S, K) as each class, infinite without ink; and (S,) to leave out."""
+
+    as_class: NDArray[np.float64]
+    left_out: NDArray[np.float64]
+
+
+def prices_of(segments: Sequence[Segment], probabilities: NDArray[np.float32], costs: Costs) -> Prices:
+    """Of ``segments``, given (S, K) what the recogniser says of them."""
+    # lengths are shares of the line's height
     height = np.array([s.bottom - s.top for s in segments], np.float64) / HEIGHT
     width = np.array([s.right - s.left for s in segments], np.float64) / HEIGHT
     mass = np.array([s.mass for s in segments], np.float64)
     gap = np.array([s.gap for s in segments], np.float64) / HEIGHT
-    return height, width, mass, gap
-
-
-def _prices(
-    segments: Sequence[Segment], probabilities: NDArray[np.float32], costs: Costs
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """What it costs to take each segment for a digit, or for something to leave out, whichever is less; and which it
-    is.
-    """
-    classes = probabilities.shape[1]
-    height, width, mass, gap = sizes_of(segments)
-    empty = mass == 0
-    confidence = (probabilities.max(axis=1, initial=0) - 1 / classes) / (1 - 1 / classes)
-    doubt = -np.log(confidence.clip(1e-3, 1))
-    as_digit = (
-        costs.each
-        + doubt * (1 + costs.width * width)
-        + costs.gap * gap
-        + costs.size * np.log(np.where(empty, 1, height)) ** 2
-    )
+    empty, least = mass == 0, 1 / probabilities.shape[1]
+    doubt = -np.log(((probabilities - least) / (1 - least)).clip(1e-3, 1))
+    shape = costs.each + costs.gap * gap + costs.size * np.log(np.where(empty, 1, height)) ** 2
+    as_class = shape[:, None] + doubt * (1 + costs.width * width)[:, None]
     as_mark = np.where(height < costs.tallest, costs.mark + costs.mass * mass * height, np.inf)
-    return np.where(empty, 0, np.minimum(as_digit, as_mark)), ~empty & (as_digit <= as_mark)
+    return Prices(np.where(empty[:, None], np.inf, as_class), np.where(empty, 0, as_mark))

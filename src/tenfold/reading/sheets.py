@@ -51,6 +51,12 @@ class View:
         """The picture as it is."""
         return cls(grey, np.eye(3))
 
+    def reduced(self, factor: int) -> View:
+        """The same in means of ``factor`` x ``factor`` pixels."""
+        if factor == 1:
+            return self
+        return View(np.asarray(Image.fromarray(self.grey).reduce(factor)), self.matrix @ np.diag([factor, factor, 1]))
+
     def turned(self, quarters: int) -> View:
         """The same after so many quarter turns against the clock."""
         height, width = self.grey.shape
