@@ -154,9 +154,16 @@ def test_wheel_and_source_archive_hold_what_they_should(tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-c", code], cwd=source, check=True, capture_output=True)
     (wheel,), (archive,) = tmp_path.glob("*.whl"), tmp_path.glob("*.tar.gz")
     names = zipfile.ZipFile(wheel).namelist()
-    for needed in ("py.typed", "recipes/quick.toml", "report/templates/report.css", "service/page/index.html"):
+    for needed in (
+        "py.typed",
+        "bundle/released.json",
+        "recipes/quick.toml",
+        "report/templates/report.css",
+        "service/page/index.html",
+    ):
         assert f"tenfold/{needed}" in names
-    assert not [name for name in names if name.startswith(("lab/", "tests/"))]
+    assert not [name for name in names if name.startswith(("lab/", "tests/", "models/"))]
+    assert [name for name in names if name.endswith("model.onnx")] == ["tenfold/bundle/builtin/model.onnx"]
     metadata = zipfile.ZipFile(wheel).read(f"tenfold-{__version__}.dist-info/METADATA").decode()
     assert "Description-Content-Type: text/markdown" in metadata
     assert "Requires-Dist: torch>=2.9" in metadata

@@ -137,7 +137,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_a_page_does_what_the_page_says(page: str, tenfold_program: Path, folder: Path) -> None:
     path = os.pathsep.join([str(tenfold_program), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "COLUMNS": "80"}
+    environment = {**os.environ, "PATH": path, "COLUMNS": "80", "TENFOLD_MODELS": str(ROOT / "models")}
     environment.pop("PYTHONPATH", None)
     for line in lines_of(ROOT / page):
         if line.startswith(ELSEWHERE) or any(part in line for part in LONG):

@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import math
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ from lab.synthesis.views import WIDTHS, SpreadLast, Stretched
 from tenfold.bundle.export import check_parity, model_card
 from tenfold.bundle.manifest import CARD, MANIFEST, MODEL, Calibration, Estimate, FirstLook, Manifest, ModelFile
 from tenfold.bundle.onnx_graph import Bits, export_onnx
-from tenfold.bundle.predict import Bundle, sure_from
+from tenfold.bundle.predict import Bundle
 from tenfold.evaluation.calibration import fit_temperature
 from tenfold.files import make_directory, write_bytes, write_json, write_text
 from tenfold.training.loop import predict_proba
@@ -164,6 +165,36 @@ def publish(
         write_text(folder / f"{name}.toml", tenfold.load_recipe(name, overrides).to_toml())
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
     print(f"{folder}: {len(model):,} bytes, {right:,} of {len(test):,} of MNIST's test set right")
+
+
+def sure_from(
+    first: NDArray[np.float32],
+    every: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    reject_threshold: float = 0.0,
+    step: float = 0.001,
+) -> float:
+    """The least confidence from which on a first look makes no mistake that every look does not make.
+
+    A mistake is a wrong class, or any class for what is none of them, that is not rejected.
+
+    Args:
+        first: (N, K) probabilities at the first look, of images that training held out.
+        every: (N, K) those of every look.
+        labels: (N,) what they show; what is no number of a class is none of them.
+        reject_threshold: confidence of every look below which an image is rejected. A first look rejects nothing.
+        step: what the answer is a multiple of.
+
+    Returns:
+        0..1; 0 if it makes none at all, 1 if no confidence is enough.
+    """
+    confidence = first.max(axis=1)
+    wrong = first.argmax(axis=1) != labels
+    new = wrong & ((every.argmax(axis=1) == labels) | (every.max(axis=1) < reject_threshold))
+    if not new.any():
+        return 0.0
+    steps = 1 + math.floor(float(confidence[new].max()) / step)
+    return min(1.0, round(steps * step, 6))
 
 
 def member(

@@ -9,9 +9,10 @@ import pytest
 
 from _networks import random_images, small_network, torch_probabilities
 from _service import big_digits
+from lab.benchmarks.builtin import sure_from
 from tenfold.bundle.export import export_bundle
 from tenfold.bundle.inspection import check_model_bytes
-from tenfold.bundle.predict import Bundle, first_look, open_session, sure_from
+from tenfold.bundle.predict import Bundle, first_look, open_session
 from tenfold.errors import IntegrityError
 
 MEMBERS = [small_network(1), small_network(2)]

@@ -45,7 +45,7 @@ def evaluate(
     """Judge a model by labelled images: accuracy, calibration, confusions, every mistake, as one page.
 
     Args:
-        model: a run, a bundle, or builtin.
+        model: a run, a bundle, builtin, or the name of a released one.
         data: labelled images: a path, or a data set's name.
         train: what the model learnt from, to show beside its mistakes and to look for leaks; default: as the run
             says, where that is still there.

@@ -66,7 +66,7 @@ def predict(
     """Say what the images show: id, class and confidence of each.
 
     Args:
-        model: a run, a bundle, or builtin.
+        model: a run, a bundle, builtin, or the name of a released one.
         sources: image files, tables, folders, URLs, patterns, a data set's name. In Python also arrays, pictures,
             tensors and frames.
         out: write a CSV file, in constant memory; if interrupted, the same command goes on. With --parts a folder or
@@ -197,9 +197,9 @@ def _written(answers: Answers, out: str | Path | None, probabilities: bool, repl
 
 def table(answers: Answers, probabilities: bool) -> tuple[list[str], list[list[str]]]:
     """Header and lines: id, class, confidence and, if wanted, every probability."""
-    from tenfold.bundle.batch import table_rows
+    from tenfold.bundle.batch import table_header, table_rows
 
-    header = ["id", "class", "confidence", *([f"p({name})" for name in answers.class_names] if probabilities else [])]
+    header = table_header(answers.class_names, probabilities)
     rows = [row for made in answers.predictions for row in table_rows(made, answers.class_names, probabilities)]
     for source, digit in zip(answers.sources, answers.digits, strict=False):
         every = [f"{p:.6f}" for p in digit.probabilities.tolist()] if probabilities else []

@@ -35,6 +35,7 @@ class RecipeEntry:
         accuracy: share of images that it gets right, as its file says; None if it does not.
         core_seconds: that its training takes; None if it was not measured.
         path: its file.
+        released: the bundles that it trained and that commands know by these names.
     """
 
     name: str
@@ -42,6 +43,7 @@ class RecipeEntry:
     accuracy: float | None
     core_seconds: float | None
     path: Path
+    released: tuple[str, ...] = ()
 
 
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -121,6 +123,7 @@ def recipes(*, source: Annotated[Source | None, Option("--for", "SOURCE")] = Non
         >>> "quick" in [entry.name for entry in tenfold.recipes()]
         True
     """
+    from tenfold.bundle.manifest import releases
     from tenfold.values.recipe import find_recipe, load_recipe, recipe_names, recipe_text
 
     found = []
@@ -131,7 +134,8 @@ def recipes(*, source: Annotated[Source | None, Option("--for", "SOURCE")] = Non
         accuracy = recipe.expected.get("test_accuracy") or _first(r"\b(0\.\d{4})\b", head)
         seconds = recipe.expected.get("core_seconds") or _first(r"([\d,]*\d) core-seconds", head)
         figures = (None if figure is None else float(figure) for figure in (accuracy, seconds))
-        found.append(RecipeEntry(name, recipe.claim, next(figures), next(figures), path))
+        bundles = tuple(one for one in releases() if one.rpartition("/")[2] == name)
+        found.append(RecipeEntry(name, recipe.claim, next(figures), next(figures), path, bundles))
     if source is not None:
         found = _expected_on(read_source(source), found)
     return sorted(found, key=lambda entry: (entry.name.startswith("notebook/"), -(entry.accuracy or 0), entry.name))

@@ -42,7 +42,8 @@ def serve(
     """Recognise over HTTP, and on a page to draw on. Ctrl-C ends it.
 
     Args:
-        bundles: bundles, or runs that have one, each as PATH or NAME=PATH; without any, the one that comes along.
+        bundles: bundles, or runs that have one, each as PATH or NAME=PATH, or names of released ones; without any, the
+            one that comes along.
         host: address to listen on.
         port: port to listen on; 0 takes any that is free.
         token_file: file with the token that clients must send; or set TENFOLD_TOKEN.

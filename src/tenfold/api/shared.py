@@ -146,7 +146,7 @@ def place_of(run: str | Path | Run, *, complete: bool = True) -> Path:
 
 
 def opened(model: Model, threads: int | None = None) -> Bundle:
-    """The bundle of a run, in a folder, or called "builtin"."""
+    """The bundle of a run, in a folder, called "builtin", or released under a name."""
     from tenfold.bundle.predict import Bundle
 
     return model if isinstance(model, Bundle) else Bundle.open(place_of(model), threads)

@@ -91,7 +91,7 @@ def teach(
     old images where they are at hand, so that nothing is forgotten.
 
     Args:
-        model: a run, a bundle, or builtin.
+        model: a run, a bundle, builtin, or the name of a released one.
         train: labelled images of the model's size: a folder of folders, as `serve --keep` keeps them, a table; classes
             that the model does not know are added.
         out: folder for the new bundle.
@@ -288,7 +288,7 @@ def ask(
     than fifty images drawn by chance. What is decided goes on with `tenfold teach MODEL SOURCE --labels labels.csv`.
 
     Args:
-        model: a run, a bundle, or builtin.
+        model: a run, a bundle, builtin, or the name of a released one.
         data: images, with labels or without: a path, or a data set's name.
         out: the page to write.
         most: images on the page.

@@ -152,7 +152,7 @@ def predict_to_csv(
     parts = [part for result in done for part in result["parts"]]
     folder.wait(part["name"] for part in parts)
     if as_parts:
-        columns, named = _header(model, probabilities), list(map(printable, sources))
+        columns, named = table_header(model.class_names, probabilities), list(map(printable, sources))
         write_manifest(folder, parts, model_sha256=model.manifest.model.sha256, columns=columns, sources=named)
     else:
         write_chunks(Path(out), _joined(folder, parts, model, probabilities), overwrite=force)
@@ -205,7 +205,7 @@ def predict_piece(
     stretch = None if piece is None else Piece(**piece)
     first = stretch.first if stretch else 0
     began = time.process_time()
-    header = _header(loaded, probabilities)
+    header = table_header(loaded.class_names, probabilities)
     parts: list[Json] = []
     reused, pixels = 0, 0.0
     reading = ReadOptions(**{**options, "shape": None, "class_names": None})
@@ -245,8 +245,9 @@ def table_rows(made: Predictions, class_names: Sequence[str], probabilities: boo
         yield [str(identity), class_names[k], f"{values[k]:.6f}", *every]
 
 
-def _header(model: Bundle, probabilities: bool) -> list[str]:
-    return ["id", "class", "confidence", *([f"p({name})" for name in model.class_names] if probabilities else [])]
+def table_header(class_names: Sequence[str], probabilities: bool) -> list[str]:
+    """What stands above them."""
+    return ["id", "class", "confidence", *([f"p({name})" for name in class_names] if probabilities else [])]
 
 
 @lru_cache(maxsize=1)
@@ -303,7 +304,7 @@ class _Progress:
 
 
 def _joined(folder: PartsFolder, parts: Sequence[Json], model: Bundle, probabilities: bool) -> Iterator[bytes]:
-    header = csv_text(_header(model, probabilities), []).encode()
+    header = csv_text(table_header(model.class_names, probabilities), []).encode()
     yield header
     for part in parts:
         chunks = folder.read(part["name"])

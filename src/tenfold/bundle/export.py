@@ -45,68 +45,49 @@ def model_card(manifest: Manifest) -> str:
     """The card as Markdown, from nothing but the manifest."""
     channels, height, width = manifest.image_shape
     colour = {1: "grey", 3: "RGB"}.get(channels, f"{channels}-channel")
-    members = (
-        "one network" if manifest.members == 1 else f"{manifest.members} networks that vote ({markdown(manifest.vote)})"
-    )
+    count, vote = manifest.members, markdown(manifest.vote)
+    members = "one network" if count == 1 else f"{count} networks that vote ({vote})"
     figures = [_line(name, estimate) for name, estimate in sorted(manifest.metrics.items())]
-    ground = (
-        "bright on a dark background"
-        if manifest.pixel_mean < DARK
-        else f"of a mean level near {manifest.pixel_mean:.0f}"
-    )
+    level = manifest.pixel_mean
+    ground = "bright on a dark background" if level < DARK else f"of a mean level near {level:.0f}"
     if manifest.left_out:
         all_members = manifest.members + manifest.left_out
         figures.insert(0, f"**Partial: {manifest.left_out} of {all_members} networks were damaged and do not vote.**\n")
     if manifest.leaked:
         figures.insert(0, "**Leakage: test images were among the training images. The test accuracy means nothing.**\n")
-    return "\n".join(
-        [
-            f"# {markdown(manifest.recipe)}",
-            "",
-            (
-                f"A classifier of {colour} images of {width} x {height} pixels: {members}, {manifest.parameters:,}"
-                " parameters."
-            ),
-            "",
-            "## Intended use",
-            "",
-            (
-                f"Tell which one of {len(manifest.class_names)} classes an image shows: "
-                f"{', '.join(map(markdown, manifest.class_names))}."
-            ),
-            "",
-            "## Training data",
-            "",
-            (
-                f"{markdown(manifest.trained_on)} (fingerprint {code(manifest.data_fingerprint[:16])}), recipe"
-                f" {code(manifest.recipe)} with key {code(manifest.recipe_key)}, tenfold {markdown(manifest.tenfold)}."
-            ),
-            "",
-            "## How good it is",
-            "",
-            *(figures or ["It was not measured."]),
-            "",
-            "The intervals are for images like those it was measured on; elsewhere it will do worse.",
-            "",
-            "## Limits",
-            "",
-            (
-                f"- It reads only images made like its training data: exactly {width} x {height} pixels, one centred"
-                f" object, {ground}. Photos and scans must be brought to that form first."
-            ),
-            "- It always answers with one of its classes, also for an image that shows none of them.",
-            f"- {_confidence(manifest)}",
-            "",
-            "## Files",
-            "",
-            (
-                f"`model.onnx`: input `images` uint8 (N, {channels}, {height}, {width}), output `probabilities` float32"
-                f" (N, {len(manifest.class_names)}), SHA-256 {code(manifest.model.sha256)}. `manifest.json`: all of"
-                " this for programs."
-            ),
-            "",
-        ]
-    )
+    names, recipe, known = manifest.class_names, manifest.recipe, "\n".join(figures or ["It was not measured."])
+    return f"""\
+# {markdown(recipe)}
+
+A classifier of {colour} images of {width} x {height} pixels: {members}, {manifest.parameters:,} parameters.
+
+## Intended use
+
+Tell which one of {len(names)} classes an image shows: {", ".join(map(markdown, names))}.
+
+## Training data
+
+{markdown(manifest.trained_on)} (fingerprint {code(manifest.data_fingerprint[:16])}), recipe {code(recipe)} with key \
+{code(manifest.recipe_key)}, tenfold {markdown(manifest.tenfold)}.
+
+## How good it is
+
+{known}
+
+The intervals are for images like those it was measured on; elsewhere it will do worse.
+
+## Limits
+
+- It reads only images made like its training data: exactly {width} x {height} pixels, one centred object, {ground}. \
+Photos and scans must be brought to that form first.
+- It always answers with one of its classes, also for an image that shows none of them.
+- {_confidence(manifest)}
+
+## Files
+
+`model.onnx`: input `images` uint8 (N, {channels}, {height}, {width}), output `probabilities` float32 \
+(N, {len(names)}), SHA-256 {code(manifest.model.sha256)}. `manifest.json`: all of this for programs.
+"""
 
 
 def _confidence(manifest: Manifest) -> str:
@@ -264,18 +245,25 @@ def export_bundle(
         IntegrityError: ONNX Runtime and torch disagree, or weights are not finite; nothing was published.
         ResourceError: the operating system refused, or the ensemble is too large for one file.
     """
-    count = _Count(members)
-    ensemble = run.recipe.ensemble
-    model = export_onnx(count, sample.image_shape, len(sample.class_names), ensemble.vote, ensemble.offsets)
+    ensemble, parameters, fitted = run.recipe.ensemble, [], False
+
+    def counted() -> Iterator[nn.Module]:  # so that no more than one network need be in memory
+        nonlocal fitted
+        for member in members:
+            fitted |= isinstance(member, Fitted)
+            parameters.append(sum(p.numel() for p in member.parameters()))
+            yield member
+
+    model = export_onnx(counted(), sample.image_shape, len(sample.class_names), ensemble.vote, ensemble.offsets)
     manifest = Manifest(
         model=ModelFile(sha256=hashlib.sha256(model).hexdigest(), bytes=len(model)),
         image_shape=sample.image_shape,
         class_names=sample.class_names,
         pixel_mean=round(float(sample.images.mean()), 2),
         vote=ensemble.vote,
-        members=count.members,
+        members=len(parameters),
         left_out=len(run.left_out),
-        parameters=count.parameters,
+        parameters=sum(parameters),
         metrics=dict(metrics),
         recipe=run.recipe.name,
         recipe_key=run.recipe.key(),
@@ -286,7 +274,7 @@ def export_bundle(
         reject_threshold=confidence and confidence.reject_threshold,
         resize=_resized(run),
     )
-    tolerance = FITTED_TOLERANCE if count.fitted else TOLERANCE
+    tolerance = FITTED_TOLERANCE if fitted else TOLERANCE
     bundle = Bundle(manifest, model)
     check_parity(reference, bundle.predict_proba(sample.images), tolerance)
     answer = bundle.predict_proba(golden_image(sample.image_shape)[None], every_look=True)[0]
@@ -327,25 +315,6 @@ def check_parity(
             f" another class, probabilities differ by up to {difference:.1e} (allowed {tolerance:.0e}); the bundle was"
             " not published"
         )
-
-
-class _Count:
-    """Counts what passes, so that no more than one network need be in memory; ``fitted`` tells whether one was fitted
-    at once.
-    """
-
-    def __init__(self, members: Iterable[nn.Module]) -> None:
-        self._source = members
-        self.members = 0
-        self.parameters = 0
-        self.fitted = False
-
-    def __iter__(self) -> Iterator[nn.Module]:
-        for member in self._source:
-            self.members += 1
-            self.fitted |= isinstance(member, Fitted)
-            self.parameters += sum(p.numel() for p in member.parameters())
-            yield member
 
 
 def export_run(run: Run, train: Dataset, made: dict[str, Predictions], images: dict[str, Dataset]) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -10,8 +14,8 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from tenfold import __version__
-from tenfold.errors import IntegrityError, printable
-from tenfold.files import refused, sha256_of
+from tenfold.errors import IntegrityError, ResourceError, printable
+from tenfold.files import make_directory, refused, sha256_of, write_bytes
 from tenfold.values.names import MOST_CLASSES, RECIPE_NAME, check_class_names, check_file_name
 from tenfold.values.serialisation import read_json_object
 
@@ -163,22 +167,78 @@ BUILTIN = "builtin"
 _BUILTIN_FOLDER = Path(__file__).parent / BUILTIN
 
 
+MODELS = "TENFOLD_MODELS"
+"""The variable that says where released bundles are: a folder, or the URL of one."""
+_RELEASED = Path(__file__).with_name("released.json")
+_CHECKOUT = Path(__file__).parents[3] / "models"
+LARGEST = 64 << 20
+"""The most bytes of a released bundle's file that are fetched."""
+
+
+@cache
+def releases() -> dict[str, dict[str, Any]]:
+    """The bundles that are published beside the package: name, such as ``kaggle/fast``, -> ``sha256`` of the manifest,
+    which has that of the model, and ``accuracy``, what is expected on images that did not train it.
+    """
+    return read_json_object(_RELEASED)
+
+
 def bundle_folder(path: Path | str) -> Path:
     """``path`` if it holds a bundle's manifest, else its sub-folder ``bundle``; the folder of the bundle called
-    "builtin".
+    "builtin"; else that of the released bundle of this name, of which ``fast`` alone is the first ``.../fast``.
 
     Raises:
-        IntegrityError: there is no bundle in either.
+        IntegrityError: there is no bundle in either, and none of this name; or a released one was changed.
+        ResourceError: a released one is not at hand.
     """
+    name = Path(path).as_posix()
     path = _BUILTIN_FOLDER if str(path) == BUILTIN else Path(path)
     # a run has a manifest of its own, hence the order
     for folder in (path / "bundle", path):
         if (folder / MANIFEST).is_file():
             return folder
+    for known in releases():
+        if name in (known, known.rpartition("/")[2]):
+            return _released_folder(known)
     if path.is_file() and (path.parent / MANIFEST).is_file():
         raise IntegrityError(f"{path} is a part of a bundle; name the folder that holds it: {path.parent}")
     found = f"found no {MANIFEST} in it" if path.is_dir() else "it is a file" if path.exists() else "no such folder"
-    raise IntegrityError(f"{path} holds no bundle: {found}; expected a bundle, or a run directory that has one")
+    raise IntegrityError(
+        f"{path} holds no bundle: {found}; expected a bundle, a run directory that has one, or the name of a released"
+        " one: tenfold recipes lists them"
+    )
+
+
+def _released_folder(name: str) -> Path:
+    """Where TENFOLD_MODELS says, else in the checkout that tenfold runs from; a URL's is copied once."""
+    place, sha256 = os.environ.get(MODELS) or str(_CHECKOUT), releases()[name]["sha256"]
+    folder = Path(place) / name
+    if place.startswith(("http://", "https://")):
+        from tenfold.data.cache import home
+        from tenfold.data.fetch import download
+
+        url, folder = f"{place.rstrip('/')}/{name}", home() / "models" / sha256[:32]
+        if not (folder / MANIFEST).is_file():
+            manifest = _same(download(f"{url}/{MANIFEST}", limit=LARGEST), sha256, f"{url}/{MANIFEST}")
+            its = json.loads(manifest)["model"]["sha256"]
+            write_bytes(make_directory(folder) / MODEL, _same(download(f"{url}/{MODEL}", limit=LARGEST), its, url))
+            write_bytes(folder / MANIFEST, manifest)  # last: without it there is no bundle
+    if not (folder / MANIFEST).is_file():
+        raise ResourceError(
+            f"the released bundle {name} is not in {place}, and the package itself has none: set {MODELS} to the folder"
+            f" models of a checkout of tenfold, or to its URL, or train one: tenfold run {name.rpartition('/')[2]}"
+        )
+    _same((folder / MANIFEST).read_bytes(), sha256, folder / MANIFEST)
+    return folder
+
+
+def _same(content: bytes, sha256: str, where: Path | str) -> bytes:
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise IntegrityError(
+            f"{where}: SHA-256 differs from that of the release; it was changed, damaged or made for another version"
+            " of tenfold. Copy it again"
+        )
+    return content
 
 
 def model_bytes(path: Path | str) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -66,36 +65,6 @@ def first_look(model: bytes, tensor: str) -> bytes:
     return _IR + _field(_GRAPH, part) + b"".join(versions)
 
 
-def sure_from(
-    first: NDArray[np.float32],
-    every: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    reject_threshold: float = 0.0,
-    step: float = 0.001,
-) -> float:
-    """The least confidence from which on a first look makes no mistake that every look does not make.
-
-    A mistake is a wrong class, or any class for what is none of them, that is not rejected.
-
-    Args:
-        first: (N, K) probabilities at the first look, of images that training held out.
-        every: (N, K) those of every look.
-        labels: (N,) what they show; what is no number of a class is none of them.
-        reject_threshold: confidence of every look below which an image is rejected. A first look rejects nothing.
-        step: what the answer is a multiple of.
-
-    Returns:
-        0..1; 0 if it makes none at all, 1 if no confidence is enough.
-    """
-    confidence = first.max(axis=1)
-    wrong = first.argmax(axis=1) != labels
-    new = wrong & ((every.argmax(axis=1) == labels) | (every.max(axis=1) < reject_threshold))
-    if not new.any():
-        return 0.0
-    steps = 1 + math.floor(float(confidence[new].max()) / step)
-    return min(1.0, round(steps * step, 6))
-
-
 def _texts(message: memoryview, number: int) -> set[str]:
     return {bytes(text).decode("utf-8", "replace") for text in messages(message, number)}
 
@@ -156,7 +125,7 @@ class Bundle:
         """The bundle in the folder ``path``, which is a bundle itself or a run with one inside.
 
         Args:
-            path: the folder, or "builtin": the small recogniser of digits that comes with tenfold.
+            path: the folder; "builtin", the small recogniser that comes with tenfold; or the name of a released bundle.
             threads: how many compute one batch; by default as many as there are usable cores.
 
         Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from tenfold.bundle.manifest import GOLDEN_TOLERANCE, MANIFEST, golden_image
+from tenfold.bundle.manifest import GOLDEN_TOLERANCE, MANIFEST, bundle_folder, golden_image
 from tenfold.bundle.predict import BATCH, Bundle, open_session
 from tenfold.errors import IntegrityError, missing_extra
 from tenfold.runtime import cores
@@ -64,6 +65,9 @@ def verify(path: Path) -> tuple[list[str], str]:
         IntegrityError: it has no readable manifest, or the model is not what its manifest says.
         ResourceError: the operating system refused.
     """
+    if not path.exists():
+        with suppress(IntegrityError):  # the name of a bundle
+            path = bundle_folder(path)
     if not (path / "recipe.toml").is_file() and (path / MANIFEST).is_file():
         return answer_faults(path), "the model as recorded, its answer as on the day it was made"
     run = Run(path)

@@ -189,6 +189,8 @@ def recipes_list(call: Call, *, as_json: Json = False) -> None:
         print(f"{one.name:<20} {accuracy:<10} {_time(one.core_seconds)}")
         for line in _wrapped(one.claim):
             print(f"    {line}")
+        if one.released:
+            print(f"    trained already: {', '.join(one.released)}")
     notebook = [one.name for one in found if one.name.startswith("notebook/")]
     if notebook:
         print(f"and {len(notebook)} of the notebook's log: {notebook[0]} to {notebook[-1]}")

@@ -48,7 +48,7 @@ class Reader:
         """Open ``bundle``, if it is not open yet.
 
         Args:
-            bundle: a bundle, its folder, a run, or "builtin".
+            bundle: a bundle, its folder, a run, "builtin", or the name of a released one.
             threshold: reject below this confidence; by default what the bundle says, 0 if it says nothing.
             polarity: whether ink is "dark" or "bright"; "auto" finds out.
             costs: how lines are cut.

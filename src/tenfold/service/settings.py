@@ -63,7 +63,7 @@ class Settings:
     """One service.
 
     Attributes:
-        models: name -> a bundle, a run, or "builtin"; the first is the default.
+        models: name -> a bundle, a run, "builtin" or a released name; the first is the default.
         host: address to bind.
         token: what clients must present, or None.
         allowed_hosts: further names by which clients may call the service.
