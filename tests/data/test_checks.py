@@ -39,6 +39,7 @@ def test_every_check_reports_also_when_all_is_well() -> None:
         "label-conflicts",
         "class-balance",
         "leakage",
+        "near-leakage",
     ]
     assert {f.severity for f in findings} == {"note"}
     json.dumps([f.as_dict() for f in findings], allow_nan=False)

@@ -54,7 +54,7 @@ def test_a_clean_set_gives_nothing() -> None:
     data = scribbles(500)
     findings = closely(data.take(range(300)), data.take(range(300, 500)))
     assert [f.name for f in findings] == [
-        *("near-duplicates", "inverted", "off-centre", "clipped", "outliers", "near-leakage", "drift")
+        *("near-duplicates", "inverted", "off-centre", "clipped", "outliers", "drift")
     ]
     assert {f.name: f.message for f in findings if f.count or f.severity != "note"} == {}
     json.dumps([f.as_dict() for f in findings], allow_nan=False)

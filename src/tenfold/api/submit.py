@@ -75,7 +75,8 @@ def submit(
     """
     from tenfold.bundle.pieces import read_input
     from tenfold.bundle.predict import Bundle
-    from tenfold.bundle.submission import marked_as_leaked, trained_on, write_submission
+    from tenfold.bundle.submission import marked_as_leaked, write_submission
+    from tenfold.bundle.verification import trained_on
 
     place, path = place_of(model), Path(out)
     bundle = Bundle.open(place)

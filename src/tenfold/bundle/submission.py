@@ -8,19 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tenfold.bundle.manifest import bundle_folder
 from tenfold.bundle.submission_check import HEADER, examine
-from tenfold.data.checks import Finding
-from tenfold.data.checks.equal_images import leakage
-from tenfold.data.fetch import FetchedSource
-from tenfold.data.load import load, named_sources
-from tenfold.data.sources import SOURCES
-from tenfold.errors import DataError, Problem, TenfoldError
+from tenfold.errors import DataError, Problem
 from tenfold.files import write_bytes
-from tenfold.values.dataset import Dataset
 from tenfold.values.names import csv_text, safe_cell
 from tenfold.values.predictions import Predictions
-from tenfold.values.run import Run
 
 
 def answers_csv(
@@ -56,32 +48,6 @@ def answers_csv(
         ]
 
     return csv_text(header, map(row, range(len(made))))
-
-
-def trained_on(path: Path, test: Dataset) -> Finding | None:
-    """What :func:`~tenfold.data.checks.leakage` finds between the training set of a run and ``test``.
-
-    Args:
-        path: the run, or the bundle inside it.
-        test: the images to predict.
-
-    Returns:
-        None if nobody can tell: the bundle stands alone, or its training set is gone or has changed.
-    """
-    try:
-        recorded = Run(bundle_folder(path).absolute().parent).data["train"]
-        if not _is_here(recorded["source"]):
-            return None
-        train = load(recorded["source"], "train")
-        return leakage(train, test) if train.fingerprint() == recorded["fingerprint"] else None
-    except (TenfoldError, KeyError, TypeError):
-        return None
-
-
-def _is_here(source: str) -> bool:
-    """Whether loading ``source`` downloads nothing: a look for leaks is no reason to."""
-    named = SOURCES.get(source) if source in named_sources() else None
-    return named is None or not issubclass(named, FetchedSource) or named.cached_in() is not None
 
 
 def submission_name(leaked: bool, *, partial: bool = False) -> str:

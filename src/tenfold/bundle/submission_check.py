@@ -1,4 +1,4 @@
-"""Is this a submission that Kaggle will score as meant? And its way there. Shares no code with the writer."""
+"""Is this a submission that Kaggle will score as meant, and its way there. Shares no code with the writer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a run or a bundle still is what it was: hashes, finite weights, and the answer it gave when it was made."""
+"""Whether a run or bundle is what it was - hashes, weights, its answer when made - and whether it saw a test set."""
 
 from __future__ import annotations
 
@@ -13,8 +13,16 @@ from safetensors.numpy import load_file
 
 from tenfold.bundle.manifest import GOLDEN_TOLERANCE, MANIFEST, bundle_folder, golden_image
 from tenfold.bundle.predict import BATCH, Bundle, open_session
-from tenfold.errors import IntegrityError, missing_extra
+from tenfold.data import ReadOptions
+from tenfold.data.checks import Finding
+from tenfold.data.checks.equal_images import leakage
+from tenfold.data.checks.near_duplicates import near_leakage
+from tenfold.data.fetch import FetchedSource
+from tenfold.data.load import load, named_sources
+from tenfold.data.sources import SOURCES
+from tenfold.errors import IntegrityError, TenfoldError, missing_extra
 from tenfold.runtime import cores
+from tenfold.values.dataset import Dataset
 from tenfold.values.run import Run
 
 
@@ -112,3 +120,33 @@ def _weight_faults(file: Path, name: str) -> list[str]:
     except (SafetensorError, OSError) as error:
         return [f"{name} cannot be read: {error}"]
     return [f"{name}: {key} is not finite" for key, tensor in sorted(tensors.items()) if not np.isfinite(tensor).all()]
+
+
+def trained_on(path: Path, test: Dataset) -> Finding | None:
+    """What the checks for equal images and for changed copies find between the training set of a run and ``test``.
+
+    Args:
+        path: the run, or the bundle inside it.
+        test: the images to predict.
+
+    Returns:
+        None if nobody can tell: the bundle stands alone, or its training set is gone or has changed.
+    """
+    try:
+        data = Run(bundle_folder(path).absolute().parent).data
+        if not _is_here(data["train"]["source"]):
+            return None
+        train = load(data["train"]["source"], "train", ReadOptions().or_recorded(data.get("options")))
+        if train.fingerprint() != data["train"]["fingerprint"]:
+            return None
+        equal = leakage(train, test)
+        near = equal if equal.severity in ("leak", "error") else near_leakage(train, test)
+        return near if near.severity == "leak" else equal
+    except (TenfoldError, KeyError, TypeError):
+        return None
+
+
+def _is_here(source: str) -> bool:
+    """Whether loading ``source`` downloads nothing: a look for leaks is no reason to."""
+    named = SOURCES.get(source) if source in named_sources() else None
+    return named is None or not issubclass(named, FetchedSource) or named.cached_in() is not None

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
-from tenfold.errors import UsageError
+from tenfold.errors import IntegrityError, UsageError
 from tenfold.values.names import check_class_names
 
 Role = Literal["train", "test"]
 
 GIB = 1024**3
+_LIMITS = ("max_input_bytes", "follow_links")
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,25 @@ class ReadOptions:
             check_class_names(self.class_names or ())
         except ValueError as error:
             raise UsageError(f"class names: {error}") from None
+
+    def told(self) -> dict[str, Any]:
+        """What was said about the source, by name: what is not the default, but for limits."""
+        usual = asdict(ReadOptions())
+        return {name: value for name, value in asdict(self).items() if value != usual[name] and name not in _LIMITS}
+
+    def or_recorded(self, recorded: object) -> ReadOptions:
+        """These options, or, where nothing was said, what :meth:`told` gave when a run was recorded.
+
+        Raises:
+            IntegrityError: the record is damaged.
+        """
+        if not recorded or self.told():
+            return self
+        try:
+            values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in recorded.items()}  # type: ignore[attr-defined]
+            return replace(self, **values)
+        except (TypeError, AttributeError, UsageError) as error:
+            raise IntegrityError(f"data.json: found damaged reading options: {error}") from None
 
     @property
     def channels(self) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from tenfold.data.cache import open_stored, stored_path
 from tenfold.data.checks import Finding
 from tenfold.data.layout import DIGITS
 from tenfold.data.load import load
-from tenfold.errors import DataError, IntegrityError, Problem, UsageError
+from tenfold.errors import DataError, IntegrityError, Problem
 from tenfold.values.dataset import Dataset
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 MEMORY = "memory:"
 """Begins the name of a source that was given as a dataset: no path leads back to it."""
-_LIMITS = ("max_input_bytes", "follow_links")
 
 
 def load_test(recipe: Recipe, options: ReadOptions, class_names: Sequence[str]) -> Dataset | None:
@@ -55,33 +54,13 @@ def load_again(run: Run, role: Role, options: ReadOptions) -> Dataset:
             )
             raise IntegrityError(message) from error
     names = (run.data.get("train") or {}).get("class_names")
-    options = as_recorded(run, options)
+    options = options.or_recorded(run.data.get("options"))
     data = load(source, role, _knowing(options, names) if role == "test" and names else options)
     if data.fingerprint() != recorded:
         raise IntegrityError(
             f"{source} has changed since {run.path} began: found {data.fingerprint()[:16]}, the run has {recorded[:16]}"
         )
     return data
-
-
-def told(options: ReadOptions) -> dict[str, Any]:
-    """The options that say how to read a source, where they are not the defaults; limits do not."""
-    usual = asdict(ReadOptions())
-    return {name: value for name, value in asdict(options).items() if value != usual[name] and name not in _LIMITS}
-
-
-def as_recorded(run: Run, options: ReadOptions) -> ReadOptions:
-    """``options``, or, if they say nothing, those that the run recorded."""
-    recorded = run.data.get("options")
-    if not recorded or told(options):
-        return options
-    try:
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in recorded.items()
-        }
-        return replace(options, **values)
-    except (TypeError, AttributeError, UsageError) as error:
-        raise IntegrityError(f"{run.path / 'data.json'}: found damaged reading options: {error}") from None
 
 
 def check_same_kind(train: Dataset, test: Dataset) -> None:

@@ -12,7 +12,7 @@ from tenfold.data.cache import stored
 from tenfold.errors import IntegrityError, UsageError
 from tenfold.exploration.maps.tsne import check_installed
 from tenfold.pipeline import cross_validation
-from tenfold.pipeline.datasets import as_recorded, images_behind, load_again
+from tenfold.pipeline.datasets import images_behind, load_again
 from tenfold.pipeline.session import (
     DEFAULTS,
     SILENT,
@@ -228,7 +228,7 @@ def reproduce(run: Run, settings: Settings = DEFAULTS, listener: Listener = SILE
             f"{run.path} cannot be reproduced to the bit - {'; '.join(changed)}. "
             "Pass --allow-inexact to train it all the same and see how far apart the figures are"
         )
-    recipe, settings = run.recipe, replace(settings, options=as_recorded(run, settings.options))
+    recipe, settings = run.recipe, replace(settings, options=settings.options.or_recorded(run.data.get("options")))
     train = load_again(run, "train", settings.options)
     if run.command == "cv":
         again = cross_validation.cross_validate(recipe, int(run.data["folds"]), settings, listener, train=train)

@@ -255,7 +255,7 @@ def begin(
     run = Run.create(settings.out, recipe)
     with run.lock(), resumable(run, kind.command):
         write_json(run.path / "environment.json", environment | recipe_record(recipe))
-        options = datasets.told(settings.options)
+        options = settings.options.told()
         record = {
             "kind": kind.name,
             "train": datasets.describe_source(train, recipe.data.train),
