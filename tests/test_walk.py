@@ -68,7 +68,7 @@ def furnish(folder: Path) -> None:
     train, test = tenfold.load("mnist", "train"), tenfold.load("mnist", "test")
     assert train.labels is not None
     table(folder / "train.csv", train.images[:2000], train.labels[:2000])
-    table(folder / "test.csv", test.images[:28_000], None)
+    table(folder / "test.csv", np.concatenate([test.images, train.images[30_000:48_000]]), None)
     for name, text in (("photo.png", "60718"), ("field.png", "20417")):
         written(text).save(folder / name)
     Image.fromarray(test.images[0, 0]).save(folder / "seven.png")
@@ -152,8 +152,8 @@ def test_every_command_of_a_page_does_what_the_page_says(page: str, tenfold_prog
         if line.startswith("tenfold teach builtin scans.npz"):
             shutil.copy(folder / "labels-of-scans.csv", folder / "labels.csv")
             shutil.rmtree(folder / "mine")
-        for name in ("submission.csv", "submission.leaked.csv"):
-            (folder / name).unlink(missing_ok=True)
+        if line.startswith("tenfold submit ") and "--check" not in line:
+            (folder / "submission.csv").unlink(missing_ok=True)
         done = subprocess.run(
             line, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=1800, check=False
         )

@@ -85,3 +85,9 @@ def test_another_map_beside_the_components(cli: Callable[..., Any], table: Path)
     page = (table.parent / "cwd" / "explore.html").read_text("utf-8")
     assert page.count('data-map="') == 2
     assert "PaCMAP of 36 principal components" in page
+
+
+def test_a_second_page_without_a_name_gets_a_free_one(cli: Callable[..., Any], table: Path) -> None:
+    pages = [cli("explore", table, "--no-tsne").stdout.splitlines()[-1] for _ in range(3)]
+    assert pages == ["explore.html", "explore-2.html", "explore-3.html"]
+    assert cli("explore", table, "--no-tsne", "--force").stdout.splitlines()[-1] == "explore.html"

@@ -232,7 +232,7 @@ def evaluate(call: Call, *, as_json: Json = False, open_it: Open = False) -> Non
         open_it: open the page in the browser.
     """
     if call["out"] is None and not as_json:
-        call["out"] = Path("evaluation.html")
+        call["out"] = Path("evaluation.html") if call["replace"] else console.free_name("evaluation.html")
     found: Evaluation = call()
     if as_json:
         print(json.dumps(found.as_dict(), indent=2))

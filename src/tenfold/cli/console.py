@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,3 +144,10 @@ def _bar() -> tuple[Progress, TaskID]:
     progress = Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True))
     progress.start()
     return progress, progress.add_task("", total=1.0, figures="")
+
+
+def free_name(path: str | Path) -> Path:
+    """``path``, or with ``-2``, ``-3`` and so on before its ending, whichever is not there yet."""
+    path = Path(path)
+    others = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+    return path if not path.exists() else next(other for other in others if not other.exists())

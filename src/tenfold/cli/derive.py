@@ -157,6 +157,9 @@ def as_typer(made: Command) -> Callable[..., None]:
         arguments = {name: taken[name] for name in names}
         if "replace" in hints and "replace" in arguments:
             arguments["replace"] = bool(arguments["replace"])
+        page = next((p.default for p in verb if p.name == "out" and str(p.default).endswith(".html")), None)
+        if page is not None and arguments["out"] == page and not arguments.get("replace"):
+            arguments["out"] = console.free_name(page)  # a page that was made before is nobody's obstacle
         if reads:
             arguments["options"] = read_options(**{p.name: taken[p.name] for p in reading})
         if spread:
