@@ -49,11 +49,11 @@ def test_strict_leaves_with_3_and_writes_the_page(cli: Callable[..., Any], table
 
 
 def test_a_page_is_replaced_only_by_force(cli: Callable[..., Any], table: Path) -> None:
-    assert cli("--quiet", "explore", table, "--no-tsne").stderr == ""
-    refused = cli("explore", table, "--no-tsne")
+    assert cli("--quiet", "explore", table, "--no-tsne", "--out", "mine.html").stderr == ""
+    refused = cli("explore", table, "--no-tsne", "--out", "mine.html")
     assert (refused.code, refused.changed) == (2, [])
     assert "--force" in refused.stderr
-    assert cli("explore", table, "--no-tsne", "--force").code == 0
+    assert cli("explore", table, "--no-tsne", "--out", "mine.html", "--force").code == 0
 
 
 @pytest.mark.parametrize(
