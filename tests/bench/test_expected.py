@@ -123,7 +123,7 @@ def test_recipes_are_ranked_for_data(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("recipe", "shorter"), [("quick", ["train.epochs=3"]), ("svm-fast", []), ("fast", ["train.epochs=1"]), ("mlp", [])]
+    ("recipe", "shorter"), [("quick", ["train.epochs=4"]), ("svm-fast", []), ("fast", ["train.epochs=1"]), ("mlp", [])]
 )
 def test_the_expected_time_is_right_within_a_factor_of_one_and_a_half(
     recipe: str, shorter: list[str], tmp_path: Path
