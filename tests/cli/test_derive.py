@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,3 +111,51 @@ def test_every_function_behind_a_command_is_public_and_explains_every_parameter(
 def test_the_group_recipes_alone_lists_them() -> None:
     alone, listed = run("recipes"), run("recipes", "list")
     assert (alone.code, alone.out) == (0, listed.out)
+
+
+SHARING = """
+from __future__ import annotations
+from typing import Unpack
+from tenfold.api.shared import Compute, sharing
+
+@sharing(Compute)
+def toy(name: str, *, loud: bool = False, **given: Unpack[Compute]) -> dict:
+    \"\"\"Say what was given.
+
+    Args:
+        name: of nobody.
+        loud: or not.
+        device: where the toy plays.
+
+    Returns:
+        it.
+    \"\"\"
+    return dict(given, name=name, loud=loud)
+"""
+
+
+def test_an_option_that_all_trainings_share_is_said_in_one_place(tmp_path: Path) -> None:
+    path = tmp_path / "toys.py"
+    path.write_text(SHARING)
+    toy = runpy.run_path(str(path))["toy"]
+    assert list(inspect.signature(toy).parameters) == [
+        *("name", "loud", "options", "executor", "workers", "device", "progress")
+    ]
+    assert "where members run: processes, ray" in toy.__doc__, "from the shared keywords"
+    assert "where the toy plays" in toy.__doc__ and "auto, cpu, cuda or mps" not in toy.__doc__, "its own word stays"
+    assert toy("x", workers=3) == {"name": "x", "loud": False, "workers": 3}
+    with pytest.raises(TypeError, match=r"toy\(\) got an unexpected keyword argument 'worker'"):
+        toy("x", worker=3)
+
+
+@pytest.mark.parametrize("verb", ["run", "train", "cross_validate", "tune"])
+def test_every_training_takes_what_all_share(verb: str) -> None:
+    taken = inspect.signature(getattr(tenfold, verb)).parameters
+    for name in ("overrides", "out", "options", "executor", "workers", "device", "track", "progress"):
+        assert taken[name].kind is taken[name].KEYWORD_ONLY
+        assert re.search(rf"^        {name}: .", getattr(tenfold, verb).__doc__, re.MULTILINE)
+        if name not in ("options", "progress"):
+            assert (
+                "--" + {"overrides": "set"}.get(name, name)
+                in run({"cross_validate": "cv"}.get(verb, verb), "--help").out
+            )

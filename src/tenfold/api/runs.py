@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
-from tenfold.api.shared import Count, Folder, Option, Progress, RunLike, Track, as_run, heard_by, place_of
+from tenfold.api.shared import (
+    Compute,
+    Count,
+    Folder,
+    Option,
+    RunLike,
+    Track,
+    as_run,
+    heard_by,
+    place_of,
+    settings_of,
+    sharing,
+)
 from tenfold.data import ReadOptions
 from tenfold.errors import IntegrityError, ResourceError, UsageError
 
@@ -133,20 +145,17 @@ def doctor() -> dict[str, Any]:
     }
 
 
+@sharing(Compute)
 def resume(
     path: RunLike,
     stages: Stages = "run",
     *,
     trials: Count | None = None,
-    options: ReadOptions = DEFAULT,
-    executor: str = "processes",
-    workers: Count | None = None,
-    device: str = "auto",
     allow_inexact: bool = False,
     allow_partial: bool = False,
     explore: bool = False,
     track: Track = (),
-    progress: Progress = True,
+    **given: Unpack[Compute],
 ) -> Run:
     """Go on with an interrupted run, cross-validation or search, to the same bits; a complete one is left as it is.
 
@@ -154,15 +163,10 @@ def resume(
         path: the run or its directory.
         stages: "run", or "train" to end with the bundle.
         trials: of a search: trials in all; with more than before, a complete search goes on, too.
-        options: how the sources were read.
-        executor: as for :func:`run`.
-        workers: as for :func:`run`.
-        device: as for :func:`run`.
         allow_inexact: go on where the bits cannot be the same, and mark the run.
         allow_partial: do without members that are damaged, and say so in everything that is written.
         explore: as for :func:`run`.
         track: as for :func:`run`.
-        progress: as for :func:`run`.
 
     Raises:
         IntegrityError: the data, or what decides the bits, is no longer the same.
@@ -174,44 +178,29 @@ def resume(
         True
     """
     from tenfold import pipeline
-    from tenfold.pipeline import DEFAULTS, Settings
+    from tenfold.pipeline import search
 
-    settings = Settings(
-        DEFAULTS.out, options, executor, workers, device, allow_inexact, allow_partial=allow_partial, explore=explore
-    )
-    run = as_run(path, complete=False)
-    listener = heard_by(progress, track, run.path.parent)
-    if run.command == "cv":
-        return pipeline.cross_validation.resume(run, settings, listener)
-    if run.command == "tune":
-        from tenfold.pipeline import search
-
-        return search.resume(run, settings, listener, trials=trials)
-    return pipeline.resume(run, stages, settings, listener)
+    more = {"allow_inexact_resume": allow_inexact, "allow_partial": allow_partial, "explore": explore}
+    settings = settings_of(given, **more)
+    begun = as_run(path, complete=False)
+    listener = heard_by({**given, "track": track}, begun.path.parent)
+    if begun.command == "cv":
+        return pipeline.cross_validation.resume(begun, settings, listener)
+    if begun.command == "tune":
+        return search.resume(begun, settings, listener, trials=trials)
+    return pipeline.resume(begun, stages, settings, listener)
 
 
+@sharing(Compute)
 def reproduce(
-    run: RunLike,
-    *,
-    out: Folder = "runs",
-    options: ReadOptions = DEFAULT,
-    executor: str = "processes",
-    workers: Count | None = None,
-    device: str = "auto",
-    allow_inexact: bool = False,
-    progress: Progress = True,
+    run: RunLike, *, out: Folder = "runs", allow_inexact: bool = False, **given: Unpack[Compute]
 ) -> Reproduction:
     """Train a run again from its own record, and compare weights, predictions, model and submission bit by bit.
 
     Args:
         run: a complete run or cross-validation, or its directory.
         out: folder for run directories.
-        options: how the sources were read.
-        executor: where members run: processes, ray or local.
-        workers: members trained at once; default: one a core, or on a cluster all.
-        device: auto, cpu, cuda or mps.
         allow_inexact: train even where the bits cannot be the same.
-        progress: True shows it, False does not, a listener hears it.
 
     Returns:
         The new run, with the files that are the same and those that differ.
@@ -228,5 +217,5 @@ def reproduce(
     """
     from tenfold import pipeline
 
-    settings = pipeline.Settings(Path(out), options, executor, workers, device, allow_inexact)
-    return pipeline.reproduce(as_run(run), settings, heard_by(progress))
+    settings = replace(settings_of(given, allow_inexact_resume=allow_inexact), out=Path(out))
+    return pipeline.reproduce(as_run(run), settings, heard_by(given, settings.out))

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Unpack
 
-from tenfold.api.shared import Count, Folder, Option, Overrides, Progress, RecipeLike, Source, Track, heard_by, prepared
-from tenfold.data import ReadOptions
+from tenfold.api.shared import (
+    Count,
+    Option,
+    RecipeLike,
+    Source,
+    Training,
+    heard_by,
+    prepared,
+    settings_of,
+    sharing,
+)
 
 if TYPE_CHECKING:
     from tenfold.values.run import Run
 
-DEFAULT = ReadOptions()
 
-
+@sharing(Training)
 def cross_validate(
     recipe: RecipeLike = "quick",
     *,
     folds: Annotated[int, Option(low=2)] = 5,
     train: Source | None = None,
-    overrides: Overrides = (),
-    out: Folder = "runs",
-    options: ReadOptions = DEFAULT,
-    executor: str = "processes",
-    workers: Count | None = None,
-    device: str = "auto",
-    track: Track = (),
-    progress: Progress = True,
+    **given: Unpack[Training],
 ) -> Run:
     """Cross-validate a recipe: predict every training row by members that never saw it.
 
@@ -36,14 +36,6 @@ def cross_validate(
         recipe: a recipe file, or the name of one that comes with tenfold; its test set plays no part.
         folds: number of folds.
         train: training data: a path or a data set's name; default: the recipe's own.
-        overrides: override a recipe key, such as train.epochs=3; may be repeated.
-        out: folder for run directories.
-        options: how to read the source.
-        executor: where members run: processes, ray or local.
-        workers: members trained at once; default: one a core, or on a cluster all.
-        device: auto, cpu, cuda or mps.
-        track: copy curves, parameters and files to mlflow or tensorboard, too; may be repeated.
-        progress: True shows it, False does not, a listener hears it.
 
     Returns:
         The complete run: ``predictions("oof")`` are the out-of-fold predictions, ``summary`` has mean and
@@ -59,27 +51,21 @@ def cross_validate(
         >>> finished.predictions("oof").accuracy  # doctest: +ELLIPSIS
         0...
     """
-    from tenfold import pipeline
+    from tenfold.pipeline import cross_validation
 
-    settings = pipeline.Settings(Path(out), options, executor, workers, device)
-    loaded, datasets = prepared(recipe, train, None, overrides)
-    listener = heard_by(progress, track, settings.out)
-    return pipeline.cross_validation.cross_validate(loaded, folds, settings, listener, train=datasets.get("train"))
+    settings = settings_of(given)
+    loaded, datasets = prepared(recipe, train, None, given.get("overrides", ()))
+    listener = heard_by(given, settings.out)
+    return cross_validation.cross_validate(loaded, folds, settings, listener, train=datasets.get("train"))
 
 
+@sharing(Training)
 def tune(
     recipe: RecipeLike,
     *,
     trials: Count | None = None,
     train: Source | None = None,
-    overrides: Overrides = (),
-    out: Folder = "runs",
-    options: ReadOptions = DEFAULT,
-    executor: str = "processes",
-    workers: Count | None = None,
-    device: str = "auto",
-    track: Track = (),
-    progress: Progress = True,
+    **given: Unpack[Training],
 ) -> Run:
     """Search through the ranges in a recipe's tune table; the best trial becomes a recipe file.
 
@@ -89,14 +75,9 @@ def tune(
         recipe: a recipe file with a table called tune; its test set plays no part.
         trials: trials in all; default: as the recipe says.
         train: training data: a path or a data set's name; default: the recipe's own.
-        overrides: override a recipe key, such as train.epochs=3; may be repeated.
-        out: folder for run directories.
-        options: how to read the source.
         executor: where trials run: processes, ray or local.
         workers: trials at once; default: one a core.
-        device: auto, cpu, cuda or mps.
         track: copy the search and every trial to mlflow or tensorboard, too; may be repeated.
-        progress: True shows it, False does not, a listener hears it.
 
     Returns:
         The complete run: ``best.toml`` is the best trial's recipe, ``trials.csv`` has all of them.
@@ -111,10 +92,9 @@ def tune(
         >>> found.summary["best"]["values"]  # doctest: +ELLIPSIS
         {'train.learning_rate': 0.0...}
     """
-    from tenfold.pipeline import Settings, search
+    from tenfold.pipeline import search
 
-    settings = Settings(Path(out), options, executor, workers, device)
-    loaded, datasets = prepared(
-        recipe, train, None, [*overrides, *([] if trials is None else [f"tune.trials={trials}"])]
-    )
-    return search.tune(loaded, settings, heard_by(progress, track, settings.out), train=datasets.get("train"))
+    settings = settings_of(given)
+    asked = [] if trials is None else [f"tune.trials={trials}"]
+    loaded, datasets = prepared(recipe, train, None, [*given.get("overrides", ()), *asked])
+    return search.tune(loaded, settings, heard_by(given, settings.out), train=datasets.get("train"))

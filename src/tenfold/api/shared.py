@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypedDict, TypeVar
 
 from tenfold.data import ReadOptions, Role
 from tenfold.errors import UsageError
 
 if TYPE_CHECKING:
     from tenfold.bundle.predict import Bundle
-    from tenfold.pipeline import Listener
+    from tenfold.pipeline import Listener, Settings
     from tenfold.values.dataset import Dataset
     from tenfold.values.predictions import Predictions
     from tenfold.values.recipe import Recipe
     from tenfold.values.run import Run
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,97 @@ Page = Annotated["str | Path", Option(metavar="FILE.html")]
 Folder = Annotated["str | Path", Option(metavar="DIR")]
 Progress = Annotated["bool | Listener", Option()]
 On = Literal["test", "validation"]
+
+
+class Compute(TypedDict, total=False):
+    """What every function that trains takes by keyword; see :func:`sharing`.
+
+    Args:
+        options: how to read the sources.
+        executor: where members run: processes, ray (see docs/scaling.md) or local.
+        workers: members trained at once; default: one a core, or on a cluster all.
+        device: auto, cpu, cuda or mps.
+        progress: True shows it, False does not, a listener hears it.
+    """
+
+    options: ReadOptions
+    executor: str
+    workers: Count | None
+    device: str
+    progress: Progress
+
+
+class Training(Compute, total=False):
+    """What every function that starts a training takes besides.
+
+    Args:
+        overrides: override a recipe key, such as train.epochs=3; may be repeated.
+        out: folder for run directories.
+        track: copy curves, parameters and files to mlflow or tensorboard, too; may be repeated.
+    """
+
+    overrides: Overrides
+    out: Folder
+    track: Track
+
+
+_USUAL = {
+    "options": ReadOptions(),
+    "executor": "processes",
+    "workers": None,
+    "device": "auto",
+    "progress": True,
+    "overrides": (),
+    "out": "runs",
+    "track": (),
+}
+
+
+def sharing(keywords: type) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """A decorator: signature and docstring have the keywords of ``keywords`` as if they were written there.
+
+    A type checker knows them by ``**given: Unpack[...]``. What the docstring itself says of one of them stays.
+    """
+
+    def complete(function: Callable[P, T]) -> Callable[P, T]:
+        written = inspect.signature(function)  # below: a TypedDict has the annotations of its bases, too
+        hints = {name: getattr(hint, "__forward_arg__", hint) for name, hint in keywords.__annotations__.items()}
+        own = [one for one in written.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        by_keyword = inspect.Parameter.KEYWORD_ONLY
+        shared = [inspect.Parameter(n, by_keyword, default=_USUAL[n], annotation=hints[n]) for n in hints]
+        whole = written.replace(parameters=[*own, *shared])
+
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            if unknown := kwargs.keys() - whole.parameters.keys():
+                raise TypeError(f"{function.__name__}() got an unexpected keyword argument {min(unknown)!r}")
+            return function(*args, **kwargs)
+
+        call.__signature__ = whole  # type: ignore[attr-defined]
+        call.__annotations__ = {**hints, **{n: hint for n, hint in function.__annotations__.items() if n != "given"}}
+        call.__doc__ = _with_arguments(function.__doc__ or "", keywords)
+        return call
+
+    return complete
+
+
+def _with_arguments(text: str, keywords: type) -> str:
+    """The docstring with the lines of ``keywords`` behind its own arguments."""
+    head, _, rest = text.partition("    Args:\n")
+    own, blank, rest = rest.partition("\n\n")
+    shared = "".join(base.__doc__ or "" for base in (Compute, keywords))
+    for name, line in dict(re.findall(r"^ {8}(\w+)(: .*(?:\n {12}.*)*)", shared, re.MULTILINE)).items():
+        if not re.search(rf"^ {{8}}{name}:", own, re.MULTILINE):
+            own += f"\n        {name}{line}"
+    return f"{head}    Args:\n{own}{blank}{rest}"
+
+
+def settings_of(given: Mapping[str, Any], **more: Any) -> Settings:
+    """Where and how to work, by the keywords of :class:`Training` and what else a function takes."""
+    from tenfold.pipeline import Settings
+
+    named = {name: given[name] for name in ("options", "executor", "workers", "device") if name in given}
+    return Settings(Path(given.get("out", "runs")), **named, **more)
 
 
 def prepared(
@@ -96,14 +193,15 @@ def read_source(source: Source, role: Any = "train", options: Any = None) -> Dat
     return load(source, role, options or ReadOptions())
 
 
-def heard_by(progress: Progress, track: Sequence[str] = (), folder: Path = Path()) -> Listener:
-    """The listener that ``progress`` means, and the trackers that ``track`` names."""
+def heard_by(given: Mapping[str, Any], folder: Path) -> Listener:
+    """The listener that the keyword ``progress`` means, and the trackers that ``track`` names."""
     from tenfold.pipeline import Listener
     from tenfold.progress import listener_for
     from tenfold.tracking import tracked
 
+    progress = given.get("progress", True)
     listener = progress if isinstance(progress, Listener) else listener_for(quiet=not progress)
-    return tracked(listener, track, folder)
+    return tracked(listener, given.get("track", ()), folder)
 
 
 def as_run(run: str | Path | Run, *, complete: bool = True) -> Run:

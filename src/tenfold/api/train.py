@@ -3,51 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from tenfold.api.shared import (
-    Count,
-    Folder,
     Minutes,
-    Overrides,
-    Progress,
     RecipeLike,
     Source,
-    Track,
+    Training,
     heard_by,
     prepared,
+    settings_of,
+    sharing,
 )
-from tenfold.data import ReadOptions
 
 if TYPE_CHECKING:
     from tenfold.pipeline import Settings, Stages
     from tenfold.values.recipe import Recipe
     from tenfold.values.run import Run
 
-DEFAULT = ReadOptions()
 DEFAULT_RECIPE = "quick"
 CANDIDATES = ("svm-fast", "fast", "best")
 """What is chosen from besides, where no recipe is named."""
 
 
+@sharing(Training)
 def run(
     recipe: RecipeLike | None = None,
     *,
     train: Source | None = None,
     test: Source | None = None,
-    overrides: Overrides = (),
-    out: Folder = "runs",
-    options: ReadOptions = DEFAULT,
-    executor: str = "processes",
-    workers: Count | None = None,
-    device: str = "auto",
     explore: bool = False,
     strict: bool = False,
     minutes: Minutes | None = None,
     estimate: bool = True,
-    track: Track = (),
-    progress: Progress = True,
+    **given: Unpack[Training],
 ) -> Run:
     """Train, predict the test set, and write the report, the submission and the model bundle.
 
@@ -56,19 +45,11 @@ def run(
             what is most accurate with so many rows and takes no longer.
         train: training data: a path or a data set's name; default: the recipe's own.
         test: test data, with or without labels. With training data and no test data given, there is no test set.
-        overrides: override a recipe key, such as train.epochs=3; may be repeated.
-        out: folder for run directories.
-        options: how to read the sources.
-        executor: where members run: processes, ray (see docs/scaling.md) or local.
-        workers: members trained at once; default: one a core, or on a cluster all.
-        device: auto, cpu, cuda or mps.
         explore: write a page about the data, too; it takes a minute or more.
         strict: train on nothing that the checks of the data warn of: exit code 3.
         minutes: how long the training may take, about: chooses the epochs and, without a recipe, the recipe.
         estimate: where every row trains and no test set has labels: judge the recipe by a cross-validation of it in the
             same folder, or train it once more with a fifth of the rows held out.
-        track: copy curves, parameters and files to mlflow or tensorboard, too; may be repeated.
-        progress: True shows it, False does not, a listener hears it.
 
     Returns:
         The complete run.
@@ -84,27 +65,19 @@ def run(
         >>> finished.predictions("test").labels is None, (finished.path / "submission.csv").is_file()
         (True, True)
     """
-    from tenfold.pipeline import Settings
-
-    settings = Settings(Path(out), options, executor, workers, device, explore=explore, strict=strict, minutes=minutes)
-    settings = replace(settings, estimate=Path(out) if estimate else None)
-    return _start(recipe, "run", settings, train, test, overrides, track, progress)
+    settings = settings_of(given, explore=explore, strict=strict, minutes=minutes)
+    settings = replace(settings, estimate=settings.out if estimate else None)
+    return _start(recipe, "run", settings, train, test, given)
 
 
+@sharing(Training)
 def train(
     recipe: RecipeLike | None = None,
     *,
     train: Source | None = None,
-    overrides: Overrides = (),
-    out: Folder = "runs",
-    options: ReadOptions = DEFAULT,
-    executor: str = "processes",
-    workers: Count | None = None,
-    device: str = "auto",
     strict: bool = False,
     minutes: Minutes | None = None,
-    track: Track = (),
-    progress: Progress = True,
+    **given: Unpack[Training],
 ) -> Run:
     """Train a recipe's members and write the model bundle: no test set, no submission, no report.
 
@@ -112,16 +85,8 @@ def train(
         recipe: a recipe file, or the name of one that comes with tenfold; default: quick, or, for data of your own,
             what is most accurate with so many rows and takes no longer.
         train: training data: a path or a data set's name; default: the recipe's own.
-        overrides: override a recipe key, such as train.epochs=3; may be repeated.
-        out: folder for run directories.
-        options: how to read the source.
-        executor: where members run: processes, ray or local.
-        workers: members trained at once; default: one a core, or on a cluster all.
-        device: auto, cpu, cuda or mps.
         strict: train on nothing that the checks of the data warn of: exit code 3.
         minutes: how long the training may take, about: chooses the epochs and, without a recipe, the recipe.
-        track: copy curves, parameters and files to mlflow or tensorboard, too; may be repeated.
-        progress: True shows it, False does not, a listener hears it.
 
     Returns:
         The complete run.
@@ -136,10 +101,7 @@ def train(
         >>> finished.is_complete, finished.has_predictions("validation")
         (True, True)
     """
-    from tenfold.pipeline import Settings
-
-    settings = Settings(Path(out), options, executor, workers, device, strict=strict, minutes=minutes)
-    return _start(recipe, "train", settings, train, None, overrides, track, progress)
+    return _start(recipe, "train", settings_of(given, strict=strict, minutes=minutes), train, None, given)
 
 
 def _start(
@@ -148,12 +110,11 @@ def _start(
     settings: Settings,
     train: Source | None,
     test: Source | None,
-    overrides: Overrides,
-    track: Track,
-    progress: Progress,
+    given: Training,
 ) -> Run:
     from tenfold import pipeline
 
+    overrides = given.get("overrides", ())
     loaded, datasets = prepared(DEFAULT_RECIPE if recipe is None else recipe, train, test, overrides)
     if stages == "train":
         loaded = _without_test(loaded)
@@ -165,7 +126,7 @@ def _start(
         if stages == "train":
             others = [_without_test(other) for other in others]
         settings = replace(settings, candidates=(loaded, *(other if held else _held_out(other) for other in others)))
-    listener = heard_by(progress, track, settings.out)
+    listener = heard_by(given, settings.out)
     return pipeline.start(loaded, stages, settings, listener, train=datasets.get("train"), test=datasets.get("test"))
 
 
