@@ -157,6 +157,7 @@ def run_behind(model: str | Path | Run) -> Run | None:
 def training_images(run: Run | None, bundle: Bundle, train: Source | None) -> Dataset | None:
     """The images that the model learnt from; None if they are not at hand."""
     from tenfold.api.shared import read_source
+    from tenfold.data.joined import is_here
     from tenfold.pipeline.datasets import MEMORY, images_behind, load_again
 
     if train is not None:
@@ -175,16 +176,6 @@ def training_images(run: Run | None, bundle: Bundle, train: Source | None) -> Da
         return images_behind(run, load_again(run, "train", ReadOptions()), None).get("train")
     except (TenfoldError, KeyError, TypeError, OSError):
         return None  # gone or changed: the figures need no training images
-
-
-def is_here(source: str) -> bool:
-    """Whether loading ``source`` downloads nothing."""
-    from tenfold.data.fetch import FetchedSource
-    from tenfold.data.load import named_sources
-    from tenfold.data.sources import SOURCES
-
-    named = SOURCES.get(source) if source in named_sources() else None
-    return named is None or not issubclass(named, FetchedSource) or named.cached_in() is not None
 
 
 def _leak(bundle: Bundle, read: Dataset, train: Dataset | None) -> Finding | None:

@@ -206,7 +206,7 @@ def augment(
         >>> tenfold.augment("photo.png", count=3).shape
         (3, 1, 84, 84)
     """
-    from tenfold.report.previews import variants
+    from tenfold.report.sprites import variants
     from tenfold.runtime import require_training
     from tenfold.values.display import grid, png, shown_size
     from tenfold.values.recipe import Recipe

@@ -8,7 +8,7 @@ from tenfold.api.shared import (
     Count,
     Option,
     RecipeLike,
-    Source,
+    Sources,
     Training,
     heard_by,
     prepared,
@@ -25,7 +25,7 @@ def cross_validate(
     recipe: RecipeLike = "quick",
     *,
     folds: Annotated[int, Option(low=2)] = 5,
-    train: Source | None = None,
+    train: Sources | None = None,
     **given: Unpack[Training],
 ) -> Run:
     """Cross-validate a recipe: predict every training row by members that never saw it.
@@ -35,7 +35,7 @@ def cross_validate(
     Args:
         recipe: a recipe file, or the name of one that comes with tenfold; its test set plays no part.
         folds: number of folds.
-        train: training data: a path or a data set's name; default: the recipe's own.
+        train: training data: a path or a data set's name, or several of them; default: the recipe's own.
 
     Returns:
         The complete run: ``predictions("oof")`` are the out-of-fold predictions, ``summary`` has mean and
@@ -64,7 +64,7 @@ def tune(
     recipe: RecipeLike,
     *,
     trials: Count | None = None,
-    train: Source | None = None,
+    train: Sources | None = None,
     **given: Unpack[Training],
 ) -> Run:
     """Search through the ranges in a recipe's tune table; the best trial becomes a recipe file.
@@ -74,7 +74,7 @@ def tune(
     Args:
         recipe: a recipe file with a table called tune; its test set plays no part.
         trials: trials in all; default: as the recipe says.
-        train: training data: a path or a data set's name; default: the recipe's own.
+        train: training data: a path or a data set's name, or several of them; default: the recipe's own.
         executor: where trials run: processes, ray or local.
         workers: trials at once; default: one a core.
         track: copy the search and every trial to mlflow or tensorboard, too; may be repeated.

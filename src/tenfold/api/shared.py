@@ -28,18 +28,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Option:
-    """What the command line adds to a parameter's type: its name there, what stands for its value, its limits."""
+    """What the command line adds to a parameter's type: its name there, what stands for its value, its limits.
+
+    ``many`` sources may be given, and are read as one.
+    """
 
     name: str | None = None
     metavar: str | None = None
     low: float | None = None
     high: float | None = None
+    many: bool = False
 
 
 RecipeLike = Annotated["str | Path | Recipe", Option(metavar="RECIPE.toml")]
 InMemory = Any
 """Arrays, pictures, tensors, (images, labels), frames: what :mod:`tenfold.data.memory` takes."""
 Source = Annotated["str | Path | Dataset | InMemory", Option(metavar="SOURCE")]
+Sources = Annotated["str | Path | Dataset | InMemory | list[str | Path | Dataset]", Option(metavar="SOURCE", many=True)]
+"""One source, or several as one: the images of all; on the command line the option may be repeated."""
 Model = Annotated["str | Path | Run | Bundle", Option(metavar="RUN|BUNDLE")]
 RunLike = Annotated["str | Path | Run", Option(metavar="RUN")]
 OutOfFold = Annotated["str | Path | Run | Predictions", Option(metavar="RUN|FILE")]
@@ -146,7 +152,7 @@ def settings_of(given: Mapping[str, Any], **more: Any) -> Settings:
 
 def prepared(
     recipe: str | Path | Recipe,
-    train: Source | None,
+    train: Sources | None,
     test: Source | None,
     overrides: Sequence[str],
     options: ReadOptions | None = None,
@@ -174,7 +180,16 @@ def prepared(
     return loaded, datasets
 
 
-def _in_memory(source: Source | None, role: Role, options: ReadOptions) -> Source | None:
+def _in_memory(source: Sources | None, role: Role, options: ReadOptions) -> Source | None:
+    """The source's name, or the dataset that it is; of several sources, one for all."""
+    from tenfold.data.joined import joined, joined_name
+    from tenfold.values.dataset import Dataset
+
+    if isinstance(source, list) and source and all(isinstance(one, str | Path | Dataset) for one in source):
+        if not any(isinstance(one, Dataset) for one in source):
+            return joined_name(map(str, source))
+        names = [f"dataset {n}" if isinstance(one, Dataset) else str(one) for n, one in enumerate(source, 1)]
+        return joined([read_source(one, role, options) for one in source], names)
     return source if source is None or isinstance(source, str | Path) else read_source(source, role, options)
 
 

@@ -206,9 +206,10 @@ def _old_images(model: Model, bundle: Bundle, old: Source | None) -> tuple[Datas
     """Labelled images of what the model knows: those to learn along, and those that judge what is lost."""
     import numpy as np
 
-    from tenfold.api.evaluate import is_here, run_behind, training_images
+    from tenfold.api.evaluate import run_behind, training_images
     from tenfold.api.shared import images_of
     from tenfold.bundle.teaching import MOST_OLD
+    from tenfold.data.joined import is_here
     from tenfold.data.load import named_sources
     from tenfold.errors import TenfoldError
 

@@ -9,6 +9,7 @@ from tenfold.api.shared import (
     Minutes,
     RecipeLike,
     Source,
+    Sources,
     Training,
     heard_by,
     prepared,
@@ -30,7 +31,7 @@ CANDIDATES = ("svm-fast", "fast", "best")
 def run(
     recipe: RecipeLike | None = None,
     *,
-    train: Source | None = None,
+    train: Sources | None = None,
     test: Source | None = None,
     explore: bool = False,
     strict: bool = False,
@@ -43,7 +44,7 @@ def run(
     Args:
         recipe: a recipe file, or the name of one that comes with tenfold; default: quick, or, for data of your own,
             what is most accurate with so many rows and takes no longer.
-        train: training data: a path or a data set's name; default: the recipe's own.
+        train: training data: a path or a data set's name, or several of them; default: the recipe's own.
         test: test data, with or without labels. With training data and no test data given, there is no test set.
         explore: write a page about the data, too; it takes a minute or more.
         strict: train on nothing that the checks of the data warn of: exit code 3.
@@ -74,7 +75,7 @@ def run(
 def train(
     recipe: RecipeLike | None = None,
     *,
-    train: Source | None = None,
+    train: Sources | None = None,
     strict: bool = False,
     minutes: Minutes | None = None,
     **given: Unpack[Training],
@@ -84,7 +85,7 @@ def train(
     Args:
         recipe: a recipe file, or the name of one that comes with tenfold; default: quick, or, for data of your own,
             what is most accurate with so many rows and takes no longer.
-        train: training data: a path or a data set's name; default: the recipe's own.
+        train: training data: a path or a data set's name, or several of them; default: the recipe's own.
         strict: train on nothing that the checks of the data warn of: exit code 3.
         minutes: how long the training may take, about: chooses the epochs and, without a recipe, the recipe.
 
@@ -108,7 +109,7 @@ def _start(
     recipe: RecipeLike | None,
     stages: Stages,
     settings: Settings,
-    train: Source | None,
+    train: Sources | None,
     test: Source | None,
     given: Training,
 ) -> Run:

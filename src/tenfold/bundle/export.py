@@ -26,6 +26,7 @@ from tenfold.bundle.manifest import (
 )
 from tenfold.bundle.onnx_graph import export_onnx
 from tenfold.bundle.predict import BATCH, Bundle, open_session
+from tenfold.data.joined import title_of
 from tenfold.errors import IntegrityError, UsageError
 from tenfold.evaluation.calibration import Confidence, learn_confidence
 from tenfold.files import make_directory, write_bytes, write_json, write_text
@@ -267,7 +268,7 @@ def export_bundle(
         metrics=dict(metrics),
         recipe=run.recipe.name,
         recipe_key=run.recipe.key(),
-        trained_on=as_file_name(Path(run.recipe.data.train).name),
+        trained_on=as_file_name(title_of(run.recipe.data.train)),
         data_fingerprint=data_fingerprint,
         leaked=leaked,
         calibration=confidence and Calibration(temperature=confidence.temperature, images=confidence.images),

@@ -17,9 +17,8 @@ from tenfold.data import ReadOptions
 from tenfold.data.checks import Finding
 from tenfold.data.checks.equal_images import leakage
 from tenfold.data.checks.near_duplicates import near_leakage
-from tenfold.data.fetch import FetchedSource
-from tenfold.data.load import load, named_sources
-from tenfold.data.sources import SOURCES
+from tenfold.data.joined import is_here
+from tenfold.data.load import load
 from tenfold.errors import IntegrityError, TenfoldError, missing_extra
 from tenfold.runtime import cores
 from tenfold.values.dataset import Dataset
@@ -134,7 +133,7 @@ def trained_on(path: Path, test: Dataset) -> Finding | None:
     """
     try:
         data = Run(bundle_folder(path).absolute().parent).data
-        if not _is_here(data["train"]["source"]):
+        if not is_here(data["train"]["source"]):
             return None
         train = load(data["train"]["source"], "train", ReadOptions().or_recorded(data.get("options")))
         if train.fingerprint() != data["train"]["fingerprint"]:
@@ -144,9 +143,3 @@ def trained_on(path: Path, test: Dataset) -> Finding | None:
         return near if near.severity == "leak" else equal
     except (TenfoldError, KeyError, TypeError):
         return None
-
-
-def _is_here(source: str) -> bool:
-    """Whether loading ``source`` downloads nothing: a look for leaks is no reason to."""
-    named = SOURCES.get(source) if source in named_sources() else None
-    return named is None or not issubclass(named, FetchedSource) or named.cached_in() is not None

@@ -200,12 +200,20 @@ def parameters(
         by_place = parameter.kind is not parameter.KEYWORD_ONLY and option.name is None
         if metavar and "|" in metavar and kind in (str, list[str]):
             convert = _one_of(option.name or "--" + name.replace("_", "-"), metavar.split("|"))
+        if option.many:
+            kind, convert = list[str], _as_one
         option = Option(option.name, option.metavar or metavar, option.low, option.high)
         yield Parameter(name, kind, option, told.get(name, ""), default, by_place, convert)
 
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _as_one(sources: Sequence[str] | None) -> str | None:
+    from tenfold.data.joined import joined_name  # which takes as long as all the rest of --help
+
+    return joined_name(sources) if sources else None
 
 
 class _Anything(type):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from itertools import count
 from pathlib import Path
@@ -232,7 +233,7 @@ def print_result(run: Run, seconds: float, open_it: bool = False) -> None:
 def _after(run: Run, open_it: bool) -> None:
     report = run.path / "report.html"
     if (run.path / "predictions" / "oof.npz").exists():
-        console.next_steps(f"wrong labels: tenfold data review {run.recipe.data.train} --oof {run.path}")
+        console.next_steps(f"wrong labels: tenfold data review {shlex.quote(run.recipe.data.train)} --oof {run.path}")
     elif report.exists():
         opened = f"the report: {report.resolve().as_uri()}"
         console.next_steps(opened, f"try it: tenfold serve {run.path}", f"why: tenfold explain {run.path} --hardest 3")

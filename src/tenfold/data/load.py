@@ -17,6 +17,7 @@ from tenfold.data.archive import is_archive_of_images, unpacked
 from tenfold.data.cache import keep, key_of, recall
 from tenfold.data.fetch import local_path
 from tenfold.data.images import brought_to
+from tenfold.data.joined import joined, parts_of
 from tenfold.data.layout import looked_at, part_of
 from tenfold.data.memory import WHERE, dataset_of
 from tenfold.data.sources import SOURCES, Block, Piece, Source
@@ -57,6 +58,8 @@ def load(source: Any, role: Role = "train", options: ReadOptions = DEFAULT, *, c
         return made
     if not str(source):
         raise DataError(Problem("''", "an empty name", "a path, a URL or the name of a data set"))
+    if len(parts := parts_of(str(source))) > 1:
+        return joined([load(part, role, options, cache=cache) for part in parts], parts)
     if _is_name(source):
         return _brought(SOURCES.get(str(source)).read(None, role, options), options)
     here = local_path(source, options.max_input_bytes)

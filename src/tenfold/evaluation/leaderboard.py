@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tenfold.data.joined import title_of
 from tenfold.errors import DataError, IntegrityError, ResourceError, UsageError
 from tenfold.evaluation.compare import BEST, Seeds, against_best, scored, words
 from tenfold.evaluation.significance import holm, welch
@@ -242,7 +243,7 @@ def _told_apart(run: Run) -> dict[str, Any]:
     before, after = ({k: v for k, v in some.items() if k not in ignored} for some in (shipped, recipe.deciding()))
     lines = [line.replace(" became ", "\n").split("\n") for line in changes(before, after)]
     changed = tuple(f"{was.split(':')[0]}={now}" for was, now in lines)
-    return {"data": Path(str(recipe.data.train)).name, "changed": changed}
+    return {"data": title_of(str(recipe.data.train)), "changed": changed}
 
 
 def _progress(run: Run) -> str:

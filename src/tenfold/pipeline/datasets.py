@@ -14,7 +14,7 @@ from tenfold.data.checks import Finding
 from tenfold.data.layout import DIGITS
 from tenfold.data.load import load
 from tenfold.errors import DataError, IntegrityError, Problem
-from tenfold.values.dataset import Dataset
+from tenfold.values.dataset import Dataset, Origin
 from tenfold.values.recipe import Recipe
 from tenfold.values.run import Run
 
@@ -47,7 +47,9 @@ def load_again(run: Run, role: Role, options: ReadOptions) -> Dataset:
     source = str(run.recipe.data.train if role == "train" else run.recipe.data.test)
     if source.startswith(MEMORY):
         try:
-            return open_stored(stored_path(recorded))
+            kept, said = open_stored(stored_path(recorded)), run.data[role]
+            origin = tuple(Origin(file["path"], file["sha256"]) for file in said.get("files", ()))
+            return replace(kept, origin=origin, notes=tuple(said.get("notes", ())))
         except IntegrityError as error:
             message = (
                 f"the {role} set of {run.path} came from memory, and its copy in the cache is gone; start the run again"

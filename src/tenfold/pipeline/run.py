@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tenfold.data.cache import stored
+from tenfold.data.joined import title_of
 from tenfold.errors import IntegrityError, UsageError
 from tenfold.exploration.maps.tsne import check_installed
 from tenfold.pipeline import cross_validation
@@ -61,7 +62,7 @@ def explore(
 
     read = {"train" if name in ("validation", "estimate") else name: some for name, some in made.items()}
     found = examine(train, test, maps=(DEFAULT,), progress=hear)
-    write_data_page(found, path, Path(run.recipe.data.train).name, read, "report.html")
+    write_data_page(found, path, title_of(run.recipe.data.train), read, "report.html")
 
 
 def submit(run: Run, made: Predictions, class_names: tuple[str, ...]) -> None:

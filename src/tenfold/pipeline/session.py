@@ -186,7 +186,7 @@ class Session:
     def report(self, images: Mapping[str, Dataset], **more: Any) -> None:
         """Write ``report.html`` about the predictions of ``images``, with pictures of what augmentation does."""
         from tenfold.report.page import write_report
-        from tenfold.report.previews import variants
+        from tenfold.report.sprites import variants
 
         recipe = self.run.recipe
         previews = variants(self.train.images[0], recipe.augment, recipe.seed) if recipe.augment else None

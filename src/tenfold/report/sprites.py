@@ -1,10 +1,11 @@
-"""Many small images as one PNG inside the page: one sheet, cells chosen by CSS."""
+"""Many small images as one PNG inside the page: one sheet, cells chosen by CSS; an image as augmentation changes it."""
 
 from __future__ import annotations
 
 import base64
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tenfold.values.display import data_uri, grid, png, shown_size
+from tenfold.values.recipe import AugmentSettings
 
 LIGHT = ("#332288", "#4aa8d8", "#2f9c8b", "#117733", "#cc6677", "#c4a22f", "#8f8f26", "#aa4499", "#882255", "#777777")
 DARK = ("#8f86f5", "#88ccee", "#44bba6", "#4fae6a", "#ee8090", "#e6d27a", "#b9b945", "#d478c6", "#c9477f", "#b5b5b5")
@@ -181,3 +183,32 @@ def _halved(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _packed(content: bytes) -> str:
     return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
+
+
+COUNT = 50
+"""How many variants are shown where nobody says another number."""
+
+
+def variants(
+    image: NDArray[np.uint8], steps: Sequence[AugmentSettings], seed: int, count: int = COUNT
+) -> NDArray[np.uint8]:
+    """``count`` augmented copies (N, C, H, W) of ``image`` (C, H, W).
+
+    Args:
+        image: 0..255.
+        steps: a recipe's augmentations.
+        seed: decides the draws.
+        count: N.
+
+    Raises:
+        UsageError: an augmentation is unknown or has wrong settings.
+    """
+    import torch
+
+    from tenfold.augmentation import build
+    from tenfold.training.loop import to_input
+    from tenfold.training.state import generator
+
+    batch = to_input(torch.from_numpy(image[None].copy())).repeat(count, 1, 1, 1)
+    changed = build(steps)(batch, generator(seed, "previews"))
+    return changed.mul(255).round().clamp(0, 255).to(torch.uint8).contiguous().numpy()
