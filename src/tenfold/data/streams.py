@@ -62,6 +62,8 @@ class ByteStream:
         self._source = source
         self._limit = limit
         self._count = 0
+        self.translation: bytes | None = None
+        """What each of the 256 bytes is read as; None leaves them as they are."""
         self.sha256 = ""
         """SHA-256, in hexadecimal, of the file's own bytes (before decompression); known once the stream is closed."""
 
@@ -81,7 +83,7 @@ class ByteStream:
         self._count += len(content)
         if self._count > self._limit:
             raise _too_large(self.path, f"more than {self._limit:,} bytes", self._limit)
-        return content
+        return content if self.translation is None else content.translate(self.translation)
 
     def read_exactly(self, size: int) -> bytes:
         """``size`` bytes, or fewer where the stream ends before."""

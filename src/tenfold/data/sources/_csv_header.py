@@ -24,7 +24,7 @@ MANY = 16
 _PIXEL = re.compile(r"(?:pixel|pixel_|pix|px|p|x|)([0-9]{1,8})", re.IGNORECASE)
 _CELL = re.compile(r"([0-9]{1,4})x([0-9]{1,4})")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
-_OTHER_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'"}
+_OTHER_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'", " ": "spaces"}
 
 
 @dataclass(frozen=True, eq=False)

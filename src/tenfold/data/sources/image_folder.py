@@ -143,7 +143,7 @@ def readable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-_TABLES = frozenset({"train.csv", "train.csv.gz", "test.csv", "test.csv.gz"})
+_TABLES = frozenset(f"{role}.{kind}" for role in ("train", "test") for kind in ("csv", "csv.gz", "tsv", "tsv.gz"))
 
 
 class ImageFolder(Source):

@@ -38,6 +38,8 @@ from tenfold.runtime import cores
 from tenfold.values.dataset import Dataset, Origin
 
 BLOCK = 256 * 1024  # what the steps of parse_digits keep in a core's cache
+_ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+_SEPARATORS = {b"\t": "tabs", b";": "semicolons"}
 GROWTH = 2  # what is not written to yet takes no memory
 
 
@@ -51,7 +53,7 @@ class KaggleCsv(Source):
         name = path.name.lower()
         if name.endswith(".zip"):
             return True
-        return name.endswith((".csv", ".csv.gz")) or first_bytes(path).startswith((b"label,", b"pixel0,"))
+        return name.endswith(_ENDINGS) or first_bytes(path).startswith((b"label,", b"pixel0,", b"label\t", b"label;"))
 
     @classmethod
     def inputs(cls, path: Path, role: Role) -> Sequence[Path]:
@@ -91,12 +93,13 @@ class KaggleCsv(Source):
                 member = _zip_member(path, role) if path.suffix.lower() == ".zip" else None
                 stream = files.enter_context(open_stream(path, limit, member=member))
                 lines = _line_blocks(stream)
-                layout, first, row = _open_table(path, next(lines, b""), role, options)
+                layout, first, row = _open_table(stream, next(lines, b""), role, options)
                 lines, number, last = chain([first], lines), 1, True
             else:
                 with open_stretch(path, limit, 0, piece.end) as head:
-                    layout, _, row = _open_table(path, next(_line_blocks(head), b""), role, options)
+                    layout, _, row = _open_table(head, next(_line_blocks(head), b""), role, options)
                 stream = files.enter_context(open_stretch(path, limit, piece.start, piece.end))
+                stream.translation = head.translation
                 lines, row, number, last = _line_blocks(stream), row + piece.first, piece.first + 1, piece.last
             for numbers in regrouped(_rows(path, layout, lines, row, options, classes, last=last), rows):
                 images = numbers[:, layout.pixel_columns()].astype(np.uint8).reshape(-1, *layout.shape)
@@ -119,7 +122,7 @@ class KaggleCsv(Source):
 
 
 def _table_names(role: str) -> tuple[str, ...]:
-    return f"{role}.csv", f"{role}.csv.gz"
+    return tuple(role + ending for ending in _ENDINGS)
 
 
 def _table_file(path: Path, role: Role) -> Path:
@@ -135,8 +138,10 @@ def _table_file(path: Path, role: Role) -> Path:
 def _zip_member(path: Path, role: Role) -> str:
     """The name of the table for ``role`` in a zip archive: train.csv or test.csv, or the only table there."""
     with open_regular(path) as file, open_archive(path, file) as archive:
-        tables = [name for name in archive.namelist() if name.lower().endswith(".csv") and "__MACOSX" not in name]
-    named = [name for name in tables if PurePosixPath(name).name.lower() == f"{role}.csv"]
+        tables = [
+            name for name in archive.namelist() if name.lower().endswith((".csv", ".tsv")) and "__MACOSX" not in name
+        ]
+    named = [name for name in tables if PurePosixPath(name).stem.lower() == role]
     named = named or [name for name in tables if re.search(rf"(^|[_-]){role}\b", PurePosixPath(name).stem.lower())]
     chosen = named or (tables if len(tables) == 1 else [])
     if len(chosen) != 1:
@@ -151,7 +156,7 @@ def _read_table(
 ) -> tuple[Layout, NDArray[np.uint8], NDArray[np.int64] | None]:
     """The layout, the pixels (N, P) and the labels (N,) of a table."""
     lines = _line_blocks(stream)
-    layout, first, row = _open_table(stream.path, next(lines, b""), role, options)
+    layout, first, row = _open_table(stream, next(lines, b""), role, options)
     columns = layout.pixel_columns()
     images = np.empty((0, len(layout.pixels)), np.uint8)
     labels: list[NDArray[np.int64]] = []
@@ -248,7 +253,7 @@ def _other_classes(path: Path, member: str | None, role: Role, options: ReadOpti
     counts: Counter[str] = Counter()
     with open_stream(path, options.max_input_bytes, member=member) as stream:
         lines = _line_blocks(stream)
-        layout, first, _ = _open_table(path, next(lines, b""), role, options)
+        layout, first, _ = _open_table(stream, next(lines, b""), role, options)
         if layout.label is None:
             raise error
         for block in chain([first], lines):
@@ -267,8 +272,18 @@ def _other_classes(path: Path, member: str | None, role: Role, options: ReadOpti
     raise DataError(first_problem, *error.problems[1:], total=error.total) from None
 
 
-def _open_table(path: Path, block: bytes, role: Role, options: ReadOptions) -> tuple[Layout, bytes, int]:
-    """The layout, what follows the header in the first block, and the number of the line where that begins."""
+def _open_table(stream: ByteStream, block: bytes, role: Role, options: ReadOptions) -> tuple[Layout, bytes, int]:
+    """The layout, what follows the header in the first block, and the number of the line where that begins.
+
+    A table whose first line is separated by tabs or semicolons is translated from there on, so that no place moves: these
+    become commas, and commas the points that they are in such tables.
+    """
+    path, separator = stream.path, _separator(block) if stream.translation is None else None
+    if separator is not None:
+        stream.translation = bytes.maketrans(separator + b",", b",.")
+        layout, rest, row = _open_table(stream, block.translate(stream.translation), role, options)
+        note = f"the columns are separated by {_SEPARATORS[separator]}; a comma is a decimal point"
+        return replace(layout, notes=(note, *layout.notes)), rest, row
     if not block:
         raise DataError(Problem(path, "nothing: the file is empty", "a table with one image a line"))
     found = looks_like(block[:512])
@@ -295,6 +310,12 @@ def _open_table(path: Path, block: bytes, role: Role, options: ReadOptions) -> t
             Problem(path, f"a header: line 1 counts {counted}", "an image, by --no-header", row=1, hint="leave it out")
         )
     return layout_of_fields(line.count(b",") + 1, path, role, options), line + newline + rest, 1
+
+
+def _separator(block: bytes) -> bytes | None:
+    """What the first line is separated by, if that is no comma."""
+    line = block[:512].partition(b"\n")[0]
+    return next((one for one in _SEPARATORS if line.count(one) > line.count(b",")), None)
 
 
 def _foreign(path: Path, found: str) -> tuple[str, str]:
