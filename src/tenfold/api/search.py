@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Unpack
 
-from tenfold.api.shared import (
-    Count,
-    Option,
-    RecipeLike,
-    Sources,
-    Training,
-    heard_by,
-    prepared,
-    settings_of,
-    sharing,
-)
+from tenfold.api.shared import Count, Option, RecipeLike, Sources, Training, heard_by, prepared, settings_of, sharing
 
 if TYPE_CHECKING:
     from tenfold.values.run import Run
@@ -61,11 +51,7 @@ def cross_validate(
 
 @sharing(Training)
 def tune(
-    recipe: RecipeLike,
-    *,
-    trials: Count | None = None,
-    train: Sources | None = None,
-    **given: Unpack[Training],
+    recipe: RecipeLike, *, trials: Count | None = None, train: Sources | None = None, **given: Unpack[Training]
 ) -> Run:
     """Search through the ranges in a recipe's tune table; the best trial becomes a recipe file.
 

@@ -5,17 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
-from tenfold.api.shared import (
-    Minutes,
-    RecipeLike,
-    Source,
-    Sources,
-    Training,
-    heard_by,
-    prepared,
-    settings_of,
-    sharing,
-)
+from tenfold.api.shared import Minutes, RecipeLike, Source, Sources, Training, heard_by, prepared, settings_of, sharing
 
 if TYPE_CHECKING:
     from tenfold.pipeline import Settings, Stages

@@ -54,12 +54,7 @@ COMMANDS: dict[str, Command] = {}
 
 
 def command(
-    name: str,
-    verb: str | Callable[..., Any] | None,
-    panel: str,
-    *,
-    without: Set[str] = frozenset(),
-    **defaults: Any,
+    name: str, verb: str | Callable[..., Any] | None, panel: str, *, without: Set[str] = frozenset(), **defaults: Any
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A decorator that makes a function the face of a command; see :class:`Command`."""
 

@@ -367,11 +367,7 @@ def _stacked(pictures: list[NDArray[np.uint8]], options: ReadOptions) -> NDArray
     odd = next((n for n, size in enumerate(sizes) if size != sizes[0]), None)
     if odd is not None:
         found = f"image {odd} with {sizes[odd][0]}x{sizes[odd][1]} pixels"
-        raise _fault(
-            found,
-            f"{sizes[0][0]}x{sizes[0][1]}, as the first",
-            _RESIZE,
-        )
+        raise _fault(found, f"{sizes[0][0]}x{sizes[0][1]}, as the first", _RESIZE)
     grey = all(len(picture) == 1 or bool((picture == picture[0]).all()) for picture in pictures)
     channels = options.channels or (1 if grey else 3)
     wanted = None if options.resize else options.shape
@@ -384,11 +380,7 @@ def _fitting(images: NDArray[np.uint8], wanted: tuple[int, int, int] | None) -> 
         return images
     if images.shape[2:] == wanted[1:] and wanted[0] in (1, 3):
         return np.stack([with_channels(picture, wanted[0]) for picture in images])
-    raise _fault(
-        f"images of {images.shape[1:]} (C, H, W)",
-        f"{wanted}",
-        _RESIZE,
-    )
+    raise _fault(f"images of {images.shape[1:]} (C, H, W)", f"{wanted}", _RESIZE)
 
 
 def _fault(found: str, expected: str, hint: str | None = None) -> DataError:

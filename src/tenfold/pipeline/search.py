@@ -11,17 +11,7 @@ from tenfold.data.cache import stored
 from tenfold.errors import ResourceError, UsageError, missing_extra
 from tenfold.executors import EXECUTORS, Json, at_once
 from tenfold.files import write_text
-from tenfold.pipeline.session import (
-    DEFAULTS,
-    SILENT,
-    Kind,
-    Listener,
-    Session,
-    Settings,
-    begin,
-    go_on,
-    write_summary,
-)
+from tenfold.pipeline.session import DEFAULTS, SILENT, Kind, Listener, Session, Settings, begin, go_on, write_summary
 from tenfold.runtime import require_training
 from tenfold.values.dataset import Dataset
 from tenfold.values.names import csv_text

@@ -67,10 +67,7 @@ def render(
         "names": names,
         "splits": found.splits,
         "overview": values["source"]["overview"],
-        "portraits": [
-            ("mean", sheet(summary.mean_image[None].round().astype(np.uint8))),
-            ("unused", sheet(unused)),
-        ],
+        "portraits": [("mean", sheet(summary.mean_image[None].round().astype(np.uint8))), ("unused", sheet(unused))],
         "unused": int(summary.never_used.sum()),
         "is_grey": small.channels == 1,
         "meta": json.dumps(meta | {"report": report}, ensure_ascii=True).replace("<", "\\u003c"),

@@ -103,11 +103,7 @@ Show = Annotated[
     Query(description="also what the model saw, and where it looked; may be given twice"),
 ]
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
-IMAGES, EXAMPLE, TENSOR = (
-    images_body(),
-    json_body(schemas.Example),
-    json_body(schemas.InferIn),
-)
+IMAGES, EXAMPLE, TENSOR = (images_body(), json_body(schemas.Example), json_body(schemas.InferIn))
 
 
 def build_app(service: Service, pages: Pages) -> FastAPI:

@@ -106,10 +106,7 @@ class Worker:
 
     @classmethod
     async def start(
-        cls,
-        welcome: Welcome,
-        log: Callable[..., None],
-        command: Sequence[str] = ("-m", "tenfold.service.worker"),
+        cls, welcome: Welcome, log: Callable[..., None], command: Sequence[str] = ("-m", "tenfold.service.worker")
     ) -> Worker:
         """A worker that has opened its models.
 

@@ -75,10 +75,7 @@ class TuneSettings(_Table):
     """Trials drawn at random before the search learns from them; none of them is stopped early, either."""
     prune: bool = True
     """Stop a trial whose first member is, after an epoch, worse on its held-out rows than the median of the others."""
-    ranges: Annotated[
-        dict[str, Range | Annotated[tuple[Scalar, ...], Field(min_length=2)]],
-        Field(min_length=1),
-    ]
+    ranges: Annotated[dict[str, Range | Annotated[tuple[Scalar, ...], Field(min_length=2)]], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _has_the_folds(self) -> Self:

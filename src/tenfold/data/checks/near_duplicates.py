@@ -255,12 +255,7 @@ def _basis(vectors: Vectors) -> Vectors:
 
 
 def _look_alikes(
-    known: Vectors,
-    asked: Vectors,
-    candidates: Pairs,
-    rows: NDArray[np.int64],
-    *,
-    same: bool,
+    known: Vectors, asked: Vectors, candidates: Pairs, rows: NDArray[np.int64], *, same: bool
 ) -> NDArray[np.int64]:
     """(R, T) the T known rows that correlate most with each of ``rows``, T at most :data:`LOOK_ALIKES`; never a row
     itself.

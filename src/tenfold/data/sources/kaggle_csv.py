@@ -275,8 +275,8 @@ def _other_classes(path: Path, member: str | None, role: Role, options: ReadOpti
 def _open_table(stream: ByteStream, block: bytes, role: Role, options: ReadOptions) -> tuple[Layout, bytes, int]:
     """The layout, what follows the header in the first block, and the number of the line where that begins.
 
-    A table whose first line is separated by tabs or semicolons is translated from there on, so that no place moves: these
-    become commas, and commas the points that they are in such tables.
+    A table whose first line is separated by tabs or semicolons is translated from there on: these become commas, and
+    commas the points that they are in such tables. No place moves.
     """
     path, separator = stream.path, _separator(block) if stream.translation is None else None
     if separator is not None:

@@ -90,16 +90,8 @@ def _arrays(pixels: NDArray[np.float32], labels: NDArray[np.int64]) -> Arrays:
     return np.round(pixels * 256).astype(np.uint8).reshape(-1, 1, 28, 28), labels.astype(np.int64)
 
 
-MIRRORS = (
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-)
-FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
+MIRRORS = ("https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/")
+FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 LARGEST_FILE = 64 * 1024**2
 ROLES: tuple[Role, Role] = ("train", "test")
 SHA256 = {

@@ -104,12 +104,7 @@ def check_installed() -> None:
 
 
 def fit_tsne(
-    points: Points,
-    settings: Tsne = DEFAULT,
-    *,
-    seed: int = 0,
-    threads: int = -1,
-    progress: Progress | None = None,
+    points: Points, settings: Tsne = DEFAULT, *, seed: int = 0, threads: int = -1, progress: Progress | None = None
 ) -> TsneMap:
     """Map points (N, M), N >= 4: rows on their principal components, in the order of these.
 

@@ -91,11 +91,7 @@ def build_global(match: re.Match[str], shape: Shape, classes: int) -> list[nn.Mo
 def emit(layer: nn.MaxPool2d | nn.AvgPool2d, graph: OnnxGraph, x: str) -> str:
     """``MaxPool`` or ``AveragePool``."""
     assert layer.stride is not None
-    window = {
-        "kernel_shape": pair(layer.kernel_size),
-        "strides": pair(layer.stride),
-        "pads": pair(layer.padding) * 2,
-    }
+    window = {"kernel_shape": pair(layer.kernel_size), "strides": pair(layer.stride), "pads": pair(layer.padding) * 2}
     if isinstance(layer, nn.MaxPool2d):
         if layer.ceil_mode or pair(layer.dilation) != [1, 1]:
             raise unsupported(layer, "ceil_mode or dilation")

@@ -11,14 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.evaluation.calibration import Confidence, with_temperature
-from tenfold.evaluation.metrics import (
-    ConfusedPair,
-    Score,
-    class_scores,
-    confusion_matrix,
-    most_confused_pairs,
-    score,
-)
+from tenfold.evaluation.metrics import ConfusedPair, Score, class_scores, confusion_matrix, most_confused_pairs, score
 from tenfold.evaluation.significance import holm, two_shares, verdict
 from tenfold.report.figures import Intervals, intervals
 from tenfold.report.sections import Material, section
