@@ -25,6 +25,7 @@ TABLES = {
     "ablation-tiny.toml": (TINY_BEFORE, []),
     "ablation-tiny-directions.toml": (TINY_BEFORE, []),
     "ablation-quick.toml": (str(FOLDER / "quick-before.toml"), []),
+    "ablation-lite.toml": ("quick", []),
     "learning-curves.toml": ("svm-fast", []),
 }
 VARIANTS = [
