@@ -54,21 +54,19 @@ def main() -> None:
     if arguments.page is not None:
         tenfold.review_labels(data, run, out=arguments.page)
     made = run.predictions("oof")
-    assert made.labels is not None
     print(
         "\n| labels made wrong | found in the first n | in the first 2 n | suspected | of these made wrong | recipe |"
     )
     print("|---:|---:|---:|---:|---:|---|")
-    print(line(counted(made.labels, made.probabilities, wrong), arguments.recipe))
+    print(line(counted(made.truth, made.probabilities, wrong), arguments.recipe))
     print(run.path)
 
 
 def spoilt(data: Dataset, share: float, seed: int) -> tuple[Dataset, NDArray[np.int64]]:
     """The data with a share of labels made wrong, and the rows of these."""
-    assert data.labels is not None
     classes, draw = len(data.class_names), np.random.default_rng(seed)
     rows = draw.choice(len(data), round(share * len(data)), replace=False)
-    labels = data.labels.copy()
+    labels = data.truth.copy()
     labels[rows] = (labels[rows] + draw.integers(1, classes, len(rows))) % classes
     return replace(data, labels=labels), rows
 

@@ -74,7 +74,6 @@ def main() -> None:
 
 def pages(reader: tenfold.Reader, test: tenfold.Dataset, count: int) -> None:
     """One digit on a page: any size that fits, any place, corners more often than chance."""
-    assert test.labels is not None
     rng = np.random.default_rng(SEED)
     right = 0
     for k in range(count):
@@ -85,19 +84,18 @@ def pages(reader: tenfold.Reader, test: tenfold.Dataset, count: int) -> None:
         page[y : y + side, x : x + side] = Image.fromarray(test.images[k, 0]).resize(
             (side, side), Image.Resampling.BICUBIC
         )
-        right += reader.recognise(255 - page if k % 2 else page)[0].label == str(test.labels[k])
+        right += reader.recognise(255 - page if k % 2 else page)[0].label == str(test.truth[k])
     say("MNIST on pages of 40 x 40 to 200 x 200", right, count)
 
 
 def lines(reader: tenfold.Reader, test: tenfold.Dataset, count: int) -> None:
     """Whole lines, by how close the digits stand."""
-    assert test.labels is not None
     for name, closeness, marks in (("apart", (0.08, 0.35), 0.0), ("close, touching, with marks", (-0.12, 0.2), 0.4)):
         rng = np.random.default_rng(SEED)
         right = 0
         for _ in range(count):
             rows = rng.integers(0, len(test), int(rng.integers(2, 8)))
-            written = write_string(test.images[rows, 0], test.labels[rows], rng, closeness=closeness, marks=marks)
+            written = write_string(test.images[rows, 0], test.truth[rows], rng, closeness=closeness, marks=marks)
             right += digits(reader, photographed(written.ink, Paper.draw(rng), rng, 12)) == written.text
         say(f"written lines, whole, {name}", right, count)
 

@@ -89,10 +89,9 @@ def share(examples: list[Example], costs: Costs) -> str:
 
 def written(bundle: str, count: int) -> list[Example]:
     digits = tenfold.load("mnist", "train")
-    assert digits.labels is not None
     recogniser = tenfold.Bundle.open(bundle)
     rng = np.random.default_rng(SEED)
-    images, labels = with_allographs(digits.images[:, 0], digits.labels, rng, RARE, 0.5)
+    images, labels = with_allographs(digits.images[:, 0], digits.truth, rng, RARE, 0.5)
     noughts = np.flatnonzero(labels == 0)
     examples = []
     while len(examples) < count:

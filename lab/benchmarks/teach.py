@@ -78,8 +78,7 @@ def main() -> None:
 
     for number in range(200, 200 + asked.hands):
         rows = np.random.default_rng(number).permutation(np.arange(2000, len(test)))[:900]
-        assert test.labels is not None
-        curve(f"hand {number}", hand(test.images[rows], number), test.labels[rows])
+        curve(f"hand {number}", hand(test.images[rows], number), test.truth[rows])
     if asked.report:
         with np.load(asked.report) as file:
             images, labels = file["x"], file["y"].astype(np.int64)

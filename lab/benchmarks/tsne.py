@@ -39,10 +39,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     chosen = parser.parse_args()
     data = load(chosen.source)
-    assert data.labels is not None
     for seed in range(chosen.seeds):
         rows = np.random.default_rng(seed).permutation(len(data))[: chosen.rows]
-        images, labels = data.images[rows], data.labels[rows]
+        images, labels = data.images[rows], data.truth[rows]
         points = fit_pca(images).transform(images, DEFAULT.components)
         print(f"seed {seed}: {len(rows):,} rows, {points.shape[1]} components")
 

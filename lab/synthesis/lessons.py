@@ -69,8 +69,7 @@ def lessons(digits: Dataset, seed: int, part: int = 0, parts: int = 1, amounts: 
         parts: how many there are.
         amounts: of all parts together.
     """
-    assert digits.labels is not None
-    images, labels, nothing = digits.images[:, 0], digits.labels, len(digits.class_names)
+    images, labels, nothing = digits.images[:, 0], digits.truth, len(digits.class_names)
     rng = np.random.default_rng([seed, part])
     own = range(part, len(images), parts)
     examples: list[Example] = [(frame(images[row].astype(np.float32) / 255), int(labels[row])) for row in own]

@@ -127,10 +127,9 @@ def teach(
         raise UsageError("teaching needs a bundle's folder; pass its path instead of the opened bundle")
     bundle = opened(model, threads)
     data = _few(train, bundle, options, labels)
-    assert data.labels is not None
-    shown = [data.class_names[number] for number in np.unique(data.labels)]
+    shown = [data.class_names[number] for number in np.unique(data.truth)]
     names = bundle.class_names + tuple(name for name in shown if name not in bundle.class_names)
-    wanted = np.array([names.index(data.class_names[number]) for number in data.labels], np.int64)
+    wanted = np.array([names.index(data.class_names[number]) for number in data.truth], np.int64)
     taught = Teachable(model_bytes(place_of(model)), threads or 1)
     widths = taught.widths(data.images[:1])
     replay, judge = _old_images(model, bundle, old)

@@ -29,9 +29,8 @@ def answers_csv(
         members: probabilities (N, K) of each; their classes become "votes", in their order. Empty without them.
         threshold: confidence from which on an answer is "sure"; empty without one.
     """
-    assert made.labels is not None
     votes = [probabilities.argmax(axis=1) for probabilities in members]
-    labels, predicted, confidences = made.labels, made.predicted, made.confidence
+    labels, predicted, confidences = made.truth, made.predicted, made.confidence
     header = ["id", "truth", "class", "confidence", "right", "sure", "votes", *(f"p({name})" for name in class_names)]
 
     def row(i: int) -> list[object]:

@@ -326,9 +326,8 @@ def explain_hardest(run: Run, images: dict[str, Dataset]) -> list[Explanation]:
     network = load_member(home, home.finished_members()[0], data.image_shape, len(run.data["train"]["class_names"]))
     if isinstance(network, Fitted):
         return []
-    assert data.labels is not None
-    rows = hardest_rows(data.labels, run.predictions(name).probabilities, HARDEST)
+    rows = hardest_rows(data.truth, run.predictions(name).probabilities, HARDEST)
     return [
-        explain_image(network, data.images[row], data.ids[row], int(data.labels[row]), with_maps=False, stride=2)
+        explain_image(network, data.images[row], data.ids[row], int(data.truth[row]), with_maps=False, stride=2)
         for row in rows
     ]

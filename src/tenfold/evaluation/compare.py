@@ -97,7 +97,6 @@ def compare(a: Predictions, b: Predictions) -> Comparison:
         IntegrityError: the same ids have different labels.
     """
     a, b = aligned([a, b])
-    assert a.labels is not None
     right_a, right_b = a.correct, b.correct
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     gains = right_a.astype(np.int8) - right_b.astype(np.int8)
@@ -236,8 +235,7 @@ def _example(ids: NDArray[Any]) -> str:
 
 def _losses(made: Predictions) -> NDArray[np.float64]:
     """(N,) -ln of the probability that each true class was given."""
-    assert made.labels is not None
-    truth = made.probabilities[np.arange(len(made)), made.labels].astype(np.float64)
+    truth = made.probabilities[np.arange(len(made)), made.truth].astype(np.float64)
     return -np.log(truth.clip(LOSS_FLOOR))
 
 

@@ -65,8 +65,7 @@ class Evaluation:
     @property
     def labels(self) -> NDArray[np.int64]:
         """(N,) the true classes."""
-        assert self.predictions.labels is not None
-        return self.predictions.labels
+        return self.predictions.truth
 
     @property
     def is_leaked(self) -> bool:

@@ -106,8 +106,7 @@ class Suspects:
     @property
     def given(self) -> NDArray[np.int64]:
         """(S,) their labels."""
-        assert self.data.labels is not None
-        return self.data.labels[self.rows]
+        return self.data.truth[self.rows]
 
     @property
     def quality(self) -> NDArray[np.float32]:
@@ -277,8 +276,7 @@ def _problems(
         return
     if seen[image] > 1:
         yield Problem(path, f"the id {decision.id!r} again", "each once", row=decision.row, column=1, column_name="id")
-    assert data.labels is not None
-    label = data.class_names[data.labels[place[image]]]
+    label = data.class_names[data.truth[place[image]]]
     if _unquoted(decision.label, names) != label:
         yield Problem(
             path, repr(decision.label), f"{label!r}, the image's label in the data", row=decision.row, column=2,

@@ -153,13 +153,12 @@ class Score(Accuracy):
 
 def score(split: str, made: Predictions) -> Score:
     """The figures of labelled predictions with at least one row."""
-    assert made.labels is not None, split
     return Score(
         **asdict(made.score),
         split=split,
-        log_loss=log_loss(made.labels, made.probabilities),
-        brier=brier_score(made.labels, made.probabilities),
-        calibration_error=expected_calibration_error(made.labels, made.probabilities),
+        log_loss=log_loss(made.truth, made.probabilities),
+        brier=brier_score(made.truth, made.probabilities),
+        calibration_error=expected_calibration_error(made.truth, made.probabilities),
     )
 
 

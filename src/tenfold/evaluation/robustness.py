@@ -146,8 +146,7 @@ def robustness(
         CORRUPTIONS[name]  # before anything is predicted
     if limit is not None and limit < len(data):
         data = data.take(np.linspace(0, len(data) - 1, limit).round().astype(np.int64))
-    labels = data.labels
-    assert labels is not None
+    labels = data.truth
     clean = _right(predict(data.images), labels)
     tried = [(name, severity) for name in names for severity in severities]
     right = []

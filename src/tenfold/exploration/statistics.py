@@ -113,9 +113,8 @@ class ClassImages:
 
 def class_images(data: Dataset, extremes: int = 10) -> list[ClassImages]:
     """The classes of a labelled dataset that have images, each with ``extremes`` rows from both ends."""
-    assert data.labels is not None
     return [
-        _one_class(data, int(label), np.flatnonzero(data.labels == label), extremes) for label in np.unique(data.labels)
+        _one_class(data, int(label), np.flatnonzero(data.truth == label), extremes) for label in np.unique(data.truth)
     ]
 
 
@@ -184,11 +183,10 @@ def pixels(images: NDArray[np.uint8]) -> Pixels:
 
 def ink_per_class(data: Dataset) -> NDArray[np.float64]:
     """(K,) mean of all pixels of each class's images, 0..255; NaN for a class without images."""
-    assert data.labels is not None
     each = data.images.reshape(len(data), -1).mean(axis=1, dtype=np.float64)
     classes = len(data.class_names)
-    counts = np.bincount(data.labels, minlength=classes)
-    return np.divide(np.bincount(data.labels, each, classes), counts, out=np.full(classes, np.nan), where=counts > 0)
+    counts = np.bincount(data.truth, minlength=classes)
+    return np.divide(np.bincount(data.truth, each, classes), counts, out=np.full(classes, np.nan), where=counts > 0)
 
 
 LARGEST = 3072

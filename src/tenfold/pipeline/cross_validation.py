@@ -232,10 +232,9 @@ def _figures(run: Run, made: Mapping[str, Predictions]) -> dict[str, Any]:
 
 def _rare_classes(train: Dataset, folds: list[Any]) -> list[str]:
     """A line for each class that some fold has none of: its figures rest on the others."""
-    assert train.labels is not None
     lines = []
-    for label in np.unique(train.labels):
-        absent = sum(not (train.labels[rows] == label).any() for rows in folds)
+    for label in np.unique(train.truth):
+        absent = sum(not (train.truth[rows] == label).any() for rows in folds)
         if absent:
             lines.append(f"note: {absent} of {len(folds)} folds have no image of class {train.class_names[label]}")
     return lines

@@ -54,10 +54,9 @@ def make_folds(recipe: Recipe, train: Dataset, count: int) -> list[Fold]:
     Raises:
         UsageError: ``count`` is less than 2, or more than there are different images.
     """
-    assert train.labels is not None
     rows = used_rows(recipe, train)
     groups = duplicate_groups(train.images[rows])
-    dealt = [rows[some] for some in stratified_folds(train.labels[rows], count, derive(recipe.seed, "folds"), groups)]
+    dealt = [rows[some] for some in stratified_folds(train.truth[rows], count, derive(recipe.seed, "folds"), groups)]
     folds = []
     for number, out in enumerate(dealt):
         learn, held = hold_out(recipe_of(recipe, number), train, np.setdiff1d(rows, out))
@@ -113,7 +112,6 @@ def gather(parent: Run, train: Dataset) -> dict[str, Predictions]:
         "oof": of every row that the recipe uses, by members that never saw it; "train": of the rows that
         some fold predicted besides, by members that learnt from them. Both in the order of the training set.
     """
-    assert train.labels is not None
     parts: dict[str, list[tuple[Rows, NDArray[np.float32]]]] = {"oof": [], "train": []}
     for run in parent.folds():
         fold, made = fold_of(run), combine(run, "test")
@@ -126,7 +124,7 @@ def gather(parent: Run, train: Dataset) -> dict[str, Predictions]:
         rows = np.concatenate([rows for rows, _ in some])
         order = np.argsort(rows, kind="stable")
         probabilities = np.concatenate([probabilities for _, probabilities in some])[order]
-        gathered[name] = Predictions(train.ids[rows[order]], probabilities, train.labels[rows[order]])
+        gathered[name] = Predictions(train.ids[rows[order]], probabilities, train.truth[rows[order]])
         gathered[name].save(parent.path / "predictions" / f"{name}.npz")
     return gathered
 

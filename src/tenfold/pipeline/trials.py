@@ -255,10 +255,9 @@ class Attempt:
 
     def _judge(self, run: Run, seconds: float) -> None:
         made = gather(run, self.train)["oof"]
-        assert made.labels is not None
         figures = {
             "validation": scored(made),
-            "log_loss": log_loss(made.labels, made.probabilities),
+            "log_loss": log_loss(made.truth, made.probabilities),
             "values": self.trial.params,
         }
         write_summary(run, {**figures, **costs(run.trained(), {"train": seconds})})

@@ -162,7 +162,6 @@ def _surest_first(found: Comparison) -> Any:
 
 
 def _tile(found: Comparison, row: int, cell: str) -> Tile:
-    assert found.a.labels is not None
     a, b = ((int(made.predicted[row]), float(made.confidence[row])) for made in (found.a, found.b))
-    true = int(found.a.labels[row])
+    true = int(found.a.truth[row])
     return Tile(str(found.a.ids[row]), true, (a, b), "A" if a[0] == true else "B", cell)

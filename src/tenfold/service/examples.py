@@ -84,6 +84,5 @@ def _kept() -> list[dict[str, Any]]:
         data = load("mnist", "test")
     except TenfoldError:
         return []
-    assert data.labels is not None
-    rows = np.concatenate([np.flatnonzero(data.labels == k)[:PER_CLASS] for k in range(len(data.class_names))])
-    return [{"pixels": data.images[row, 0].tolist(), "label": data.class_names[data.labels[row]]} for row in rows]
+    rows = np.concatenate([np.flatnonzero(data.truth == k)[:PER_CLASS] for k in range(len(data.class_names))])
+    return [{"pixels": data.images[row, 0].tolist(), "label": data.class_names[data.truth[row]]} for row in rows]

@@ -126,30 +126,25 @@ def split_rows(recipe: Recipe, train: Dataset) -> Split:
     left, held = hold_out(recipe, train, rows)
     if not data.holdout:
         return Split(left, held, left[:0])
-    assert train.labels is not None
     groups = duplicate_groups(train.images[left])
-    learn, holdout = stratified_split(train.labels[left], data.holdout, derive(recipe.seed, "holdout"), groups)
+    learn, holdout = stratified_split(train.truth[left], data.holdout, derive(recipe.seed, "holdout"), groups)
     return Split(left[learn], held, left[holdout])
 
 
 def used_rows(recipe: Recipe, train: Dataset) -> NDArray[np.int64]:
     """The rows that the recipe uses at all: ``data.limit`` of them, stratified, or every one."""
-    assert train.labels is not None
     rows = np.arange(len(train), dtype=np.int64)
     if recipe.data.limit is not None and recipe.data.limit < len(rows):
-        rows, _ = stratified_split(train.labels, 1 - recipe.data.limit / len(rows), derive(recipe.seed, "limit"))
+        rows, _ = stratified_split(train.truth, 1 - recipe.data.limit / len(rows), derive(recipe.seed, "limit"))
     return rows
 
 
 def hold_out(recipe: Recipe, train: Dataset, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """``rows`` as (rows that train, rows held out): stratified, exact copies of an image on one side."""
-    assert train.labels is not None
     if recipe.data.validation == 0:
         return rows, rows[:0]
     groups = duplicate_groups(train.images[rows])
-    learn, held = stratified_split(
-        train.labels[rows], recipe.data.validation, derive(recipe.seed, "validation"), groups
-    )
+    learn, held = stratified_split(train.truth[rows], recipe.data.validation, derive(recipe.seed, "validation"), groups)
     return rows[learn], rows[held]
 
 

@@ -199,8 +199,7 @@ def bag_of(recipe: Recipe, member: int, dataset: Dataset, rows: NDArray[np.int64
     """The share of ``rows`` that this member draws, stratified; all of them when ``data.bag`` is 1."""
     if recipe.data.bag == 1:
         return rows
-    assert dataset.labels is not None
-    drawn, _ = stratified_split(dataset.labels[rows], 1 - recipe.data.bag, derive(recipe.seed, member, "bag"))
+    drawn, _ = stratified_split(dataset.truth[rows], 1 - recipe.data.bag, derive(recipe.seed, member, "bag"))
     return rows[drawn]
 
 
@@ -313,8 +312,7 @@ def _save_predictions(
 
 
 def _on_device(dataset: Dataset, rows: NDArray[np.int64], device: torch.device) -> Rows:
-    assert dataset.labels is not None
-    images, labels = _as_tensor(dataset.images[rows]), torch.from_numpy(np.array(dataset.labels[rows]))
+    images, labels = _as_tensor(dataset.images[rows]), torch.from_numpy(np.array(dataset.truth[rows]))
     return Rows(images.to(device), labels.to(device))
 
 

@@ -106,6 +106,17 @@ class Dataset:
         return display.table(repr(self), rows) + shown
 
     @property
+    def truth(self) -> NDArray[np.int64]:
+        """(N,) the labels of a set that has them.
+
+        Raises:
+            ValueError: they are not known.
+        """
+        if self.labels is None:
+            raise ValueError("these images have no labels")
+        return self.labels
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of every image."""
         _, c, h, w = self.images.shape

@@ -116,15 +116,20 @@ class Predictions:
         return self.probabilities.max(axis=1)
 
     @property
-    def correct(self) -> NDArray[np.bool_]:
-        """(N,) whether the prediction equals the label.
+    def truth(self) -> NDArray[np.int64]:
+        """(N,) the labels of predictions that have them.
 
         Raises:
-            ValueError: the labels are unknown.
+            ValueError: they are not known.
         """
         if self.labels is None:
             raise ValueError("these predictions have no labels")
-        return self.predicted == self.labels
+        return self.labels
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """(N,) whether the prediction equals the label; ValueError as :attr:`truth`."""
+        return self.predicted == self.truth
 
     @property
     def accuracy(self) -> float:

@@ -53,8 +53,7 @@ def duplicates(data: Dataset, hashes: NDArray[np.void] | None = None) -> Finding
 
 def label_conflicts(data: Dataset, hashes: NDArray[np.void] | None = None) -> Finding:
     """Equal images that carry different labels."""
-    labels = data.labels
-    assert labels is not None
+    labels = data.truth
     equals = _groups_of_equals(image_hashes(data.images) if hashes is None else hashes)
     groups = [rows for rows in equals if len(np.unique(labels[rows])) > 1]
     count = sum(len(rows) for rows in groups)

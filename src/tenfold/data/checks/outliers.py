@@ -50,10 +50,9 @@ def outliers(data: Dataset) -> Finding:
 
 def outlier_scores(data: Dataset) -> NDArray[np.float64]:
     """(N,) distance from the class's mean image, in robust standard deviations above the class's median distance."""
-    assert data.labels is not None
     scores = np.zeros(len(data))
-    for label in np.unique(data.labels):
-        rows = np.flatnonzero(data.labels == label)
+    for label in np.unique(data.truth):
+        rows = np.flatnonzero(data.truth == label)
         if len(rows) < FEWEST:
             continue
         distances = class_distances(data.images[rows])

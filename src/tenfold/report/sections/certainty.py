@@ -42,7 +42,6 @@ def confidence_section(
         learnt: from the rows held out, if there were any.
         validation: predictions of these rows, where they are at hand and another set.
     """
-    assert made.labels is not None
     series = {"before": made.probabilities}
     if learnt is not None:
         series["after"] = with_temperature(made.probabilities, learnt.temperature)
@@ -50,10 +49,8 @@ def confidence_section(
     sets = {split: made} if validation is None else {split: made, "validation": validation}
     return ConfidenceSection(
         learnt=learnt,
-        honesty=[score(kind, Predictions(made.ids, some, made.labels)) for kind, some in series.items()],
-        dots=reliability_dots(
-            {kind: reliability(made.labels, probabilities) for kind, probabilities in series.items()}
-        ),
+        honesty=[score(kind, Predictions(made.ids, some, made.truth)) for kind, some in series.items()],
+        dots=reliability_dots({kind: reliability(made.truth, probabilities) for kind, probabilities in series.items()}),
         rejection=rejection_figure(coverage_curve(made.confidence, made.correct), threshold),
         answered={}
         if threshold is None

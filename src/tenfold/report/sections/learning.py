@@ -269,11 +269,10 @@ def _ensemble(of: Material) -> Ensemble | None:
 
 
 def _voter(name: str, made: Predictions, other: Predictions | None, sides: tuple[str, str]) -> Voter:
-    assert made.labels is not None
     right = made.correct
     against = ""
     if other is not None:
         only, only_other = int((right & ~other.correct).sum()), int((other.correct & ~right).sum())
         against = verdict(mcnemar_mid_p(only, only_other), only - only_other, sides)
-    loss = log_loss(made.labels, made.probabilities)
+    loss = log_loss(made.truth, made.probabilities)
     return Voter(**asdict(made.score), name=name, log_loss=loss, against=against)

@@ -98,25 +98,22 @@ class Beside:
 
 def mistakes(made: Predictions, beside: Beside) -> Mistakes:
     """The section for labelled predictions."""
-    assert made.labels is not None
-    wrong = mistaken_rows(made.labels, made.probabilities)
-    rows = fair_choice(wrong, made.labels[wrong], made.predicted[wrong], _room(beside.images, MOST_PIXELS))
+    wrong = mistaken_rows(made.truth, made.probabilities)
+    rows = fair_choice(wrong, made.truth[wrong], made.predicted[wrong], _room(beside.images, MOST_PIXELS))
     shown = _tiles(made, rows, beside)
     return Mistakes(shown.tiles, shown.sheet, shown.near, len(wrong))
 
 
 def hardest(made: Predictions, beside: Beside) -> Tiles:
     """The images that were read right with the least probability, hardest first."""
-    assert made.labels is not None
-    rows = hardest_rows(made.labels, made.probabilities)
+    rows = hardest_rows(made.truth, made.probabilities)
     rows = rows[made.correct[rows]][: min(HARDEST, _room(beside.images, NEIGHBOUR_PIXELS))]
     return _tiles(made, rows, Beside(beside.images, beside.votes))
 
 
 def suspects(made: Predictions, beside: Beside) -> Mistakes:
     """The images whose label is probably wrong, least believable first; ``predicted`` is what they look like."""
-    assert made.labels is not None
-    found = label_issues(made.labels, made.probabilities).rows
+    found = label_issues(made.truth, made.probabilities).rows
     rows = found[: min(SUSPECTS, _room(beside.images, SUSPECT_PIXELS))]
     shown = _tiles(made, rows, Beside(beside.images, beside.votes))
     return Mistakes(shown.tiles, shown.sheet, shown.near, len(found))
@@ -124,12 +121,11 @@ def suspects(made: Predictions, beside: Beside) -> Mistakes:
 
 def read_right(made: Predictions, beside: Beside) -> Tiles:
     """Of each class the images that were read right, least sure first, as many of each as fit."""
-    assert made.labels is not None
-    right = np.flatnonzero(made.labels == made.predicted)
+    right = np.flatnonzero(made.truth == made.predicted)
     doubtful = right[np.argsort(made.probabilities[right].max(axis=1), kind="stable")]
     classes = made.probabilities.shape[1]
     most = max(1, min(RIGHT, _room(beside.images, RIGHT_PIXELS) // classes))
-    chosen = [doubtful[made.labels[doubtful] == k][:most] for k in range(classes)]
+    chosen = [doubtful[made.truth[doubtful] == k][:most] for k in range(classes)]
     return _tiles(made, np.concatenate(chosen), Beside(beside.images, beside.votes))
 
 
@@ -245,9 +241,8 @@ def _room(images: NDArray[np.uint8] | None, pixels: int) -> int:
 
 
 def _tile(made: Predictions, row: int, cell: str, votes: list[int], neighbours: list[Neighbour]) -> Tile:
-    assert made.labels is not None
     probabilities = made.probabilities[row]
-    true = int(made.labels[row])
+    true = int(made.truth[row])
     best = np.argsort(-probabilities, kind="stable")[:ALTERNATIVES].tolist()
     return Tile(
         id=str(made.ids[row]),

@@ -125,8 +125,8 @@ def _classes(of: Material) -> dict[str, Any] | None:
 
 
 def _matrix(of: Material) -> NDArray[np.int64]:
-    assert of.made is not None and of.made.labels is not None
-    return confusion_matrix(of.made.labels, of.made.predicted, len(of.names))
+    assert of.made is not None
+    return confusion_matrix(of.made.truth, of.made.predicted, len(of.names))
 
 
 @section(

@@ -262,8 +262,7 @@ def folds(summary: Mapping[str, Any], predictions: Mapping[str, Predictions], na
 
 def report(title: str, made: Predictions, names: tuple[str, ...]) -> Report:
     """The report of labelled predictions with at least one row."""
-    assert made.labels is not None
-    matrix = confusion_matrix(made.labels, made.predicted, len(names))
+    matrix = confusion_matrix(made.truth, made.predicted, len(names))
     return Report(title, class_table(matrix, names), averages(matrix), made.accuracy, len(made), confusion(matrix))
 
 
