@@ -76,8 +76,8 @@ class Lines(Listener):
             if finding.severity == "leak":
                 self.say(f"\n!!! LEAKAGE: {finding.message}\n")
             else:
-                mark = {"note": "ok ", "warning": "note:", "error": "ERROR:"}[finding.severity]
-                self.say(f"check {finding.name}: {mark.strip()} {finding.message}")
+                colon = "" if finding.mark == "ok" else ":"
+                self.say(f"check {finding.name}: {finding.mark}{colon} {finding.message}")
 
     def training_starts(self, members: int, workers: int, names: Sequence[str] = ()) -> None:
         """Say how many."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 DATA, RUNS, RECIPES = "Look at data", "Runs and this machine", "Recipes"
 Open = Annotated[bool, Option("--open")]
+SHOWN_CLASSES = 30
 SHOWN_GROUPS = 5
 SHOWN_IDS = 5
 SHOWN_SUSPECTS = 10
@@ -78,18 +80,29 @@ def data_check(call: Call, *, strict: bool = False, as_json: Json = False) -> No
 
 
 def _print_check(source: str, data: Dataset, findings: list[Finding]) -> None:
+    """What it is, how it was read, what looks wrong and what to do, and what is fine."""
     c, h, w = data.image_shape
     known = f"labelled, {len(data.class_names)} classes" if data.labels is not None else "unlabelled"
     print(f"{printable(source)}: {len(data):,} images of {c}x{h}x{w}, {known}")
+    counts: Mapping[str, int] = next((one.details["counts"] for one in findings if "counts" in one.details), {})
+    if counts:
+        shown = [f"{printable(name)}: {count:,}" for name, count in counts.items()]
+        more = f" and {len(shown) - SHOWN_CLASSES:,} more" if len(shown) > SHOWN_CLASSES else ""
+        print(f"{'classes':<9}{', '.join(shown[:SHOWN_CLASSES])}{more}")
     for note in data.notes:
-        console.say(f"note     {printable(note)}")
-    for finding in findings:
-        print(f"{finding.severity:<8} {finding.name}: {printable(finding.message)}")
-        for name, count in finding.details.get("counts", {}).items():
-            print(f"{'':<10}{count:>9,}  {printable(name)}")
+        print(f"{'read':<9}{printable(note)}")
+    order = ("error", "leak", "warning", "note", "ok")
+    for finding in sorted(findings, key=lambda one: order.index(one.mark)):
+        if finding.mark == "ok":
+            continue
+        print(f"{finding.mark:<8} {finding.name}: {printable(finding.message)}")
         if finding.ids:
-            shown = "; ".join(" = ".join(map(printable, group[:SHOWN_IDS])) for group in finding.ids[:SHOWN_GROUPS])
-            print(f"{'':<10}ids {shown}{' ...' if len(finding.ids) > SHOWN_GROUPS else ''}")
+            groups = "; ".join(" = ".join(map(printable, group[:SHOWN_IDS])) for group in finding.ids[:SHOWN_GROUPS])
+            print(f"{'':<9}ids {groups}{' ...' if len(finding.ids) > SHOWN_GROUPS else ''}")
+    for finding in findings:
+        if finding.mark == "ok":
+            print(f"{'ok':<9}{finding.name}: {printable(finding.message)}")
+    console.next_steps(f"tenfold explore {shlex.quote(source)}", f"tenfold run --train {shlex.quote(source)}")
 
 
 @command("data review", "review_labels", DATA, out="labels.html")

@@ -50,6 +50,11 @@ class Finding:
     ids: tuple[tuple[int | str, ...], ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def mark(self) -> str:
+        """What people read for it: its severity, or "ok" where nothing was found."""
+        return "ok" if self.severity == "note" and not self.count else self.severity
+
     def as_dict(self) -> dict[str, Any]:
         """As JSON-ready values."""
         return {
