@@ -20,6 +20,7 @@ from tenfold.errors import IntegrityError, ResourceError, UsageError, install_co
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from tenfold.api.recipes import RecipeEntry
     from tenfold.data.checks import Finding
     from tenfold.evaluation.compare import Seeds
     from tenfold.evaluation.leaderboard import Group, Row
@@ -199,7 +200,7 @@ def recipes_list(call: Call, *, as_json: Json = False) -> None:
         if one.name.startswith("notebook/"):
             continue
         accuracy = "" if one.accuracy is None else f"{one.accuracy:.4f}"
-        print(f"{one.name:<20} {accuracy:<10} {_time(one.core_seconds)}")
+        print(f"{one.name:<20} {accuracy:<10} {_time(one)}")
         for line in _wrapped(one.claim):
             print(f"    {line}")
         if one.released:
@@ -210,12 +211,16 @@ def recipes_list(call: Call, *, as_json: Json = False) -> None:
     console.next_steps("tenfold recipes show NAME", "tenfold recipes copy NAME FILE.toml", "tenfold run NAME")
 
 
-def _time(core_seconds: float | None) -> str:
+def _time(entry: RecipeEntry) -> str:
+    """The time that a training takes here, in words: a network trains on one core, other models on all."""
     from tenfold.runtime import cores
+    from tenfold.values.recipe import load_recipe
 
-    if core_seconds is None:
+    if entry.core_seconds is None:
         return ""
-    seconds = core_seconds / cores()
+    recipe = load_recipe(entry.path)
+    networks = all(model.kind == "network" for model in recipe.model)
+    seconds = entry.core_seconds / (min(cores(), recipe.ensemble.members) if networks else cores())
     return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
 
 
