@@ -241,7 +241,7 @@ def _wrong_count(pixels: int, last_name: str, shape: tuple[int, int, int] | None
         return (
             f"{pixels} pixels",
             f"{math.prod(shape)} = {' x '.join(map(str, shape))}",
-            "correct --shape, or the table",
+            f"correct --shape or the table; other sizes: --resize {shape[1]}x{shape[2]}",
         )
     found = f"{pixels} pixels: give --shape CxHxW"
     side = math.isqrt(pixels)
