@@ -80,12 +80,13 @@ def check_data(
         ((1, 28, 28), [])
     """
     from tenfold.data.checks import check
+    from tenfold.pipeline.datasets import orientation
 
     insist_on_free(replace, csv, option="--csv")
     data = read_source(source, role, options)
     classes = dataclasses.replace(options, class_names=data.class_names or None)
     tested = None if test is None else read_source(test, "test", classes)
-    findings = check(data, tested, close=not quick)
+    findings = [*check(data, tested, close=not quick), *filter(None, [orientation(data)])]
     if oof is not None:
         from tenfold.api.labels import review_labels
 

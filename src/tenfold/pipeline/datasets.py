@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tenfold.data import ReadOptions, Role
 from tenfold.data.cache import open_stored, stored_path
@@ -79,6 +80,48 @@ def check_same_kind(train: Dataset, test: Dataset) -> None:
         raise IntegrityError(
             f"the classes differ: train has {list(train.class_names)}, test has {list(test.class_names)}"
         )
+
+
+TURNED: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    "transposed, as EMNIST's files are": lambda images: images.transpose(0, 1, 3, 2),
+    "mirrored": lambda images: images[..., ::-1],
+    "upside down": lambda images: images[..., ::-1, :],
+    "turned by 180 degrees": lambda images: images[..., ::-1, ::-1],
+    "inverted": lambda images: 255 - images,
+}
+FEWEST, LOOKED_AT, READ_WELL, FAR = 50, 300, 0.8, 0.2
+"""Fewest images, how many are read, what share is good, and by how much it has to be better than as they are."""
+
+
+def orientation(data: Dataset) -> Finding | None:
+    """Whether the built-in recogniser reads labelled digits as they are; a warning if it reads them well another way.
+
+    Returns:
+        None for what are no digits of its size, and for digits that it reads in no way.
+    """
+    from tenfold.bundle.predict import Bundle
+
+    if data.labels is None or data.class_names != DIGITS or data.image_shape != (1, 28, 28) or len(data) < FEWEST:
+        return None
+    some = data.take(np.linspace(0, len(data) - 1, min(LOOKED_AT, len(data))).astype(np.int64))
+    bundle = Bundle.open("builtin", 1)
+
+    def share(images: NDArray[np.uint8]) -> float:
+        read = bundle.predict_proba(np.ascontiguousarray(images))
+        return float((read.argmax(axis=1) == some.truth).mean())
+
+    as_they_are, total = share(some.images), len(some)
+    if as_they_are >= READ_WELL:
+        return Finding("orientation", "note", 0, total, "the digits can be read as they are")
+    shares = {how: share(turn(some.images)) for how, turn in TURNED.items()}
+    how = max(shares, key=lambda one: shares[one])
+    if shares[how] < max(READ_WELL, as_they_are + FAR):
+        return None
+    message = (
+        f"these digits are {how}: of {total:,} the built-in recogniser reads {as_they_are:.0%} as they are and"
+        f" {shares[how]:.0%} put right; a model of these will misread others. Put the images right first"
+    )
+    return Finding("orientation", "warning", total, total, message)
 
 
 def check_spotless(findings: Sequence[Finding], source: str) -> None:

@@ -245,7 +245,7 @@ def begin(
     datasets.say_data(listener, train, test)
     if test is not None:
         datasets.check_same_kind(train, test)
-    findings = check(train, test)
+    findings = [*check(train, test), *filter(None, [datasets.orientation(train)])]
     if settings.strict:
         datasets.check_spotless(findings, train.origin[0].path if train.origin else recipe.data.train)
     listener.findings(findings)
