@@ -44,7 +44,7 @@ def cross_validate(
     from tenfold.pipeline import cross_validation
 
     settings = settings_of(given)
-    loaded, datasets = prepared(recipe, train, None, given.get("overrides", ()))
+    loaded, datasets = prepared(recipe, train, None, given.get("overrides", ()), settings.options)
     listener = heard_by(given, settings.out)
     return cross_validation.cross_validate(loaded, folds, settings, listener, train=datasets.get("train"))
 
@@ -82,5 +82,5 @@ def tune(
 
     settings = settings_of(given)
     asked = [] if trials is None else [f"tune.trials={trials}"]
-    loaded, datasets = prepared(recipe, train, None, [*given.get("overrides", ()), *asked])
+    loaded, datasets = prepared(recipe, train, None, [*given.get("overrides", ()), *asked], settings.options)
     return search.tune(loaded, settings, heard_by(given, settings.out), train=datasets.get("train"))

@@ -155,21 +155,21 @@ def prepared(
     train: Sources | None,
     test: Source | None,
     overrides: Sequence[str],
-    options: ReadOptions | None = None,
+    options: ReadOptions,
 ) -> tuple[Recipe, dict[str, Dataset]]:
     """The recipe with its sources named, and those of them that are in memory, read by ``options``."""
     from tenfold.api.recipes import load_recipe
     from tenfold.values.dataset import Dataset
     from tenfold.values.recipe import Recipe
 
-    options = options or ReadOptions()
+    loaded = recipe.overridden(overrides) if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
+    options = options.or_classes(loaded.data.class_names)
     train = _in_memory(train, "train", options)
     if isinstance(train, Dataset):  # what it is decides what the test set has to be
         shape = options.shape if options.resize else train.image_shape
         options = replace(options, shape=shape, class_names=train.class_names)
     test = _in_memory(test, "test", options)
 
-    loaded = recipe.overridden(overrides) if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
     given = {"train": loaded.data.train, "test": loaded.data.test}
     if train is not None:  # the recipe's own test set belongs to its own training set
         given = {"train": source_name(train), "test": None}

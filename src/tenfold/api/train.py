@@ -106,14 +106,14 @@ def _start(
     from tenfold import pipeline
 
     overrides = given.get("overrides", ())
-    loaded, datasets = prepared(DEFAULT_RECIPE if recipe is None else recipe, train, test, overrides)
+    loaded, datasets = prepared(DEFAULT_RECIPE if recipe is None else recipe, train, test, overrides, settings.options)
     if stages == "train":
         loaded = _without_test(loaded)
     # who sets a key that decides the training means the default recipe, and the claims of quick are about its own data
     by_hand = any(not override.startswith(("seed", "data.")) for override in overrides)
     if recipe is None and train is not None and not by_hand:
         held = any(override.startswith("data.validation") for override in overrides)
-        others = [prepared(name, train, test, overrides)[0] for name in CANDIDATES]
+        others = [prepared(name, train, test, overrides, settings.options)[0] for name in CANDIDATES]
         if stages == "train":
             others = [_without_test(other) for other in others]
         settings = replace(settings, candidates=(loaded, *(other if held else _held_out(other) for other in others)))

@@ -89,6 +89,10 @@ class ReadOptions:
         except (TypeError, AttributeError, UsageError) as error:
             raise IntegrityError(f"data.json: found damaged reading options: {error}") from None
 
+    def or_classes(self, names: tuple[str, ...] | None) -> ReadOptions:
+        """These options, with ``names`` of the classes where they say none."""
+        return self if names is None or self.class_names is not None else replace(self, class_names=names)
+
     @property
     def channels(self) -> int | None:
         """What the colours of pictures are converted to; None leaves them as they are."""

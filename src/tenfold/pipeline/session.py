@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -237,6 +237,7 @@ def begin(
 
     environment = environment_of(settings, recipe)
     listener.say(first_line(environment, settings))
+    settings = replace(settings, options=settings.options.or_classes(recipe.data.class_names))
     began = time.monotonic()
     train = train if train is not None else load(recipe.data.train, "train", settings.options)
     if kind.tests and test is None:

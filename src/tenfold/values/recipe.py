@@ -29,7 +29,7 @@ from pydantic_core import PydanticCustomError
 
 from tenfold.errors import UsageError
 from tenfold.registry import Registry
-from tenfold.values.names import RECIPE_NAME
+from tenfold.values.names import RECIPE_NAME, check_class_names
 from tenfold.values.serialisation import apply, dumps, loads
 
 Scalar = bool | int | float | str
@@ -112,6 +112,8 @@ class DataSettings(_Table):
 
     train: str = "mnist"
     test: str | None = None
+    class_names: tuple[str, ...] | None = None
+    """Names of the classes in their order, as ``--classes`` gives them; None takes what the source says."""
     validation: Share = 0.1
     """Share of the training rows held out, stratified; 0 trains on all of them."""
     bag: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -125,6 +127,13 @@ class DataSettings(_Table):
     ``train_test_split`` does after ``numpy.random.seed(seed)``, whatever the classes and the copies."""
     folds: Annotated[int, Field(ge=0)] = 0
     """Cross-validate the rows that train, too, in so many folds; 0 does not. The run's report then has both."""
+
+    @field_validator("class_names")
+    @classmethod
+    def _are_names(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if names is not None:
+            check_class_names(names)
+        return names
 
     @field_validator("folds")
     @classmethod
@@ -238,7 +247,7 @@ class EnsembleSettings(_Table):
 
 _NOT_IN_KEY: Any = {
     **dict.fromkeys(("name", "claim", "expected", "tune", "fit", "fitted_from"), True),
-    "data": {"train", "test", "folds"},
+    "data": {"train", "test", "class_names", "folds"},  # the names of its classes are part of a data set's fingerprint
 }
 
 
