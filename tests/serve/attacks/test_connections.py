@@ -51,12 +51,12 @@ def test_the_guard_was_tried_with_this_uvicorn() -> None:
 
 
 def test_requests_sent_ahead_wait_in_the_client(web: Served) -> None:
-    before = web.rss()
     with connected(web, 4 * GET) as client:
         client.settimeout(1)
         received = b""
         while received.count(b'"live"') < 4:
             received += client.recv(65_536)
+    before = web.rss()  # of a service that has answered: what it loads for that is no queue
     with connected(web) as client:
         client.settimeout(5)
         worst = [0.0]
@@ -73,7 +73,7 @@ def test_requests_sent_ahead_wait_in_the_client(web: Served) -> None:
         while sending.is_alive():
             worst.append(seconds_to_answer(web))
             time.sleep(0.1)
-    assert web.rss() - before < 16 * MIB
+    assert web.rss() - before < 32 * MIB, "200,000 requests that wait here would take more than 125 MB"
     assert max(worst) < 1.5
 
 
